@@ -1,0 +1,334 @@
+"""Transforms: from a function to its derivatives. They nest to any order, and follow their inputs.
+
+Arguments may be arrays, Tensors, Python numbers (float64, and a float comes back), or nested lists, tuples and dicts
+of them. Arrays come back as arrays, unless the function used a Tensor that requires a gradient: then the result is a
+Tensor connected to it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+from ..core.backend import backend_of
+from ..core.dtypes import is_floating
+from ..core.errors import DTypeError, GradientError, ShapeError
+from ..core.graph import Handle, Leaf, Node, as_array, enable_grad, grad_enabled, next_birth, unwrap, wrap
+from ..core.sweep import reach, stand_in, sweep
+from ..core.tree import leaves, map_leaves, unflatten
+from ..ops.elementwise import add
+from ..ops.movement import reshape, stack
+from ..ops.reductions import sum
+from .gradients import cotangent
+
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+
+
+class _Call:
+    """One call of a function on inputs that stand for the caller's, recorded from there on."""
+
+    def __init__(self, name: str, function: Callable, primals: Sequence[Any], rest: dict[str, Any] | None = None) -> None:
+        self.name = name
+        self.primals = primals
+        self.given = leaves(primals)
+        self.start = next_birth()
+        with enable_grad():
+            self.inputs = [self._input(value) for value in self.given]
+            self.out = function(*unflatten(tuple(primals), iter(self.inputs)), **(rest or {}))
+        self.nodes: list[Node] = [value.node for value in self.inputs]
+
+    def _input(self, value: Any) -> Handle:
+        if isinstance(value, (bool, int, float)):
+            value = numpy.asarray(value, dtype="float64")
+        array = as_array(unwrap(value))
+        if not is_floating(array.dtype):
+            raise DTypeError(
+                f"{self.name}: an argument has dtype {array.dtype}; derivatives need floating point. "
+                f"Convert it, for example with x.astype('float64')."
+            )
+        outer = value.node if isinstance(value, Handle) else None
+        return wrap(array, Leaf(array)) if outer is None else stand_in(array, outer)
+
+    def connected(self, *outputs: Any) -> bool:
+        """Whether the outputs also depend on something outside that requires a gradient, and the caller records."""
+        if not grad_enabled():
+            return False
+        if any(node.parents for node in self.nodes):
+            return True
+        roots = [out.node for out in outputs if isinstance(out, Handle) and out.node is not None]
+        inside = reach(roots, self.start)
+        return any(parent is not None and parent.birth < self.start for node in inside for parent in node.parents)
+
+    def gradients(self, out: Any, g: Any, *, create_graph: bool, retain_graph: bool = False) -> list[Any]:
+        """The cotangent of each input, None where the output does not depend on it."""
+        if not isinstance(out, Handle) or out.node is None:
+            return [None] * len(self.nodes)
+        return sweep([(out.node, g)], self.nodes, create_graph=create_graph, retain_graph=retain_graph or create_graph)
+
+    def like_inputs(self, gradients: Sequence[Any]) -> Any:
+        """The gradients in the structure and kind of the given arguments."""
+        return unflatten(tuple(self.primals), map(_like, gradients, self.given, self.inputs))
+
+    def like_output(self, out: Any, connected: bool) -> Any:
+        """An output as the caller expects it: a Tensor if one was given or it is connected, else an array or number."""
+        if not isinstance(out, Handle):
+            return out
+        if connected:
+            return out
+        if any(isinstance(value, Handle) for value in self.given):
+            return wrap(out.data, None)
+        return _as_given(out.data, all(isinstance(value, (int, float)) for value in self.given))
+
+    def scalar(self) -> Handle:
+        shape = getattr(self.out, "shape", None)
+        if shape is None or tuple(shape) != ():
+            what = f"shape {tuple(shape)}" if shape is not None else f"a {type(self.out).__name__}"
+            raise GradientError(
+                f"{self.name}: the function returned {what}; a gradient needs a scalar. Reduce the result, for example "
+                f"with .sum(), or use jacobian or vjp."
+            )
+        return self.out
+
+
+def _as_given(array: Any, number: bool) -> Any:
+    return float(array) if number and array.shape == () else array
+
+
+def _like(gradient: Any, given: Any, stand: Handle) -> Any:
+    if gradient is None:
+        gradient = backend_of(stand.data).xp.zeros_like(stand.data)
+    if isinstance(gradient, Handle) and gradient.node is not None:
+        return gradient
+    array = as_array(unwrap(gradient))
+    return wrap(array, None) if isinstance(given, Handle) else _as_given(array, isinstance(given, (int, float)))
+
+
+def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False) -> Callable:
+    """The function that returns `f`'s value and its gradient.
+
+    f : a function with a scalar result; with `has_aux`, a pair of that and anything else.
+    argnums : which positional arguments to differentiate; a tuple gives a tuple of gradients.
+    Returns `(value, gradient)`, with `has_aux` `((value, aux), gradient)`.
+
+    Raises GradientError if the result is not a scalar, DTypeError for integer arrays.
+
+    >>> value_and_grad(lambda x: x ** 3)(2.0)
+    (8.0, 12.0)
+    """
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        if any(not -len(args) <= i < len(args) for i in chosen):
+            raise ShapeError(f"grad: argnums {argnums} with {len(args)} positional arguments; each must name one of them.")
+
+        def restricted(*primals: Any) -> Any:
+            full = list(args)
+            for i, primal in zip(chosen, primals, strict=True):
+                full[i] = primal
+            return f(*full, **kwargs)
+
+        call = _Call("grad", restricted, [args[i] for i in chosen])
+        aux = None
+        if has_aux:
+            call.out, aux = call.out
+        out = call.scalar()
+        connected = call.connected(out)
+        one = cotangent("grad", out, None, connected) if isinstance(out, Handle) else None
+        gradients = call.like_inputs(call.gradients(out, one, create_graph=connected))
+        value = call.like_output(out, connected)
+        return ((value, aux) if has_aux else value), (gradients[0] if isinstance(argnums, int) else gradients)
+
+    return differentiated
+
+
+def grad(f: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False) -> Callable:
+    """The gradient of a function with a scalar result. Arguments as in `value_and_grad`; `has_aux` adds the aux.
+
+    >>> grad(lambda x: x ** 3)(2.0)
+    12.0
+    >>> grad(grad(grad(lambda x: x ** 3)))(2.0)
+    6.0
+    """
+    with_value = value_and_grad(f, argnums, has_aux=has_aux)
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = with_value(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return differentiated
+
+
+def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """The value of `f` and the function from a cotangent to the vector-Jacobian products, one per primal.
+
+    Returns `(out, pull)`; `pull(g)`, with `g` of out's shape, may be called any number of times.
+
+    >>> out, pull = vjp(lambda x, y: x * y, 2.0, 3.0)
+    >>> out, pull(1.0)
+    (6.0, (3.0, 2.0))
+    """
+    call = _Call("vjp", f, primals)
+    connected = call.connected(*leaves(call.out))
+
+    def pull(g: Any) -> tuple:
+        total: list[Any] = [None] * len(call.nodes)
+        record = connected or (grad_enabled() and any(isinstance(v, Handle) and v.node is not None for v in leaves(g)))
+        for out, part in zip(leaves(call.out), leaves(g), strict=True):
+            if isinstance(out, Handle):
+                found = call.gradients(out, cotangent("vjp", out, part, record), create_graph=record, retain_graph=True)
+                total = [a if b is None else b if a is None else a + b for a, b in zip(total, found, strict=True)]
+        return call.like_inputs(total)
+
+    return map_leaves(lambda out: call.like_output(out, connected), call.out), pull
+
+
+class _Linearised:
+    """The pushforward of a call: the vector-Jacobian product as a function of its cotangent, differentiated again.
+
+    The vector-Jacobian product u -> u J is linear in u, and its transpose is the Jacobian-vector product. So forward
+    mode needs no rule of its own (J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
+    """
+
+    def __init__(self, call: _Call, out: Handle) -> None:
+        self.out = out
+        self.nodes: list[Node] = []
+        self.index: list[int] = []
+        zero = backend_of(out.data).xp.zeros_like(out.data)
+        self.dummy = wrap(zero, Leaf(zero))
+        with enable_grad():
+            for i, product in enumerate(call.gradients(out, self.dummy, create_graph=True)):
+                if isinstance(product, Handle) and product.node is not None:
+                    self.nodes.append(product.node)
+                    self.index.append(i)
+
+    def push(self, tangents: Sequence[Any], *, create_graph: bool) -> Any:
+        """The tangent of the output for one tangent (or None) per input."""
+        roots = [(node, tangents[i]) for node, i in zip(self.nodes, self.index, strict=True) if tangents[i] is not None]
+        if create_graph:
+            roots = [(node, t if isinstance(t, Handle) else wrap(t, None)) for node, t in roots]
+        else:
+            roots = [(node, unwrap(t)) for node, t in roots]
+        found = sweep(roots, [self.dummy.node], create_graph=create_graph, retain_graph=True)[0] if roots else None
+        return backend_of(self.out.data).xp.zeros_like(self.out.data) if found is None else found
+
+
+def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The value of `f` and its Jacobian-vector product (forward mode).
+
+    primals, tangents : sequences of equal structure; each tangent has its primal's shape.
+    Returns `(out, tangent_out)`.
+
+    >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
+    (6.0, 3.0)
+    """
+    call = _Call("jvp", f, primals)
+    given = leaves(list(tangents))
+    if len(given) != len(call.given):
+        raise GradientError(f"jvp: {len(call.given)} primals and {len(given)} tangents; give one tangent for each primal.")
+    directions = []
+    for x, t in zip(call.inputs, given, strict=True):
+        directions.append(cotangent("jvp", x, t, isinstance(t, Handle)))
+    connected = call.connected(*leaves(call.out)) or (
+        grad_enabled() and any(isinstance(t, Handle) and t.node is not None for t in given)
+    )
+
+    def tangent(out: Any) -> Any:
+        if not isinstance(out, Handle) or out.node is None:
+            return backend_of(unwrap(out)).xp.zeros_like(unwrap(out))
+        pushed = _Linearised(call, out).push(directions, create_graph=connected)
+        pushed = pushed if isinstance(pushed, Handle) else wrap(as_array(pushed), None)
+        return call.like_output(pushed, connected)
+
+    tangent_out = map_leaves(tangent, call.out)
+    return map_leaves(lambda out: call.like_output(out, connected), call.out), tangent_out
+
+
+def jacobian(f: Callable, argnum: int = 0, *, mode: str | None = None) -> Callable:
+    """The function that returns the Jacobian of `f` with respect to one array argument.
+
+    f : a function with one array as its result.
+    mode : `"reverse"` computes it row by row, `"forward"` column by column; by default whichever are fewer.
+    Returns an array of shape `out.shape + x.shape`.
+
+    >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    if mode not in (None, "forward", "reverse"):
+        raise GradientError(f"jacobian: mode is {mode!r}; it must be 'forward', 'reverse' or None.")
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        def restricted(x: Any) -> Any:
+            return f(*args[:argnum], x, *args[argnum + 1 :], **kwargs)
+
+        call = _Call("jacobian", restricted, [args[argnum]])
+        if len(call.inputs) != 1 or len(leaves(call.out)) != 1 or not hasattr(call.out, "shape"):
+            raise GradientError("jacobian: the function must take and return one array; use vjp or jvp for more.")
+        connected = call.connected(call.out)
+        lines, axis = _jacobian_lines(call, mode, connected)
+        shape = tuple(call.out.shape) + tuple(call.inputs[0].data.shape)
+        return call.like_inputs([reshape(stack(lines, axis=axis), shape)])[0]
+
+    return differentiated
+
+
+def _jacobian_lines(call: _Call, mode: str | None, connected: bool) -> tuple[list[Any], int]:
+    """The rows or columns of a call's Jacobian, and the axis along which they follow each other."""
+    x, out = call.inputs[0].data, unwrap(call.out)
+    xp = backend_of(x).xp
+    if not isinstance(call.out, Handle) or call.out.node is None or 0 in (x.size, out.size):
+        return [xp.zeros(tuple(out.shape) + tuple(x.shape), dtype=x.dtype)], 0
+    if mode == "forward" or (mode is None and out.size > x.size):
+        linear = _Linearised(call, call.out)
+        return [linear.push([e], create_graph=connected) for e in _basis(x, xp)], -1
+    rows = []
+    for e in _basis(out, xp):
+        e = wrap(e, None) if connected else e
+        row = call.gradients(call.out, e, create_graph=connected, retain_graph=True)[0]
+        rows.append(xp.zeros_like(x) if row is None else row)
+    return rows, 0
+
+
+def _basis(array: Any, xp: Any):
+    """The unit vectors of the space that `array` lies in, one after another."""
+    for row in range(array.size):
+        yield xp.reshape(xp.astype(xp.arange(array.size) == row, array.dtype), array.shape)
+
+
+def hessian(f: Callable, argnum: int = 0) -> Callable:
+    """The function that returns the Hessian of a scalar function, an array of shape `x.shape + x.shape`.
+
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return jacobian(grad(f, argnum), argnum)
+
+
+def hvp(f: Callable, primal: Any, vector: Any) -> Any:
+    """The product of the Hessian of a scalar function with a vector, at the cost of a few gradients.
+
+    primal, vector : arrays of equal shape, or equal nested structures of them.
+
+    >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([4., 2.])
+    """
+    directions = leaves(vector)
+    for x, v in zip(leaves(primal), directions, strict=True):
+        if tuple(getattr(x, "shape", ())) != tuple(getattr(v, "shape", ())):
+            raise GradientError(
+                f"hvp: the vector has shape {tuple(getattr(v, 'shape', ()))} and the primal "
+                f"{tuple(getattr(x, 'shape', ()))}; they must be equal."
+            )
+
+    def slope(x: Any) -> Any:
+        parts = [sum(g * v) for g, v in zip(leaves(grad(f)(x)), directions, strict=True)]
+        return functools.reduce(add, parts)
+
+    return grad(slope)(primal)

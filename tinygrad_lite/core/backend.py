@@ -1,0 +1,158 @@
+"""What the package asks of an array library, and how the library is found from the arrays of a call.
+
+A backend needs only an array namespace (the Array API standard's functions, https://data-apis.org/array-api/2024.12/).
+Everything else here has a default that works for any such namespace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from .errors import BackendError, DTypeError
+
+__all__ = ["BACKENDS", "Backend", "backend_of", "common_backend", "device_backend", "load_on_demand", "register_backend"]
+
+PYTHON_SCALARS = (bool, int, float, complex)
+
+
+class Backend:
+    """An array library: its namespace, its array types and its devices.
+
+    Subclass it, set the four attributes, override what the library does differently, and call `register_backend`.
+    """
+
+    name: str
+    """Short name, as kernels and messages use it: `"numpy"`, `"cupy"`."""
+    xp: Any
+    """The namespace with the Array API's functions."""
+    array_types: tuple[type, ...]
+    """The classes of its arrays."""
+    default_device: str
+    """The name of its device, or of the first of several: `"cpu"`, `"cuda"`."""
+
+    def owns_device(self, device: str) -> bool:
+        """Whether `device` names a device of this backend."""
+        return device == self.default_device
+
+    def device_of(self, array: Any) -> str:
+        """The name of the device that holds `array`."""
+        return self.default_device
+
+    def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
+        """`value` as an array of this backend; NumPy arrays and Python numbers are transferred, own arrays kept."""
+        return self.xp.asarray(value, dtype=dtype)
+
+    def to_numpy(self, array: Any) -> numpy.ndarray:
+        """`array` as a NumPy array; shares memory where it can."""
+        return numpy.asarray(array)
+
+    def may_share_memory(self, a: Any, b: Any) -> bool:
+        """Whether two arrays might overlap. A cautious backend says True."""
+        return True
+
+    def owns_memory(self, array: Any) -> bool:
+        """Whether `array` is known to be no view of another one. A cautious backend says False."""
+        return False
+
+    def copy(self, array: Any) -> Any:
+        """A copy of `array` in memory of its own."""
+        return self.xp.asarray(array, copy=True)
+
+    def synchronize(self) -> None:
+        """Wait until all work that was handed to the device is done."""
+
+    # The two operations below are what the standard lacks. The defaults are slow but need nothing beyond it.
+
+    def scatter_add(self, target: Any, index: Any, values: Any) -> None:
+        """`target[index] += values` in place, where a position that occurs twice receives both values."""
+        flat = self.xp.reshape(values, (-1,))
+        positions = numpy.arange(target.size).reshape(target.shape)[index].ravel()
+        host = self.to_numpy(target).copy().reshape(-1)
+        numpy.add.at(host, positions, self.to_numpy(flat))
+        target[...] = self.asarray(host.reshape(target.shape), dtype=target.dtype)
+
+    def assign(self, target: Any, index: Any, values: Any) -> None:
+        """`target[index] = values` in place, `index` being anything that NumPy accepts."""
+        target[index] = values
+
+
+BACKENDS: dict[str, Backend] = {}
+"""The backends in use, by name."""
+
+_BY_TYPE: dict[type, Backend] = {}
+_ON_DEMAND: dict[str, tuple[str, Callable[[], Backend]]] = {}
+
+
+def register_backend(backend: Backend) -> Backend:
+    """Make `backend` known, so that calls with its arrays are computed by it."""
+    BACKENDS[backend.name] = backend
+    for array_type in backend.array_types:
+        _BY_TYPE[array_type] = backend
+    return backend
+
+
+def load_on_demand(package: str, device: str, load: Callable[[], Backend]) -> None:
+    """Call `load` when an array of `package`, or a device whose name starts with `device`, first appears."""
+    _ON_DEMAND[package] = (device, load)
+
+
+def _load(package: str) -> Backend:
+    backend = _ON_DEMAND[package][1]()
+    del _ON_DEMAND[package]
+    return register_backend(backend)
+
+
+def _backend_of_type(array_type: type) -> Backend | None:
+    """The backend of an array class, or None for scalars and foreign classes."""
+    for cls in array_type.__mro__:
+        if cls in _BY_TYPE:
+            return _BY_TYPE[cls]
+    package = array_type.__module__.partition(".")[0]
+    if package in _ON_DEMAND and not issubclass(array_type, PYTHON_SCALARS):
+        _load(package)
+        return _backend_of_type(array_type)
+    return None
+
+
+def common_backend(op: str, types: tuple[type, ...]) -> Backend:
+    """The one backend of the given argument types; scalars and None go with any backend, and alone with NumPy's."""
+    found: Backend | None = None
+    for array_type in types:
+        backend = _backend_of_type(array_type)
+        if backend is None:
+            if not issubclass(array_type, (*PYTHON_SCALARS, numpy.generic, type(None))):
+                raise DTypeError(
+                    f"{op}: got a {array_type.__name__}; arrays, Tensors and Python numbers are accepted. "
+                    f"Convert it first, for example with tinygrad_lite.tensor(...)."
+                )
+        elif found is None:
+            found = backend
+        elif found is not backend:
+            raise BackendError(
+                f"{op}: got arrays of {found.name} and of {backend.name}; all arrays of a call must belong to one "
+                f"library. Move some of them, for example with x.to({backend.default_device!r})."
+            )
+    return found if found is not None else BACKENDS["numpy"]
+
+
+def backend_of(array: Any) -> Backend:
+    """The backend that `array` belongs to; NumPy's for Python and NumPy scalars."""
+    return common_backend("backend_of", (type(array),))
+
+
+def device_backend(device: str) -> Backend:
+    """The backend that owns the device called `device`: `"cpu"`, `"cuda"`, `"cuda:1"`.
+
+    Raises BackendError for a name that no backend owns, or whose library or hardware is missing.
+    """
+    for package, (prefix, _) in list(_ON_DEMAND.items()):
+        if device.partition(":")[0] == prefix:
+            return _load(package)
+    for backend in BACKENDS.values():
+        if backend.owns_device(device):
+            return backend
+    known = [backend.default_device for backend in BACKENDS.values()] + [device for device, _ in _ON_DEMAND.values()]
+    raise BackendError(f"unknown device {device!r}; known are {', '.join(map(repr, dict.fromkeys(known)))}.")

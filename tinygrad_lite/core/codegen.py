@@ -1,0 +1,336 @@
+"""The functions of an operation, generated from its declaration as Python source.
+
+Why source: a rule may ask for what it needs by name, and the function that records a call knows at declaration what
+to keep. Written out for each operation, without `*args` and loops over inputs, dispatch, record and pull take about
+half the time of a general function (`python -m benchmarks dispatch` prints the cost of an operation).
+`print(source(tinygrad_lite.multiply))` shows what was generated.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import linecache
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from . import graph
+from .errors import DeclarationError
+from .sweep import fit
+
+if TYPE_CHECKING:
+    from .op import Op
+
+__all__ = ["bind_namespace", "lazy_pull", "public_signature", "publish", "set_tensor_class", "source", "split_arguments", "values_to_keep"]
+
+# Names that generated code uses; they are copied into each generated function's globals.
+_GLOBALS: dict[str, Any] = {
+    "Tensor": graph.Handle,
+    "Node": graph.Node,
+    "new": object.__new__,
+    "as_array": graph.as_array,
+    "grad_enabled": graph.grad_enabled,
+    "next_birth": graph.next_birth,
+    "getframe": sys._getframe,
+    "library_files": graph.library_files,
+    "caller": graph.caller,
+    "node_of": graph.node_of,
+    "unwrap": graph.unwrap,
+    "wrap": graph.wrap,
+    "fit": fit,
+}
+
+
+def set_tensor_class(cls: type[graph.Handle]) -> None:
+    """Make operations return instances of `cls`. Called once, where the Tensor's table of methods is."""
+    _GLOBALS["Tensor"] = graph._TensorClass.current = cls
+
+
+def public_signature(op: Op) -> inspect.Signature:
+    """The signature that users see: the body's without `xp`; `*arrays` becomes one sequence, arrays positional-only."""
+    signature = inspect.signature(op.body)
+    if not op.primitive:
+        return signature
+    parameters = [
+        p.replace(kind=p.POSITIONAL_ONLY) if p.name in op.arrays else p for p in list(signature.parameters.values())[1:]
+    ]
+    return signature.replace(parameters=parameters)
+
+
+def split_arguments(body: Callable, skip: int) -> tuple[list[str], bool, list[str]]:
+    """Names of the array arguments, whether they are one sequence, and names of the static arguments.
+
+    Read off the code object: `inspect.signature` takes twenty times as long, for every operation at import.
+    """
+    code = body.__code__
+    positional = list(code.co_varnames[skip : code.co_argcount])
+    keywords = list(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
+    only = code.co_posonlyargcount - skip
+    arrays = positional[:only] if only > 0 else positional
+    variadic = bool(code.co_flags & inspect.CO_VARARGS)
+    if variadic:
+        arrays.append(code.co_varnames[code.co_argcount + code.co_kwonlyargcount])
+    return arrays, variadic, [name for name in positional if name not in arrays] + keywords
+
+
+def rule_wants(rule: Callable) -> tuple[str, ...]:
+    """The names of a rule's parameters: what it asks for."""
+    return rule.__code__.co_varnames[: rule.__code__.co_argcount]
+
+
+def bind_namespace(body: Callable, xp: Any) -> Callable:
+    """`body` with its namespace filled in.
+
+    A body that only forwards, `return xp.multiply(x, y)`, becomes the namespace's own function: two Python frames fewer
+    where they cost as much as NumPy's work on a small array.
+    """
+    code = body.__code__
+    if len(code.co_names) == 1 and not code.co_kwonlyargcount:
+        names = code.co_varnames[: code.co_argcount]
+        forwarding = eval(f"lambda {', '.join(names)}: {names[0]}.{code.co_names[0]}({', '.join(names[1:])})")
+        if code.co_code == forwarding.__code__.co_code:
+            return getattr(xp, code.co_names[0])
+    return partial(body, xp)
+
+
+def publish(op: Op) -> Callable:
+    """The public function of `op`, with the declaration's name, docstring and annotations.
+
+    Generating and compiling takes a millisecond, too long at import for every operation. So the function starts as a
+    stub, and takes on its real code when it is first called, or when `source(function)` is.
+    """
+    scope = {"__name__": op.body.__module__, "__builtins__": builtins, "OP": op, "materialise": _materialise}
+    function = FunctionType(_stub.__code__, scope, op.name)
+    function.__doc__, function.__module__ = op.body.__doc__, op.body.__module__
+    function.__qualname__ = op.body.__qualname__
+    function.__signature__ = op.signature  # type: ignore[attr-defined]
+    function.op = op  # type: ignore[attr-defined]
+    return function
+
+
+def _stub(*args, **kwargs):
+    return materialise(OP)(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821  # in the function's own globals
+
+
+def _materialise(op: Op) -> FunctionType:
+    """Give the public function of `op` its real code."""
+    function = op.function
+    real = _compile(op, _dispatch_lines(op), op.name, function.__globals__)
+    function.__defaults__, function.__kwdefaults__ = real.__defaults__, real.__kwdefaults__
+    function.__code__ = real.__code__
+    return function
+
+
+def source(function: Callable) -> str:
+    """The Python source that was generated for an operation, its dispatch and its pull function."""
+    op: Op = function.op  # type: ignore[attr-defined]
+    parts = [_dispatch_lines(op)]
+    if op.rules:
+        parts += [_pull_lines(op, wrapped=False), _pull_lines(op, wrapped=True)]
+    return "\n\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def lazy_pull(op: Op, name: str) -> Callable:
+    """The pull function of `op` called `name`, generated when it is first called."""
+
+    def generate(node: graph.Node, g: Any, grads: dict) -> None:
+        made = _compile(op, _pull_lines(op, wrapped=name == "pull_graph"), name, {})
+        setattr(op, name, made)
+        made(node, g, grads)
+
+    return generate
+
+
+def _dispatch_lines(op: Op) -> list[str]:
+    if not op.primitive:
+        return _composite_source(op)
+    return _variadic_source(op) if op.variadic else _dispatch_source(op)
+
+
+def _composite_source(op: Op) -> list[str]:
+    """The body, unless a kernel takes the call."""
+    arrays = [f"*{name}" if op.variadic else name for name in op.arrays]
+    call = ", ".join(arrays + [f"{name}={name}" for name in op.statics])
+    return [
+        f"def {op.name}{_parameters(op)}:",
+        "    if KERNELS:",
+        f"        out = OP.run_kernels(({', '.join([*arrays, ''])}), {_statics(op)})",
+        "        if out is not NotImplemented:",
+        "            return out",
+        f"    return BODY({call})",
+    ]
+
+
+def values_to_keep(op: Op) -> list[str]:
+    """What the rules of `op` ask for beyond `g`, in a fixed order; DeclarationError for anything that does not exist."""
+    attributes = [f"{name}_{what}" for name in op.arrays for what in ("shape", "dtype")]
+    available = [*op.arrays, *attributes, "out", *op.statics]
+    asked: set[str] = set()
+    for name, rule in op.rules.items():
+        if name not in op.arrays:
+            raise DeclarationError(f"{op.name}: there is a rule for {name!r}; its arrays are {', '.join(op.arrays)}.")
+        wants = rule_wants(rule)
+        for want in wants:
+            if want != "g" and want not in available:
+                raise DeclarationError(
+                    f"{op.name}: the rule for {name} asks for {want!r}; a rule may ask for g, {', '.join(available)}."
+                )
+        asked.update(wants)
+    return [name for name in available if name in asked]
+
+
+def _dispatch_source(op: Op) -> list[str]:
+    """Compute, and record what the rules will need."""
+    arrays, nodes = op.arrays, [f"{name}_node" for name in op.arrays]
+    key = f"type({arrays[0]})" if len(arrays) == 1 else ", ".join(f"type({name})" for name in arrays)
+    lines = [f"def {op.name}{_parameters(op)}:", f"    {' = '.join(nodes)} = None", "    constant = True"]
+    for name, node in zip(arrays, nodes, strict=True):
+        lines += [f"    if isinstance({name}, Tensor):", f"        {node} = {name}.node", f"        {name} = {name}.data"]
+        lines += ["        constant = False"]
+    call = ", ".join(arrays + [f"{name}={name}" for name in op.statics])
+    lines += [
+        "    try:",
+        f"        out = IMPLEMENTATIONS[{key}]({call})",
+        "    except Exception as error:",
+        f"        OP.fail(error, ({', '.join(arrays)},), {_statics(op)})",
+        "        raise",
+        "    if constant:",
+        "        return out",
+    ]
+    recorded = " and ".join(f"{name}_node is None" for name in arrays if name in op.rules)
+    return lines + _record_source(op, recorded, f"({', '.join(nodes)},)")
+
+
+def _variadic_source(op: Op) -> list[str]:
+    """The same for an operation on a sequence of arrays."""
+    name = op.arrays[0]
+    call = ", ".join(["*arrays"] + [f"{static}={static}" for static in op.statics])
+    lines = [
+        f"def {op.name}{_parameters(op)}:",
+        f"    nodes = tuple([node_of(array) for array in {name}])",
+        f"    constant = not any([isinstance(array, Tensor) for array in {name}])",
+        f"    {name} = arrays = tuple([unwrap(array) for array in {name}])",
+        "    try:",
+        f"        out = IMPLEMENTATIONS[tuple([type(array) for array in arrays])]({call})",
+        "    except Exception as error:",
+        f"        OP.fail(error, arrays, {_statics(op)})",
+        "        raise",
+        "    if constant:",
+        "        return out",
+    ]
+    return lines + _record_source(op, "all([node is None for node in nodes])", "nodes")
+
+
+def _record_source(op: Op, constant: str, parents: str) -> list[str]:
+    """The part of a dispatch function after the computation. `graph.record` is the same, written for reading."""
+    lines = ["    shape = out.shape", "    if not shape:", "        out = as_array(out)"]
+    lines += ["    tensor = new(Tensor)", "    tensor.data = out"]
+    if not op.rules:
+        return [*lines, "    tensor.node = None", "    return tensor"]
+    lines += _refuse_missing_rules(op)
+    lines += [f"    if ({constant}) or not grad_enabled():", "        tensor.node = None", "        return tensor"]
+    lines += ["    node = new(Node)", "    node.op = OP", f"    node.parents = {parents}"]
+    lines += [f"    node.saved = ({''.join(_value_to_keep(op, name) + ', ' for name in op.kept)})"]
+    lines += ["    node.shape = shape", "    node.dtype = out.dtype", "    node.birth = next_birth()", "    node.hooks = None"]
+    lines += ["    frame = getframe(1)", "    code = frame.f_code"]
+    lines += ["    if library_files[code.co_filename]:", "        node.code, node.lasti = caller(frame)"]
+    lines += ["    else:", "        node.code = code", "        node.lasti = frame.f_lasti"]
+    return [*lines, "    tensor.node = node", "    return tensor"]
+
+
+def _refuse_missing_rules(op: Op) -> list[str]:
+    missing = [name for name in op.arrays if name not in op.rules]
+    lines = []
+    for name in missing:
+        lines += [f"    if {name}_node is not None and grad_enabled():", f"        raise OP.missing_rule({name!r})"]
+    return lines
+
+
+def _value_to_keep(op: Op, name: str) -> str:
+    for array in op.arrays:
+        for what, none in (("shape", "()"), ("dtype", "None")):
+            if name == f"{array}_{what}":
+                if op.variadic:
+                    return f"tuple([getattr(array, {what!r}, {none}) for array in arrays])"
+                return f"getattr({array}, {what!r}, {none})"
+    return name
+
+
+def _pull_lines(op: Op, *, wrapped: bool) -> list[str]:
+    """Apply the rules to a cotangent and add the results to the parents' entries in `grads`.
+
+    `wrapped`: on Tensors, so that the results can be differentiated again; what was saved becomes Tensors at the place
+    in the graph where it came from.
+    """
+    nodes = [f"{name}_node" for name in op.arrays]
+    lines = [f"def {'pull_graph' if wrapped else 'pull'}(node, g, grads):"]
+    lines += ["    nodes = node.parents" if op.variadic else f"    {', '.join(nodes)}, = node.parents"]
+    if op.kept:
+        lines += [f"    {', '.join(op.kept)}, = node.saved"]
+    for name in op.kept if wrapped else ():
+        if name == "out":
+            lines += ["    out = wrap(out, node)"]
+        elif name in op.arrays:
+            if op.variadic:
+                lines += [f"    {name} = [a if n is None else wrap(a, n) for a, n in zip({name}, nodes)]"]
+            else:
+                lines += [f"    if {name}_node is not None:", f"        {name} = wrap({name}, {name}_node)"]
+    for name, rule in op.rules.items():
+        call = f"RULE_{name}({', '.join(rule_wants(rule))})"
+        if op.variadic:
+            lines += [f"    for parent, gradient in zip(nodes, {call}):", *_accumulate_source("parent", " " * 8)]
+        else:
+            lines += [f"    if {name}_node in grads:", f"        gradient = {call}", *_accumulate_source(f"{name}_node", " " * 8, False)]
+    return lines
+
+
+def _accumulate_source(parent: str, indent: str, check: bool = True) -> list[str]:
+    """`sweep.accumulate`, written out."""
+    lines = [f"if {parent} not in grads:", "    continue"] if check else []
+    lines += [
+        f"if gradient.shape != {parent}.shape or gradient.dtype is not {parent}.dtype:",
+        f"    gradient = fit(gradient, {parent})",
+        f"held = grads[{parent}]",
+        f"grads[{parent}] = gradient if held is None else held + gradient",
+    ]
+    return [indent + line for line in lines]
+
+
+def _statics(op: Op) -> str:
+    return "{" + ", ".join(f"{name!r}: {name}" for name in op.statics) + "}"
+
+
+def _parameters(op: Op) -> str:
+    """The parameter list of the public function; defaults are names, since any object may be one."""
+    parameters = [
+        p.replace(annotation=p.empty, default=p.empty if p.default is p.empty else _Name(f"DEFAULT_{p.name}"))
+        for p in op.signature.parameters.values()
+    ]
+    return str(inspect.Signature(parameters))
+
+
+class _Name:
+    """Prints as a bare name in a signature."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _compile(op: Op, lines: list[str], name: str, scope: dict[str, Any]) -> FunctionType:
+    """Run the source of one function with `scope` as its globals, extended by the names that generated code uses."""
+    scope |= _GLOBALS | {"OP": op, "BODY": op.body, "KERNELS": op.kernels, "IMPLEMENTATIONS": op.implementations}
+    scope |= {f"RULE_{array}": rule for array, rule in op.rules.items()}
+    scope |= {f"DEFAULT_{p.name}": p.default for p in op.signature.parameters.values() if p.default is not p.empty}
+    text = "\n".join(lines)
+    filename = f"<tinygrad_lite {op.name} {name}>"
+    made: dict[str, FunctionType] = {}
+    exec(compile(text, filename, "exec"), scope, made)
+    # Tracebacks show the generated lines.
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    return made[name] if name in made else made[op.name]

@@ -1,0 +1,30 @@
+"""Plain mathematical facts about an operation's inputs: where it is defined, and where it is not differentiable.
+
+Tests turn them into random inputs; nothing at run time reads them.
+
+Convention at a point where a function is not differentiable: the derivative is the element of least norm of Clarke's
+generalised gradient (F. Clarke, Optimization and Nonsmooth Analysis, 1983), taken over all array arguments of the
+operation; a Python number is a constant, not an argument. So relu and abs have derivative 0 at 0, clip has 0 at a
+constant bound, maximum(x, y) gives one half to each of two equal arrays, and max gives 1/k to each of k equal elements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+__all__ = ["REALS", "Interval"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The open interval from `low` to `high`; `inf` stands for no bound."""
+
+    low: float = -inf
+    high: float = inf
+
+    def __contains__(self, value: float) -> bool:
+        return self.low < value < self.high
+
+
+REALS = Interval()

@@ -1,0 +1,38 @@
+"""The errors that the package raises. Each says what it got, what it needs and what to do; each is also a builtin error."""
+
+from __future__ import annotations
+
+__all__ = ["BackendError", "DTypeError", "DeclarationError", "GradientError", "ShapeError", "TinygradLiteError"]
+
+
+class TinygradLiteError(Exception):
+    """Base of every error of this package."""
+
+
+class ShapeError(TinygradLiteError, ValueError):
+    """Shapes, axes or indices that an operation cannot work with."""
+
+
+class DTypeError(TinygradLiteError, TypeError):
+    """A dtype, or a kind of object, that an operation cannot work with."""
+
+
+class BackendError(TinygradLiteError, TypeError):
+    """Arrays of two libraries in one call, a missing array library, or a missing device."""
+
+
+class GradientError(TinygradLiteError, RuntimeError):
+    """A derivative that cannot be computed: a freed graph, a missing rule, a missing or wrong cotangent."""
+
+
+class DeclarationError(TinygradLiteError, TypeError):
+    """An operation or kernel declared wrongly; raised at import."""
+
+
+def describe(value: object) -> str:
+    """A short description of an argument for an error message: `(3, 4) float32`, or its value if it is a scalar."""
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        text = repr(value)
+        return text if len(text) <= 60 else f"a {type(value).__name__}"
+    return f"{tuple(shape)} {getattr(value, 'dtype', '')}".rstrip()

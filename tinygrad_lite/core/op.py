@@ -1,0 +1,257 @@
+"""Declaring operations: `primitive`, `composite`, `kernel`, and the registry `OPS`.
+
+    @primitive(x=lambda g, out: g * out)
+    def exp(xp, x):
+        return xp.exp(x)
+
+A *primitive* computes with a backend's namespace `xp` and has one derivative rule per differentiable input. A rule is
+a vector-Jacobian product written with operations; the names of its parameters say what it needs: `g` (the cotangent),
+an input, `out`, `<input>_shape`, `<input>_dtype`, or a static argument. Nothing else is kept until the backward pass.
+A *composite* is written with other operations and needs no rules. A *kernel* computes either of them faster.
+
+In the declared signature the positional parameters are arrays (if there is a `/`, only those before it), and
+`*arrays` stands for a sequence of them. All other parameters are static arguments.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from . import codegen
+from .backend import Backend, common_backend
+from .domain import REALS, Interval
+from .errors import DeclarationError, DTypeError, GradientError, ShapeError, TinygradLiteError, describe
+from .graph import Handle, Node, node_of, record, unwrap
+from .registry import OPS
+from .sweep import accumulate, pull_definition
+
+__all__ = ["OPS", "Array", "Kernel", "Op", "composite", "kernel", "primitive"]
+
+Array = Any
+"""An array of any backend, a Tensor or a Python number: what operations take and return."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+class Op:
+    """The declaration of one operation and the functions made from it.
+
+    name, doc : of the declared function.
+    body : the declared function itself; definition, fallback and test oracle.
+    primitive : whether the body takes `xp` and the derivative comes from `rules`, one per differentiable array.
+    arrays : names of the array arguments; `variadic` says that the one name stands for a sequence of arrays.
+    statics : names of the static arguments.
+    domain : where the arrays may lie (an Interval, or a dict of them by name).
+    kinks : values of an input at which the operation is not differentiable.
+    shapes : `"elementwise"` if it takes any shapes that broadcast; `"any"` if what it takes is special to it.
+    explain : called as the operation was when it fails; returns a message, or None if it has none.
+    kept : what the rules ask for, and so what a call keeps for the backward pass.
+    function : the public function.
+    """
+
+    def __init__(
+        self,
+        body: Callable,
+        rules: dict[str, Callable] | None,
+        *,
+        domain: Interval | dict[str, Interval] = REALS,
+        kinks: tuple[float, ...] = (),
+        shapes: str = "elementwise",
+        explain: Callable[..., str | None] | None = None,
+    ) -> None:
+        self.name = body.__name__
+        self.doc = inspect.getdoc(body) or ""
+        self.body = body
+        self.primitive = rules is not None
+        self.rules = rules or {}
+        self.domain, self.kinks, self.shapes, self.explain = domain, kinks, shapes, explain
+        self.kernels: dict[str, list[Kernel]] = {}
+        self.arrays, self.variadic, self.statics = codegen.split_arguments(body, skip=int(self.primitive))
+        self.signature = codegen.public_signature(self)
+        self.kept = codegen.values_to_keep(self)
+        self.implementations = _Implementations(self)
+        self.pull = codegen.lazy_pull(self, "pull")
+        self.pull_graph = codegen.lazy_pull(self, "pull_graph")
+        self.function = codegen.publish(self)
+        self._register()
+
+    def _register(self) -> None:
+        known = OPS.get(self.name)
+        if known is not None and known.body.__module__ != self.body.__module__:
+            raise DeclarationError(
+                f"{self.name}: an operation of this name is declared in {known.body.__module__}; choose another name."
+            )
+        OPS[self.name] = self
+
+    def domain_of(self, array: str) -> Interval:
+        """Where the array argument called `array` may lie."""
+        return self.domain if isinstance(self.domain, Interval) else self.domain.get(array, REALS)
+
+    def fail(self, error: Exception, arrays: tuple, statics: dict[str, Any]) -> None:
+        """After the body failed with `error`: raise one that names the operation and its arguments, if that helps."""
+        if isinstance(error, (TinygradLiteError, MemoryError)) or not isinstance(
+            error, (ValueError, TypeError, IndexError, AttributeError)
+        ):
+            return
+        message = self.explain(*arrays, **statics) if self.explain is not None else None
+        if message is None:
+            given = [f"{name} is {describe(value)}" for name, value in zip(self._array_names(arrays), arrays, strict=True)]
+            given += [f"{name}={describe(value)}" for name, value in statics.items()]
+            message = f"{', '.join(given)}; {error}"
+        kind = DTypeError if isinstance(error, (TypeError, AttributeError)) else ShapeError
+        raise kind(f"{self.name}: {message}") from error
+
+    def missing_rule(self, array: str) -> GradientError:
+        """The error for an input that needs a gradient and has no rule."""
+        return GradientError(
+            f"{self.name}: {array} requires a gradient, but {self.name} has no derivative with respect to it; "
+            f"give it {array}.detach() if it is a constant."
+        )
+
+    def _array_names(self, arrays: tuple) -> list[str]:
+        return [f"{self.arrays[0]}[{i}]" for i in range(len(arrays))] if self.variadic else self.arrays
+
+    def implementation(self, backend: Backend) -> Callable:
+        """What computes this primitive on `backend`: its body there, behind the kernels whose `when` accepts a call."""
+        chosen = codegen.bind_namespace(self.body, backend.xp)
+        for candidate in self.kernels.get(backend.name, ()):
+            chosen = candidate.guard(chosen)
+        return chosen
+
+    def run_kernels(self, arrays: tuple, statics: dict[str, Any]) -> Any:
+        """The result of the first kernel of this composite that accepts the call, or NotImplemented."""
+        values = tuple(map(unwrap, arrays))
+        backend = common_backend(self.name, tuple(map(type, values)))
+        for candidate in self.kernels.get(backend.name, ()):
+            if candidate.when(*values, **statics):
+                out, saved = candidate.forward(*values, **statics)
+                if not any(isinstance(array, Handle) for array in arrays):
+                    return out
+                return record(candidate, tuple(map(node_of, arrays)), (values, statics, saved), out, depth=2)
+        return NotImplemented
+
+
+class _Implementations(dict):
+    """The implementation of a primitive for the types of a call's arrays; found once per combination of types."""
+
+    def __init__(self, op: Op) -> None:
+        super().__init__()
+        self.op = op
+
+    def __missing__(self, types: type | tuple[type, ...]) -> Callable:
+        backend = common_backend(self.op.name, types if isinstance(types, tuple) else (types,))
+        self[types] = chosen = self.op.implementation(backend)
+        return chosen
+
+
+def primitive(
+    *,
+    domain: Interval | dict[str, Interval] = REALS,
+    kinks: tuple[float, ...] = (),
+    shapes: str = "elementwise",
+    explain: Callable[..., str | None] | None = None,
+    **rules: Callable,
+) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[P, R]]:
+    """Declare an operation by its computation on a namespace and one derivative rule per differentiable array.
+
+    Broadcasting is undone after the rule, and the gradient gets its input's dtype; no rule mentions either.
+    An operation without rules (a comparison, argmax) gives constants.
+
+    Raises DeclarationError if a rule is not for an array argument or asks for something that there is not.
+
+    >>> from tinygrad_lite import primitive, grad
+    >>> @primitive(x=lambda g, x: 3 * x * x * g)
+    ... def cube(xp, x):
+    ...     return x * x * x
+    >>> grad(grad(cube))(2.0)
+    12.0
+    """
+
+    def declare(body: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
+        return Op(body, rules, domain=domain, kinks=kinks, shapes=shapes, explain=explain).function
+
+    return declare
+
+
+def composite(
+    *,
+    domain: Interval | dict[str, Interval] = REALS,
+    kinks: tuple[float, ...] = (),
+    shapes: str = "elementwise",
+    explain: Callable[..., str | None] | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Declare an operation by a body written with other operations; its derivatives follow from theirs.
+
+    >>> from tinygrad_lite import composite, grad, tanh
+    >>> @composite()
+    ... def squashed(x):
+    ...     return x * tanh(x)
+    >>> round(float(grad(squashed)(1.0)), 4)
+    1.1816
+    """
+
+    def declare(body: Callable[P, R]) -> Callable[P, R]:
+        return Op(body, None, domain=domain, kinks=kinks, shapes=shapes, explain=explain).function
+
+    return declare
+
+
+class Kernel:
+    """A faster way to compute an operation on one backend, for the calls that `when` accepts.
+
+    A primitive's kernel returns the output, and the primitive's rules stay. A composite's kernel returns the output and
+    what its backward needs; `backward(g, saved, needs)` returns one gradient (or None) per array argument, `needs`
+    saying which are wanted. Second derivatives through it come from the composite's definition.
+    """
+
+    def __init__(self, op: Op, forward: Callable, when: Callable[..., bool]) -> None:
+        self.op, self.forward, self.when = op, forward, when
+        self.name = op.name
+        self._backward: Callable | None = None
+
+    def backward(self, function: Callable) -> Callable:
+        """Decorator: `function(g, saved, needs)` is the derivative of this kernel."""
+        if self.op.primitive:
+            raise DeclarationError(f"{self.name}: a primitive's kernel has no backward; its rules are the derivative.")
+        self._backward = function
+        return function
+
+    def guard(self, otherwise: Callable) -> Callable:
+        """This primitive's kernel where `when` accepts the call, else `otherwise`."""
+        when, forward = self.when, self.forward
+
+        def guarded(*arrays, **statics):
+            return (forward if when(*arrays, **statics) else otherwise)(*arrays, **statics)
+
+        return guarded
+
+    def pull(self, node: Node, g: Any, grads: dict) -> None:
+        assert self._backward is not None, f"{self.name}: the kernel lacks a backward"
+        needs = tuple(parent in grads for parent in node.parents)
+        gradients = self._backward(g, node.saved[2], needs)
+        for parent, gradient in zip(node.parents, gradients, strict=True):
+            if parent in grads:
+                accumulate(grads, parent, gradient)
+
+    def pull_graph(self, node: Node, g: Any, grads: dict) -> None:
+        values, statics, _ = node.saved
+        pull_definition(partial(self.op.body, **statics), values, node.parents, g, grads)
+
+
+def kernel(function: Callable, backend: str, *, when: Callable[..., bool] = lambda *_, **__: True) -> Callable[[Callable], Kernel]:
+    """Declare a faster computation of the operation `function` on the backend called `backend`.
+
+    `when` gets the call's arrays and static arguments and says whether the kernel can take it. See `Kernel`.
+    """
+    op: Op = function.op  # type: ignore[attr-defined]  # the generated functions carry their declaration
+
+    def declare(forward: Callable) -> Kernel:
+        made = Kernel(op, forward, when)
+        op.kernels.setdefault(backend, []).append(made)
+        op.implementations.clear()
+        return made
+
+    return declare

@@ -1,0 +1,208 @@
+"""The backward sweep: reverse-mode differentiation over recorded nodes. It knows nodes and rules, and no operation.
+
+Nodes are visited in the reverse order of their birth, so each is visited after all its consumers; nothing recurses.
+Cotangents live in one dictionary per sweep, keyed by node. A node that is not in it needs no gradient. So sweeps in
+several threads, or one inside another, do not disturb each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from . import graph
+from .backend import backend_of
+from .errors import GradientError
+from .graph import Leaf, Node, check_unwritten, record, set_grad_enabled, unwrap, wrap
+from .registry import OPS
+
+__all__ = ["Identity", "accumulate", "fit", "pull_definition", "reach", "stand_in", "sweep"]
+
+_birth = attrgetter("birth")
+
+
+def reach(roots: Iterable[Node], since: int = 0) -> dict[Node, Any]:
+    """Every node born at `since` or later that the roots depend on, as the keys of a dictionary of None."""
+    found: dict[Node, Any] = {node: None for node in roots if node.birth >= since}
+    stack = list(found)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent is not None and parent not in found and parent.birth >= since:
+                found[parent] = None
+                stack.append(parent)
+    return found
+
+
+def sweep(
+    roots: Sequence[tuple[Node, Any]],
+    inputs: Sequence[Node] | None,
+    *,
+    create_graph: bool = False,
+    retain_graph: bool = False,
+) -> list[Any]:
+    """Pull the cotangents of `roots` back through the graph.
+
+    roots : pairs of a node and its cotangent, an array, or a Tensor if `create_graph`.
+    inputs : the nodes whose cotangents are returned, None for those that the roots do not depend on. Without `inputs`,
+        the cotangents of leaves are added to their `grad` and nothing is returned.
+    create_graph : compute with Tensors, so that the result can be differentiated again.
+    retain_graph : keep what the nodes saved, so that they can be swept again.
+    """
+    wanted = frozenset(inputs or ())
+    # Whatever depends on an input was born after it: nothing older needs a look.
+    grads = reach((node for node, _ in roots), min((node.birth for node in wanted), default=0))
+    order = sorted(grads, key=_birth, reverse=True)
+    if inputs is not None:
+        useful = _useful(order, wanted)
+        order = [node for node in order if node in useful or node in wanted]
+        grads = dict.fromkeys(order)
+        ends = wanted - useful
+    else:
+        ends = wanted
+    for node, cotangent in roots:
+        if node in grads:
+            held = grads[node]
+            grads[node] = cotangent if held is None else held + cotangent
+    given = {id(cotangent) for _, cotangent in roots}
+    older_than_write = bool(order) and _oldest_birth(order) < graph.last_write
+    with set_grad_enabled(create_graph):
+        for node in order:
+            g = grads[node]
+            if g is None:
+                continue
+            if node.hooks is not None:
+                g = grads[node] = _run_hooks(node, g, create_graph)
+            if type(node) is Leaf:
+                if inputs is None:
+                    g = g if create_graph else wrap(_owned(g, given), None)
+                    node.grad = g if node.grad is None else node.grad + g
+                continue
+            if node in ends:
+                continue
+            if node.saved is None:
+                raise GradientError(_freed(node))
+            if older_than_write:
+                check_unwritten(node)
+            if create_graph:
+                node.op.pull_graph(node, g, grads)
+            else:
+                node.op.pull(node, g, grads)
+            if not retain_graph:
+                node.saved = None
+                node.parents = ()
+            if node not in wanted:
+                grads[node] = None
+    results = [grads.get(node) for node in inputs or ()]
+    return results if create_graph else [None if g is None else _owned(g, given) for g in results]
+
+
+def _useful(order: list[Node], wanted: frozenset[Node]) -> set[Node]:
+    """The nodes of `order` that depend on a wanted one."""
+    useful: set[Node] = set()
+    for node in reversed(order):
+        if any(parent in useful or parent in wanted for parent in node.parents):
+            useful.add(node)
+    return useful
+
+
+def _oldest_birth(order: list[Node]) -> int:
+    return next((node.birth for node in reversed(order) if type(node) is not Leaf), graph.last_write)
+
+
+def _run_hooks(node: Node, g: Any, create_graph: bool) -> Any:
+    for hook in list(node.hooks.values()):
+        changed = hook(g if create_graph else wrap(g, None))
+        if changed is not None:
+            changed = changed if create_graph else unwrap(changed)
+            if tuple(changed.shape) != tuple(node.shape):
+                raise GradientError(
+                    f"a hook returned a gradient of shape {tuple(changed.shape)} for a tensor of shape "
+                    f"{tuple(node.shape)}; return one of the same shape, or None to leave it."
+                )
+            g = changed
+    return g
+
+
+def _owned(g: Any, given: set[int]) -> Any:
+    """A resulting array that shares no memory with a cotangent from outside or with another result of the sweep.
+
+    Rules may hand on their cotangent as it is (add) or a view of it (reshape).
+    """
+    backend = backend_of(g)
+    g = backend.asarray(g)
+    if id(g) in given or not backend.owns_memory(g):
+        g = backend.copy(g)
+    given.add(id(g))
+    return g
+
+
+def _freed(node: Node) -> str:
+    return (
+        f"{node.op.name}: this part of the graph was freed by an earlier backward pass. "
+        f"Give that pass retain_graph=True to go through it twice. The node was made at {node.location()}"
+    )
+
+
+def fit(gradient: Any, parent: Node) -> Any:
+    """A rule's result with the shape and dtype of its input: broadcasting undone by summing, and cast."""
+    shape = tuple(parent.shape)
+    if tuple(gradient.shape) != shape:
+        gradient = OPS["sum_to"].function(gradient, shape=shape)
+    if gradient.dtype != parent.dtype:
+        gradient = OPS["cast"].function(gradient, dtype=parent.dtype)
+    return gradient
+
+
+def accumulate(grads: dict[Node, Any], parent: Node, gradient: Any) -> None:
+    """Add a rule's result to the cotangent of `parent`. The generated pull functions contain the same."""
+    if gradient.shape != parent.shape or gradient.dtype is not parent.dtype:
+        gradient = fit(gradient, parent)
+    held = grads[parent]
+    grads[parent] = gradient if held is None else held + gradient
+
+
+class Identity:
+    """The operation of nodes that stand for another node: gradients pass through unchanged."""
+
+    name = "identity"
+
+    @staticmethod
+    def pull(node: Node, g: Any, grads: dict) -> None:
+        if node.parents[0] in grads:
+            accumulate(grads, node.parents[0], g)
+
+    pull_graph = pull
+
+
+def pull_definition(
+    function: Callable,
+    values: Sequence[Any],
+    parents: Sequence[Node | None],
+    g: Any,
+    grads: dict[Node, Any],
+) -> None:
+    """Pull `g` through `function` by computing it once more on `values`, and add the results to `grads`.
+
+    For kernels, whose second derivatives are those of their definition, and for checkpoints, which keep nothing else.
+    `parents` beyond the number of values are nodes that the function captures.
+    """
+    inputs = [stand_in(value, parent) for value, parent in zip(values, parents, strict=False)]
+    with set_grad_enabled(True):
+        out = function(*inputs)
+    if not isinstance(out, graph.Handle) or out.node is None:
+        return
+    pairs = [(x.node, parent) for x, parent in zip(inputs, parents, strict=False) if parent in grads]
+    pairs += [(parent, parent) for parent in parents[len(inputs) :] if parent in grads]
+    gradients = sweep([(out.node, g)], [node for node, _ in pairs], create_graph=isinstance(g, graph.Handle))
+    for (_, parent), gradient in zip(pairs, gradients, strict=True):
+        if gradient is not None:
+            accumulate(grads, parent, gradient)
+
+
+def stand_in(value: Any, parent: Node | None) -> Any:
+    """A Tensor of `value` with a node of its own in front of `parent`, at which a sweep can stop; `value` if None."""
+    if parent is None:
+        return value
+    with set_grad_enabled(True):
+        return record(Identity, (parent,), (), value)
