@@ -104,7 +104,9 @@ class Tensor(Handle):
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         if not self.is_leaf:
-            raise GradientError("requires_grad: this tensor is the result of an operation; use .detach() to cut it off.")
+            raise GradientError(
+                "requires_grad: this tensor is the result of an operation; use .detach() to cut it off."
+            )
         if value and not is_floating(self.dtype):
             raise DTypeError(
                 f"requires_grad: the tensor has dtype {self.dtype}; only floating-point tensors have gradients. "
@@ -128,7 +130,9 @@ class Tensor(Handle):
         if type(self.node) is not Leaf:
             raise GradientError("grad: only a tensor created with requires_grad=True has a gradient to set.")
         if value is not None and tuple(value.shape) != tuple(self.shape):
-            raise GradientError(f"grad: got shape {tuple(value.shape)} for a tensor of shape {self.shape}; they must be equal.")
+            raise GradientError(
+                f"grad: got shape {tuple(value.shape)} for a tensor of shape {self.shape}; they must be equal."
+            )
         self.node.grad = value
 
     backward = backward
@@ -153,9 +157,11 @@ class Tensor(Handle):
     # Leaving the library
 
     def numpy(self) -> numpy.ndarray:
-        """The data as a NumPy array, without a copy if it is in main memory. GradientError if a gradient is required."""
+        """The data as a NumPy array, without a copy from main memory. GradientError if a gradient is required."""
         if self.node is not None:
-            raise GradientError("numpy: this tensor requires a gradient, which NumPy would lose; use .detach().numpy().")
+            raise GradientError(
+                "numpy: this tensor requires a gradient, which NumPy would lose; use .detach().numpy()."
+            )
         return backend_of(self.data).to_numpy(self.data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray:

@@ -33,7 +33,12 @@ def backward(
     """
     node = _require_node("backward", tensor)
     retain = create_graph if retain_graph is None else retain_graph
-    sweep([(node, cotangent("backward", tensor, gradient, create_graph))], None, create_graph=create_graph, retain_graph=retain)
+    sweep(
+        [(node, cotangent("backward", tensor, gradient, create_graph))],
+        None,
+        create_graph=create_graph,
+        retain_graph=retain,
+    )
 
 
 def grad(
@@ -63,7 +68,9 @@ def grad(
     results = [outputs] if isinstance(outputs, Handle) else list(outputs)
     given = list(grad_outputs) if isinstance(grad_outputs, (list, tuple)) else [grad_outputs] * len(results)
     if len(given) != len(results):
-        raise GradientError(f"grad: {len(results)} outputs and {len(given)} cotangents; give one for each output, or None.")
+        raise GradientError(
+            f"grad: {len(results)} outputs and {len(given)} cotangents; give one for each output, or None."
+        )
     nodes = [_require_node("grad", target, "input") for target in targets]
     roots = [
         (result.node, cotangent("grad", result, value, create_graph))
@@ -82,8 +89,8 @@ def cotangent(op: str, output: Handle, gradient: Array | None, create_graph: boo
     if gradient is None:
         if output.data.shape != ():
             raise GradientError(
-                f"{op}: the output has shape {tuple(output.data.shape)}; a derivative without a cotangent needs a scalar. "
-                f"Reduce it, for example with .sum() or .mean(), or give a cotangent of its shape."
+                f"{op}: the output has shape {tuple(output.data.shape)}; a derivative without a cotangent needs "
+                f"a scalar. Reduce it, for example with .sum() or .mean(), or give a cotangent of its shape."
             )
         gradient = xp.ones_like(output.data)
     elif isinstance(gradient, (int, float)) or tuple(gradient.shape) != tuple(output.data.shape):
@@ -108,7 +115,11 @@ def as_gradient(value: Any, target: Handle) -> Handle:
 
 def _require_node(op: str, tensor: Handle, what: str = "output"):
     if not isinstance(tensor, Handle) or tensor.node is None:
-        given = f"a tensor of shape {tuple(tensor.data.shape)}" if isinstance(tensor, Handle) else f"a {type(tensor).__name__}"
+        given = (
+            f"a tensor of shape {tuple(tensor.data.shape)}"
+            if isinstance(tensor, Handle)
+            else f"a {type(tensor).__name__}"
+        )
         raise GradientError(
             f"{op}: the {what} is {given} that is not connected to any gradient. Create its inputs with "
             f"requires_grad=True, and compute outside no_grad()."

@@ -30,7 +30,9 @@ __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 class _Call:
     """One call of a function on inputs that stand for the caller's, recorded from there on."""
 
-    def __init__(self, name: str, function: Callable, primals: Sequence[Any], rest: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, name: str, function: Callable, primals: Sequence[Any], rest: dict[str, Any] | None = None
+    ) -> None:
         self.name = name
         self.primals = primals
         self.given = leaves(primals)
@@ -39,6 +41,9 @@ class _Call:
             self.inputs = [self._input(value) for value in self.given]
             self.out = function(*unflatten(tuple(primals), iter(self.inputs)), **(rest or {}))
         self.nodes: list[Node] = [value.node for value in self.inputs]
+        for node in self.nodes:
+            if isinstance(node, Leaf):
+                node.internal = True
 
     def _input(self, value: Any) -> Handle:
         if isinstance(value, (bool, int, float)):
@@ -60,7 +65,8 @@ class _Call:
             return True
         roots = [out.node for out in outputs if isinstance(out, Handle) and out.node is not None]
         inside = reach(roots, self.start)
-        return any(parent is not None and parent.birth < self.start for node in inside for parent in node.parents)
+        outside = {parent for node in inside for parent in node.parents if parent is not None} - inside.keys()
+        return any(isinstance(node, Leaf) and not node.internal for node in reach(outside))
 
     def gradients(self, out: Any, g: Any, *, create_graph: bool, retain_graph: bool = False) -> list[Any]:
         """The cotangent of each input, None where the output does not depend on it."""
@@ -123,7 +129,9 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         if any(not -len(args) <= i < len(args) for i in chosen):
-            raise ShapeError(f"grad: argnums {argnums} with {len(args)} positional arguments; each must name one of them.")
+            raise ShapeError(
+                f"grad: argnums {argnums} with {len(args)} positional arguments; each must name one of them."
+            )
 
         def restricted(*primals: Any) -> Any:
             full = list(args)
@@ -229,7 +237,9 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     call = _Call("jvp", f, primals)
     given = leaves(list(tangents))
     if len(given) != len(call.given):
-        raise GradientError(f"jvp: {len(call.given)} primals and {len(given)} tangents; give one tangent for each primal.")
+        raise GradientError(
+            f"jvp: {len(call.given)} primals and {len(given)} tangents; give one tangent for each primal."
+        )
     directions = []
     for x, t in zip(call.inputs, given, strict=True):
         directions.append(cotangent("jvp", x, t, isinstance(t, Handle)))

@@ -13,7 +13,15 @@ import numpy
 
 from .errors import BackendError, DTypeError
 
-__all__ = ["BACKENDS", "Backend", "backend_of", "common_backend", "device_backend", "load_on_demand", "register_backend"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "backend_of",
+    "common_backend",
+    "device_backend",
+    "load_on_demand",
+    "register_backend",
+]
 
 PYTHON_SCALARS = (bool, int, float, complex)
 
@@ -45,6 +53,11 @@ class Backend:
         """`value` as an array of this backend; NumPy arrays and Python numbers are transferred, own arrays kept."""
         return self.xp.asarray(value, dtype=dtype)
 
+    def dtype(self, dtype: Any) -> Any:
+        """This library's dtype for one of another library, or for a name such as `"float32"`."""
+        known = isinstance(dtype, (str, type, numpy.dtype))
+        return getattr(self.xp, numpy.dtype(dtype).name if known else str(dtype).rpartition(".")[2])
+
     def to_numpy(self, array: Any) -> numpy.ndarray:
         """`array` as a NumPy array; shares memory where it can."""
         return numpy.asarray(array)
@@ -64,19 +77,31 @@ class Backend:
     def synchronize(self) -> None:
         """Wait until all work that was handed to the device is done."""
 
-    # The two operations below are what the standard lacks. The defaults are slow but need nothing beyond it.
+    # What the standard lacks: NumPy's indexing. The defaults are slow but need nothing beyond it.
+
+    def getitem(self, array: Any, index: Any) -> Any:
+        """`array[index]`, `index` being anything that NumPy accepts."""
+        positions = numpy.asarray(numpy.arange(array.size).reshape(array.shape)[self._host(index)])
+        taken = self.xp.take(self.xp.reshape(array, (-1,)), self.asarray(positions.reshape(-1)), axis=0)
+        return self.xp.reshape(taken, positions.shape)
+
+    def assign(self, target: Any, index: Any, values: Any) -> None:
+        """`target[index] = values` in place; of several values for one position the last remains."""
+        host = self.to_numpy(target).copy()
+        host[self._host(index)] = self.to_numpy(values)
+        target[...] = self.asarray(host, dtype=target.dtype)
 
     def scatter_add(self, target: Any, index: Any, values: Any) -> None:
         """`target[index] += values` in place, where a position that occurs twice receives both values."""
-        flat = self.xp.reshape(values, (-1,))
-        positions = numpy.arange(target.size).reshape(target.shape)[index].ravel()
-        host = self.to_numpy(target).copy().reshape(-1)
-        numpy.add.at(host, positions, self.to_numpy(flat))
-        target[...] = self.asarray(host.reshape(target.shape), dtype=target.dtype)
+        host = self.to_numpy(target).copy()
+        numpy.add.at(host, self._host(index), self.to_numpy(values))
+        target[...] = self.asarray(host, dtype=target.dtype)
 
-    def assign(self, target: Any, index: Any, values: Any) -> None:
-        """`target[index] = values` in place, `index` being anything that NumPy accepts."""
-        target[index] = values
+    def _host(self, index: Any) -> Any:
+        """`index` with its arrays in main memory."""
+        if isinstance(index, tuple):
+            return tuple(map(self._host, index))
+        return self.to_numpy(index) if isinstance(index, self.array_types) else index
 
 
 BACKENDS: dict[str, Backend] = {}

@@ -24,7 +24,16 @@ from .sweep import fit
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["bind_namespace", "lazy_pull", "public_signature", "publish", "set_tensor_class", "source", "split_arguments", "values_to_keep"]
+__all__ = [
+    "bind_namespace",
+    "lazy_pull",
+    "public_signature",
+    "publish",
+    "set_tensor_class",
+    "source",
+    "split_arguments",
+    "values_to_keep",
+]
 
 # Names that generated code uses; they are copied into each generated function's globals.
 _GLOBALS: dict[str, Any] = {
@@ -42,6 +51,13 @@ _GLOBALS: dict[str, Any] = {
     "wrap": graph.wrap,
     "fit": fit,
 }
+
+
+_RESERVED = frozenset(_GLOBALS) | set(
+    "g out out_shape node nodes grads held gradient parent tensor constant frame code array error "
+    "isinstance type tuple getattr zip any all".split()
+)
+"""Names that an operation's arguments cannot have."""
 
 
 def set_tensor_class(cls: type[graph.Handle]) -> None:
@@ -165,7 +181,10 @@ def _composite_source(op: Op) -> list[str]:
 
 
 def values_to_keep(op: Op) -> list[str]:
-    """What the rules of `op` ask for beyond `g`, in a fixed order; DeclarationError for anything that does not exist."""
+    """What the rules of `op` ask for beyond `g`, in a fixed order; DeclarationError for what does not exist."""
+    for name in (*op.arrays, *op.statics):
+        if name in _RESERVED:
+            raise DeclarationError(f"{op.name}: an argument cannot be called {name!r}, which the generated code uses.")
     attributes = [f"{name}_{what}" for name in op.arrays for what in ("shape", "dtype")]
     available = [*op.arrays, *attributes, "out", *op.statics]
     asked: set[str] = set()
@@ -188,7 +207,11 @@ def _dispatch_source(op: Op) -> list[str]:
     key = f"type({arrays[0]})" if len(arrays) == 1 else ", ".join(f"type({name})" for name in arrays)
     lines = [f"def {op.name}{_parameters(op)}:", f"    {' = '.join(nodes)} = None", "    constant = True"]
     for name, node in zip(arrays, nodes, strict=True):
-        lines += [f"    if isinstance({name}, Tensor):", f"        {node} = {name}.node", f"        {name} = {name}.data"]
+        lines += [
+            f"    if isinstance({name}, Tensor):",
+            f"        {node} = {name}.node",
+            f"        {name} = {name}.data",
+        ]
         lines += ["        constant = False"]
     call = ", ".join(arrays + [f"{name}={name}" for name in op.statics])
     lines += [
@@ -226,7 +249,7 @@ def _variadic_source(op: Op) -> list[str]:
 
 def _record_source(op: Op, constant: str, parents: str) -> list[str]:
     """The part of a dispatch function after the computation. `graph.record` is the same, written for reading."""
-    lines = ["    shape = out.shape", "    if not shape:", "        out = as_array(out)"]
+    lines = ["    out_shape = out.shape", "    if not out_shape:", "        out = as_array(out)"]
     lines += ["    tensor = new(Tensor)", "    tensor.data = out"]
     if not op.rules:
         return [*lines, "    tensor.node = None", "    return tensor"]
@@ -234,7 +257,12 @@ def _record_source(op: Op, constant: str, parents: str) -> list[str]:
     lines += [f"    if ({constant}) or not grad_enabled():", "        tensor.node = None", "        return tensor"]
     lines += ["    node = new(Node)", "    node.op = OP", f"    node.parents = {parents}"]
     lines += [f"    node.saved = ({''.join(_value_to_keep(op, name) + ', ' for name in op.kept)})"]
-    lines += ["    node.shape = shape", "    node.dtype = out.dtype", "    node.birth = next_birth()", "    node.hooks = None"]
+    lines += [
+        "    node.shape = out_shape",
+        "    node.dtype = out.dtype",
+        "    node.birth = next_birth()",
+        "    node.hooks = None",
+    ]
     lines += ["    frame = getframe(1)", "    code = frame.f_code"]
     lines += ["    if library_files[code.co_filename]:", "        node.code, node.lasti = caller(frame)"]
     lines += ["    else:", "        node.code = code", "        node.lasti = frame.f_lasti"]
@@ -283,7 +311,11 @@ def _pull_lines(op: Op, *, wrapped: bool) -> list[str]:
         if op.variadic:
             lines += [f"    for parent, gradient in zip(nodes, {call}):", *_accumulate_source("parent", " " * 8)]
         else:
-            lines += [f"    if {name}_node in grads:", f"        gradient = {call}", *_accumulate_source(f"{name}_node", " " * 8, False)]
+            lines += [
+                f"    if {name}_node in grads:",
+                f"        gradient = {call}",
+                *_accumulate_source(f"{name}_node", " " * 8, False),
+            ]
     return lines
 
 

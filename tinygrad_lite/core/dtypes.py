@@ -32,7 +32,9 @@ def set_default_dtype(dtype: Any) -> None:
     global _default
     chosen = numpy.dtype(dtype)
     if chosen.kind != "f":
-        raise DTypeError(f"set_default_dtype: got {chosen}; a real floating-point dtype is required, such as 'float64'.")
+        raise DTypeError(
+            f"set_default_dtype: got {chosen}; a real floating-point dtype is required, such as 'float64'."
+        )
     _default = chosen
 
 

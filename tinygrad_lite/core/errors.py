@@ -1,8 +1,16 @@
-"""The errors that the package raises. Each says what it got, what it needs and what to do; each is also a builtin error."""
+"""The errors that the package raises. Each says what it got, what it needs and what to do, and is a builtin error too."""
 
 from __future__ import annotations
 
-__all__ = ["BackendError", "DTypeError", "DeclarationError", "GradientError", "ShapeError", "TinygradLiteError"]
+__all__ = [
+    "BackendError",
+    "DTypeError",
+    "DeclarationError",
+    "GradientError",
+    "ShapeError",
+    "StateError",
+    "TinygradLiteError",
+]
 
 
 class TinygradLiteError(Exception):
@@ -23,6 +31,10 @@ class BackendError(TinygradLiteError, TypeError):
 
 class GradientError(TinygradLiteError, RuntimeError):
     """A derivative that cannot be computed: a freed graph, a missing rule, a missing or wrong cotangent."""
+
+
+class StateError(TinygradLiteError, ValueError):
+    """Saved state that does not fit: missing, unexpected or misshapen entries, or a file that cannot be read."""
 
 
 class DeclarationError(TinygradLiteError, TypeError):

@@ -17,7 +17,17 @@ import numpy
 from .backend import PYTHON_SCALARS, backend_of
 from .errors import GradientError
 
-__all__ = ["Handle", "Leaf", "Node", "enable_grad", "grad_enabled", "no_grad", "note_write", "record", "set_grad_enabled"]
+__all__ = [
+    "Handle",
+    "Leaf",
+    "Node",
+    "enable_grad",
+    "grad_enabled",
+    "no_grad",
+    "note_write",
+    "record",
+    "set_grad_enabled",
+]
 
 _recording: ContextVar[bool] = ContextVar("tinygrad_lite_recording", default=True)
 grad_enabled = _recording.get
@@ -85,9 +95,12 @@ class _LeafOp:
 
 
 class Leaf(Node):
-    """Where gradients end: a tensor that the user created with `requires_grad=True`. Its `grad` is a Tensor or None."""
+    """Where gradients end: a tensor created with `requires_grad=True`, whose `grad` is a Tensor or None.
 
-    __slots__ = ("grad",)
+    internal : it is the input of a transform that has run its function; a derivative with respect to it is nobody's.
+    """
+
+    __slots__ = ("grad", "internal")
 
     def __init__(self, array: Any) -> None:
         self.op = _LeafOp
@@ -98,6 +111,7 @@ class Leaf(Node):
         self.birth = next_birth()
         self.hooks = None
         self.grad = None
+        self.internal = False
         self.code, self.lasti = caller(sys._getframe(1))
 
 

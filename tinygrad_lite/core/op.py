@@ -36,6 +36,7 @@ Array = Any
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
 class Op:
     """The declaration of one operation and the functions made from it.
 
@@ -98,9 +99,13 @@ class Op:
             return
         message = self.explain(*arrays, **statics) if self.explain is not None else None
         if message is None:
-            given = [f"{name} is {describe(value)}" for name, value in zip(self._array_names(arrays), arrays, strict=True)]
+            given = [
+                f"{name} is {describe(value)}" for name, value in zip(self._array_names(arrays), arrays, strict=True)
+            ]
             given += [f"{name}={describe(value)}" for name, value in statics.items()]
-            message = f"{', '.join(given)}; {error}"
+            broadcast = self.shapes == "elementwise" and isinstance(error, ValueError) and len(arrays) > 1
+            why = "to broadcast, lengths must be equal or 1 from the last axis on." if broadcast else str(error)
+            message = f"{', '.join(given)}; {why}"
         kind = DTypeError if isinstance(error, (TypeError, AttributeError)) else ShapeError
         raise kind(f"{self.name}: {message}") from error
 
@@ -241,7 +246,9 @@ class Kernel:
         pull_definition(partial(self.op.body, **statics), values, node.parents, g, grads)
 
 
-def kernel(function: Callable, backend: str, *, when: Callable[..., bool] = lambda *_, **__: True) -> Callable[[Callable], Kernel]:
+def kernel(
+    function: Callable, backend: str, *, when: Callable[..., bool] = lambda *_, **__: True
+) -> Callable[[Callable], Kernel]:
     """Declare a faster computation of the operation `function` on the backend called `backend`.
 
     `when` gets the call's arrays and static arguments and says whether the kernel can take it. See `Kernel`.

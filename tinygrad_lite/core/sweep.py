@@ -40,6 +40,7 @@ def sweep(
     *,
     create_graph: bool = False,
     retain_graph: bool = False,
+    partial: bool = False,
 ) -> list[Any]:
     """Pull the cotangents of `roots` back through the graph.
 
@@ -48,6 +49,7 @@ def sweep(
         the cotangents of leaves are added to their `grad` and nothing is returned.
     create_graph : compute with Tensors, so that the result can be differentiated again.
     retain_graph : keep what the nodes saved, so that they can be swept again.
+    partial : take the inputs as independent, even if one was computed from another.
     """
     wanted = frozenset(inputs or ())
     # Whatever depends on an input was born after it: nothing older needs a look.
@@ -55,6 +57,8 @@ def sweep(
     order = sorted(grads, key=_birth, reverse=True)
     if inputs is not None:
         useful = _useful(order, wanted)
+        if partial:
+            useful -= wanted
         order = [node for node in order if node in useful or node in wanted]
         grads = dict.fromkeys(order)
         ends = wanted - useful
@@ -194,7 +198,10 @@ def pull_definition(
         return
     pairs = [(x.node, parent) for x, parent in zip(inputs, parents, strict=False) if parent in grads]
     pairs += [(parent, parent) for parent in parents[len(inputs) :] if parent in grads]
-    gradients = sweep([(out.node, g)], [node for node, _ in pairs], create_graph=isinstance(g, graph.Handle))
+    again = isinstance(g, graph.Handle)
+    gradients = sweep(
+        [(out.node, g)], [node for node, _ in pairs], create_graph=again, retain_graph=again, partial=True
+    )
     for (_, parent), gradient in zip(pairs, gradients, strict=True):
         if gradient is not None:
             accumulate(grads, parent, gradient)
