@@ -1,0 +1,74 @@
+"""The same elements stored in another way: another dtype, another device, or outside the graph."""
+
+from __future__ import annotations
+
+from ..core.backend import backend_of, device_backend
+from ..core.dtypes import is_floating
+from ..core.graph import unwrap
+from ..core.op import Array, composite, primitive
+
+__all__ = ["astype", "cast", "detach", "to_device"]
+
+
+@primitive(x=lambda g, x_dtype: cast(g, dtype=x_dtype), shapes="any")
+def cast(xp, x: Array, *, dtype) -> Array:
+    """x with another floating-point dtype of its library. See `astype` for any dtype.
+
+    >>> cast(np.array([1.5]), dtype=np.float32)
+    array([1.5], dtype=float32)
+    """
+    return xp.astype(xp.asarray(x), dtype)
+
+
+@composite(shapes="any")
+def astype(x: Array, /, dtype) -> Array:
+    """x with another dtype. Differentiable between floating-point dtypes; a constant otherwise.
+
+    >>> astype(np.array([1.5, 2.0]), "int64")
+    array([1, 2])
+    """
+    dtype = backend_of(unwrap(x)).dtype(dtype)
+    if x.dtype == dtype:
+        return x
+    return cast(x if is_floating(dtype) and is_floating(x.dtype) else detach(x), dtype=dtype)
+
+
+@primitive()
+def detach(xp, x: Array) -> Array:
+    """The same array as a constant: no gradient passes.
+
+    >>> grad(lambda x: x * detach(x))(3.0)
+    3.0
+    """
+    return x
+
+
+def move(array: Array, device: str) -> Array:
+    """A raw array on the device called `device`; itself if it is there."""
+    here, there = backend_of(array), device_backend(device)
+    if here is not there:
+        array = here.to_numpy(array)
+    return there.asarray(array, device=device)
+
+
+@primitive(x=lambda g, source, target: transfer(g, source=target, target=source), shapes="any")
+def transfer(xp, x: Array, *, source: str, target: str) -> Array:
+    """x moved from the device `source`, where it is, to the device `target`. See `to_device`.
+
+    >>> transfer(np.array([1.0]), source="cpu", target="cpu")
+    array([1.])
+    """
+    return move(x, target)
+
+
+@composite(shapes="any")
+def to_device(x: Array, *, device: str) -> Array:
+    """x on the device called `device`: `"cpu"`, `"cuda"`, `"cuda:1"`. The gradient comes back to x's device.
+
+    Raises BackendError for a device that there is not.
+
+    >>> to_device(np.array([1.0]), device="cpu")
+    array([1.])
+    """
+    array = unwrap(x)
+    return transfer(x, source=backend_of(array).device_of(array), target=device)
