@@ -1,0 +1,144 @@
+"""Losses: how far predictions are from targets, as one number (or one per example)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..core.backend import backend_of
+from ..core.dtypes import is_floating
+from ..core.errors import DTypeError, ShapeError
+from ..core.graph import unwrap
+from ..core.op import Array, composite
+from .activations import log_softmax, softplus
+from .comparison import where
+from .elementwise import negative, square, subtract
+from .indexing import take_along_axis
+from .movement import expand_dims, squeeze
+from .reductions import mean, sum
+
+__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse"]
+
+Reduction = Literal["mean", "sum", "none"]
+
+
+@composite(shapes="any")
+def mse(prediction: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
+    """Mean squared error, the mean of (prediction - target)**2.
+
+    prediction, target : arrays of equal shape.
+    reduction : `"mean"` or `"sum"` over all elements, or `"none"`.
+    Raises ShapeError if the shapes differ (they would broadcast silently), or for any other reduction.
+
+    >>> float(mse(np.array([1.0, 2.0]), np.array([0.0, 4.0])))
+    2.5
+    """
+    _check_equal("mse", prediction, target)
+    return _reduced("mse", square(subtract(prediction, target)), reduction)
+
+
+@composite(shapes="any")
+def binary_cross_entropy_with_logits(logits: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
+    """Binary cross-entropy, -t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z)) for logits z and targets t.
+
+    logits, target : arrays of equal shape, targets from 0 to 1.
+    reduction : `"mean"` or `"sum"` over all elements, or `"none"`.
+    Raises ShapeError if the shapes differ (they would broadcast silently), or for any other reduction.
+
+    >>> round(float(binary_cross_entropy_with_logits(np.array([0.0, 1000.0]), np.array([1.0, 1.0]))), 4)
+    0.3466
+    """
+    _check_equal("binary_cross_entropy_with_logits", logits, target)
+    # log(1 - sigmoid(z)) = -softplus(z); no difference of two large numbers, however sure the prediction is.
+    losses = target * softplus(negative(logits)) + (1.0 - target) * softplus(logits)
+    return _reduced("binary_cross_entropy_with_logits", losses, reduction)
+
+
+@composite(shapes="any")
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    *,
+    label_smoothing: float = 0.0,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+) -> Array:
+    """Cross-entropy, -log(softmax(logits)) of the target class, or its mean under target probabilities.
+
+    logits : (n, classes), (n, classes, ...), or (classes,) for a single example.
+    target : integers, the shape of logits without the classes; or probabilities, the shape of logits.
+    label_smoothing : s moves the target towards the uniform distribution, (1 - s) target + s / classes.
+    ignore_index : examples with this target class count nothing.
+    reduction : `"mean"` over the examples that count (0 if none does), `"sum"`, or `"none"`.
+    Raises ShapeError for shapes that do not fit, a target that is no class, or any other reduction; DTypeError for
+    targets that are neither integers nor floating-point.
+
+    >>> round(float(cross_entropy(np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([0, 0]))), 4)
+    1.1269
+    """
+    if not logits.shape:
+        raise ShapeError("cross_entropy: logits is 0-d; it must be (n, classes), (n, classes, ...) or (classes,).")
+    axis = min(len(logits.shape) - 1, 1)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ShapeError(f"cross_entropy: label_smoothing is {label_smoothing}; it must be from 0 to 1.")
+    classes = logits.shape[axis]
+    if is_floating(target.dtype):
+        _check_equal("cross_entropy", logits, target)
+        if label_smoothing:
+            target = target * (1.0 - label_smoothing) + label_smoothing / classes
+        losses = negative(sum(target * log_softmax(logits, axis=axis), axis=axis))
+        return _reduced("cross_entropy", losses, reduction)
+    counted = _check_classes(logits, target, axis, ignore_index)
+    logp = log_softmax(logits, axis=axis)
+    picked = take_along_axis(logp, expand_dims(where(counted, unwrap(target), 0), axis=axis), axis=axis)
+    losses = negative(squeeze(picked, axis=axis))
+    if label_smoothing:
+        losses = losses * (1.0 - label_smoothing) - mean(logp, axis=axis) * label_smoothing
+    losses = where(counted, losses, 0.0)
+    if reduction == "mean":
+        xp = backend_of(unwrap(losses)).xp
+        count = xp.sum(xp.astype(unwrap(counted), unwrap(losses).dtype))
+        return sum(losses) / xp.maximum(count, 1.0)
+    return _reduced("cross_entropy", losses, reduction)
+
+
+def _check_classes(logits: Array, target: Array, axis: int, ignore_index: int) -> Array:
+    """Which targets count. ShapeError or DTypeError if the targets do not fit the logits."""
+    data, classes = unwrap(target), logits.shape[axis]
+    xp = backend_of(data).xp
+    if not xp.isdtype(data.dtype, "integral"):
+        raise DTypeError(
+            f"cross_entropy: target has dtype {data.dtype}; it must be integers (classes) or floating-point "
+            f"(probabilities)."
+        )
+    expected = tuple(logits.shape[:axis]) + tuple(logits.shape[axis + 1 :])
+    if tuple(data.shape) != expected:
+        raise ShapeError(
+            f"cross_entropy: logits is {tuple(logits.shape)} and target is {tuple(data.shape)}; a target of classes "
+            f"must be {expected}, one of probabilities {tuple(logits.shape)}."
+        )
+    counted = data != ignore_index
+    wrong = counted & ((data < 0) | (data >= classes))
+    if xp.any(wrong):
+        raise ShapeError(
+            f"cross_entropy: target contains {int(data[wrong][0])} and there are {classes} classes; it must be from 0 "
+            f"to {classes - 1}, or ignore_index ({ignore_index})."
+        )
+    return counted
+
+
+def _check_equal(op: str, x: Array, target: Array) -> None:
+    if tuple(x.shape) != tuple(target.shape):
+        name = "prediction" if op == "mse" else "logits"
+        raise ShapeError(
+            f"{op}: {name} is {tuple(x.shape)} and target is {tuple(target.shape)}; they must be equal. Reshape one."
+        )
+
+
+def _reduced(op: str, losses: Array, reduction: str) -> Array:
+    if reduction == "mean":
+        return mean(losses)
+    if reduction == "sum":
+        return sum(losses)
+    if reduction == "none":
+        return losses
+    raise ShapeError(f"{op}: reduction is {reduction!r}; it must be 'mean', 'sum' or 'none'.")

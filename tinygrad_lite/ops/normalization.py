@@ -1,0 +1,131 @@
+"""Normalisation by mean and variance, and dropout."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..core.backend import backend_of
+from ..core.errors import ShapeError
+from ..core.graph import unwrap
+from ..core.op import Array, composite
+from .comparison import where
+from .elementwise import sqrt, square
+from .movement import reshape
+from .random import default_generator
+from .reductions import mean
+
+__all__ = ["batch_norm", "batch_statistics", "dropout", "layer_norm"]
+
+
+@composite(shapes="any")
+def layer_norm(
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    axis: int | tuple[int, ...] = -1,
+    eps: float = 1e-5,
+) -> Array:
+    """Layer normalisation, (x - mean) / sqrt(variance + eps) * weight + bias, with the statistics of x over `axis`.
+
+    x : any shape. weight, bias : the lengths of x along `axis`, or None for 1 and 0. The variance divides by their
+    product.
+    Raises ShapeError if weight or bias has another shape.
+    Source: Ba et al. 2016, arXiv:1607.06450.
+
+    >>> layer_norm(np.array([[1.0, 2.0, 3.0]]), eps=0.0)
+    array([[-1.22474487,  0.        ,  1.22474487]])
+    """
+    axes = tuple(a % max(len(x.shape), 1) for a in ((axis,) if isinstance(axis, int) else axis))
+    centred = x - mean(x, axis=axis, keepdims=True)
+    out = centred / sqrt(mean(square(centred), axis=axis, keepdims=True) + eps)
+    return _scaled("layer_norm", out, weight, bias, axes)
+
+
+@composite(shapes="any")
+def batch_norm(
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    axis: int = 1,
+    eps: float = 1e-5,
+) -> Array:
+    """Batch normalisation with given statistics, (x - mean) / sqrt(var + eps) * weight + bias, along `axis`.
+
+    x : (n, channels, ...). mean, var, weight, bias : (channels,); weight and bias may be None for 1 and 0. For training
+    take mean and variance from `batch_statistics`.
+    Raises ShapeError if one of them has another shape.
+    Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
+
+    >>> batch_norm(np.array([[1.0], [3.0]]), np.array([2.0]), np.array([1.0]), eps=0.0)
+    array([[-1.],
+           [ 1.]])
+    """
+    axes = (axis % max(len(x.shape), 1),)
+    mean, var = _aligned("batch_norm", "mean", mean, x, axes), _aligned("batch_norm", "var", var, x, axes)
+    return _scaled("batch_norm", (x - mean) / sqrt(var + eps), weight, bias, axes)
+
+
+def batch_statistics(x: Array, *, axis: int = 1) -> tuple[Array, Array, Array]:
+    """Mean, variance and unbiased variance of x over all axes but one, as batch normalisation needs them in training.
+
+    x : (n, channels, ...). Returns three arrays of shape (channels,). The variance, which divides by the number of
+    values per channel, normalises the batch; the unbiased one, which divides by one less, goes into running averages.
+    Raises ShapeError if there are fewer than two values per channel.
+
+    >>> batch_statistics(np.array([[1.0], [3.0]]))
+    (array([2.]), array([1.]), array([2.]))
+    """
+    axes = tuple(a for a in range(len(x.shape)) if a != axis % len(x.shape))
+    count = math.prod(x.shape[a] for a in axes)
+    if count < 2:
+        raise ShapeError(
+            f"batch_statistics: x is {tuple(x.shape)}, with {count} values per channel; a variance needs at least 2."
+        )
+    centre = mean(x, axis=axes, keepdims=True)
+    var = mean(square(x - centre), axis=axes)
+    return reshape(centre, var.shape), var, var * (count / (count - 1))
+
+
+def dropout(x: Array, *, p: float = 0.5, training: bool = True, rng: Any = None) -> Array:
+    """x with each element set to 0 with probability `p` and the others divided by 1 - p; x itself if not `training`.
+
+    rng : the generator to draw from; the default generator if None.
+    Raises ShapeError if `p` is not between 0 and 1.
+    Source: Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html.
+
+    >>> dropout(np.ones(2), p=0.5, training=False)
+    array([1., 1.])
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ShapeError(f"dropout: p is {p}; it must be a probability, from 0 to 1.")
+    if not training or p == 0.0:
+        return x
+    data = unwrap(x)
+    kept = (rng or default_generator()).bernoulli(1.0 - p, x.shape, device=backend_of(data).device_of(data))
+    return where(kept, x * (1.0 / (1.0 - p) if p < 1.0 else 0.0), 0.0)
+
+
+def _aligned(op: str, name: str, value: Array, x: Array, axes: tuple[int, ...]) -> Array:
+    """A parameter with one axis for each of `axes`, shaped so that these meet the same axes of x."""
+    expected = tuple(x.shape[a] for a in axes)
+    if tuple(value.shape) != expected:
+        raise ShapeError(
+            f"{op}: {name} is {tuple(value.shape)} and x is {tuple(x.shape)}; {name} must have the lengths of x along "
+            f"axis {', '.join(map(str, axes))}, {expected}."
+        )
+    if axes == tuple(range(len(x.shape) - len(axes), len(x.shape))):
+        return value
+    return reshape(value, tuple(n if a in axes else 1 for a, n in enumerate(x.shape)))
+
+
+def _scaled(op: str, out: Array, weight: Array | None, bias: Array | None, axes: tuple[int, ...]) -> Array:
+    if weight is not None:
+        out = out * _aligned(op, "weight", weight, out, axes)
+    if bias is not None:
+        out = out + _aligned(op, "bias", bias, out, axes)
+    return out
