@@ -40,6 +40,8 @@ class Backend:
     """The classes of its arrays."""
     default_device: str
     """The name of its device, or of the first of several: `"cpu"`, `"cuda"`."""
+    asynchronous: bool = False
+    """Whether work is only queued, so that looking at a value waits for all of it. Values are not checked then."""
 
     def owns_device(self, device: str) -> bool:
         """Whether `device` names a device of this backend."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Literal
 
 from ..core.backend import backend_of
@@ -70,7 +71,7 @@ def cross_entropy(
     ignore_index : examples with this target class count nothing.
     reduction : `"mean"` over the examples that count (0 if none does), `"sum"`, or `"none"`.
     Raises ShapeError for shapes that do not fit, a target that is no class, or any other reduction; DTypeError for
-    targets that are neither integers nor floating-point.
+    targets that are neither integers nor floating-point. On a GPU a target that is no class gives NaN instead of an error.
 
     >>> round(float(cross_entropy(np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([0, 0]))), 4)
     1.1269
@@ -87,13 +88,15 @@ def cross_entropy(
             target = target * (1.0 - label_smoothing) + label_smoothing / classes
         losses = negative(sum(target * log_softmax(logits, axis=axis), axis=axis))
         return _reduced("cross_entropy", losses, reduction)
-    counted = _check_classes(logits, target, axis, ignore_index)
+    counted, wrong = _check_classes(logits, target, axis, ignore_index)
     logp = log_softmax(logits, axis=axis)
     picked = take_along_axis(logp, expand_dims(where(counted, unwrap(target), 0), axis=axis), axis=axis)
     losses = negative(squeeze(picked, axis=axis))
     if label_smoothing:
         losses = losses * (1.0 - label_smoothing) - mean(logp, axis=axis) * label_smoothing
     losses = where(counted, losses, 0.0)
+    if wrong is not None:
+        losses = where(wrong, nan, losses)
     if reduction == "mean":
         xp = backend_of(unwrap(losses)).xp
         count = xp.sum(xp.astype(unwrap(counted), unwrap(losses).dtype))
@@ -101,10 +104,14 @@ def cross_entropy(
     return _reduced("cross_entropy", losses, reduction)
 
 
-def _check_classes(logits: Array, target: Array, axis: int, ignore_index: int) -> Array:
-    """Which targets count. ShapeError or DTypeError if the targets do not fit the logits."""
+def _check_classes(logits: Array, target: Array, axis: int, ignore_index: int) -> tuple[Array, Array | None]:
+    """Which targets count, and, where looking would have to wait for the device, which name a class that there is not.
+
+    Raises ShapeError or DTypeError if the targets do not fit the logits.
+    """
     data, classes = unwrap(target), logits.shape[axis]
-    xp = backend_of(data).xp
+    backend = backend_of(data)
+    xp = backend.xp
     if not xp.isdtype(data.dtype, "integral"):
         raise DTypeError(
             f"cross_entropy: target has dtype {data.dtype}; it must be integers (classes) or floating-point "
@@ -118,12 +125,14 @@ def _check_classes(logits: Array, target: Array, axis: int, ignore_index: int) -
         )
     counted = data != ignore_index
     wrong = counted & ((data < 0) | (data >= classes))
+    if backend.asynchronous:
+        return counted & ~wrong, wrong
     if xp.any(wrong):
         raise ShapeError(
             f"cross_entropy: target contains {int(data[wrong][0])} and there are {classes} classes; it must be from 0 "
             f"to {classes - 1}, or ignore_index ({ignore_index})."
         )
-    return counted
+    return counted, None
 
 
 def _check_equal(op: str, x: Array, target: Array) -> None:
