@@ -30,7 +30,14 @@ from hypothesis import strategies as st
 from tinygrad_lite.core.op import Op
 from tinygrad_lite.core.registry import OPS
 from tinygrad_lite.testing.strategies import (
-    arrays, axes, axis, broadcastable_arrays, broadcastable_shapes, elementwise_arguments, generators, integer_arrays,
+    arrays,
+    axes,
+    axis,
+    broadcastable_arrays,
+    broadcastable_shapes,
+    elementwise_arguments,
+    generators,
+    integer_arrays,
     shapes,
 )  # fmt: skip
 
@@ -59,6 +66,7 @@ class Sample:
     reference : NumPy code for the value; None if the value is tested elsewhere (random numbers).
     order : the highest derivative that the laws check; 0 if there is none.
     tolerance : how many times the usual tolerance the value may be off.
+    constant : names of floating-point array arguments that the operation is not differentiable in.
     """
 
     op: str
@@ -66,6 +74,7 @@ class Sample:
     reference: Any = BY_NAME
     order: int = 2
     tolerance: float = 1.0
+    constant: tuple[str, ...] = ()
 
     @property
     def strategy(self) -> st.SearchStrategy:

@@ -1,4 +1,4 @@
-"""Samples of the operations in `ops/comparison.py`: equal values occur, and booleans, NaN and infinities where they matter."""
+"""Samples of the operations in `ops/comparison.py`: with equal values, NaN, infinities, booleans."""
 
 import numpy as np
 

@@ -29,8 +29,8 @@ LAYOUTS = ("contiguous", "strided", "reversed", "transposed")
 def laid_out(array: np.ndarray, layout: str) -> np.ndarray:
     """A new array of equal values with another memory layout.
 
-    `"contiguous"`: C order. `"strided"`: every second element of a larger array, along each axis. `"reversed"`: negative
-    strides. `"transposed"`: Fortran order.
+    `"contiguous"`: C order. `"strided"`: every second element of a larger array, along each axis. `"reversed"`:
+    negative strides. `"transposed"`: Fortran order.
 
     >>> x = laid_out(np.ones((2, 3)), "reversed")
     >>> x.strides
@@ -41,11 +41,11 @@ def laid_out(array: np.ndarray, layout: str) -> np.ndarray:
     if layout == "transposed":
         return np.array(array, order="F")
     if layout == "reversed":
-        everything = tuple(slice(None, None, -1) for _ in array.shape)
+        everything = (..., *(slice(None, None, -1) for _ in array.shape))
         return np.array(array[everything], order="C")[everything]
     if layout == "strided":
         larger = np.zeros(tuple(2 * n for n in array.shape), dtype=array.dtype)
-        view = larger[tuple(slice(None, None, 2) for _ in array.shape)]
+        view = larger[(..., *(slice(None, None, 2) for _ in array.shape))]
         view[...] = array
         return view
     raise ValueError(f"laid_out: layout is {layout!r}; it must be one of {', '.join(LAYOUTS)}.")
@@ -151,6 +151,6 @@ def tensors(draw, shape: Any = None, *, requires_grad: bool = True, **options: A
 
 @st.composite
 def elementwise_arguments(draw, op: Op, *, max_dims: int = 3, min_side: int = 0) -> tuple[np.ndarray, ...]:
-    """Arrays for an operation declared with `shapes="elementwise"`: broadcastable, in its domain, away from its kinks."""
+    """Arrays for an operation with `shapes="elementwise"`: broadcastable, in its domain, away from its kinks."""
     chosen = draw(broadcastable_shapes(len(required_arrays(op)), max_dims=max_dims, min_side=min_side))
     return tuple(elementwise_inputs(op, chosen, draw(generators())))

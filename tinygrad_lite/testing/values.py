@@ -7,15 +7,17 @@ order (in max, sort, maximum), measures something that is no derivative.
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..core.domain import REALS, Interval
 from ..core.op import Op
 
-__all__ = ["elementwise_inputs", "separated_arrays"]
+__all__ = ["elementwise_inputs", "required_arrays", "separated_arrays", "with_constants"]
 
 MARGIN = 0.2
 """Distance of values from a bound of the domain and from a kink."""
@@ -36,7 +38,7 @@ def separated_arrays(
     The values are spread over the part of `domain` that is near 0 (or near its bound) and not near one of `kinks`: one
     value in the middle half of each of as many equal cells as there are values.
 
-    >>> x, y = separated_arrays([(2,), (3,)], np.random.default_rng(0), domain=Interval(0, inf))
+    >>> x, y = separated_arrays([(2,), (3,)], np.random.default_rng(0), domain=Interval(0, np.inf))
     >>> x.shape, y.shape, bool((x > 0).all())
     ((2,), (3,), True)
     """
@@ -61,7 +63,7 @@ def _allowed(domain: Interval, kinks: Sequence[float]) -> list[tuple[float, floa
         low, high = min([high, *inside]) - REACH, high - MARGIN
     else:
         low, high = min([0.0, *inside]) - REACH, max([0.0, *inside]) + REACH
-    gap = min([MARGIN, *((b - a) / 4 for a, b in zip(inside, inside[1:], strict=False))])
+    gap = min([MARGIN, *((b - a) / 4 for a, b in itertools.pairwise(inside))])
     starts = [low, *(kink + gap for kink in inside)]
     ends = [*(kink - gap for kink in inside), high]
     return [(start, end) for start, end in zip(starts, ends, strict=True) if start < end]
@@ -91,3 +93,26 @@ def required_arrays(op: Op) -> list[str]:
     """The names of the array arguments without a default."""
     parameters = op.signature.parameters
     return [name for name in op.arrays if parameters[name].default is inspect.Parameter.empty]
+
+
+def with_constants(op: Op, arrays: Sequence[Any], constant: Sequence[str] = ()) -> tuple[Callable, list[Any]]:
+    """A call of `op` as a function of its differentiable arguments, and those arguments.
+
+    Held fixed are the arguments named in `constant`, and those that a primitive has no rule for (where's condition).
+    The function takes static arguments by keyword.
+    """
+    names = op.arrays * len(arrays) if op.variadic else op.arrays
+    differentiable = {name for name in op.arrays if name not in constant and (not op.primitive or name in op.rules)}
+    ruled = [i for i in range(len(arrays)) if names[i] in differentiable]
+
+    def call(*moving: Any, **statics: Any) -> Any:
+        full = list(arrays)
+        for i, value in zip(ruled, moving, strict=True):
+            full[i] = value
+        return op.function(*full, **statics)
+
+    call.__name__ = op.name
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # the report names the inputs by it
+        [inspect.Parameter(names[i], inspect.Parameter.POSITIONAL_ONLY) for i in ruled if not op.variadic]
+    )
+    return call, [arrays[i] for i in ruled]

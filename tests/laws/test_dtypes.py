@@ -1,0 +1,19 @@
+"""Every operation: float32 stays float32, forward and backward, and a gradient fits its input."""
+
+from tests.laws import laws
+from tests.laws.cases import every_case
+
+
+@every_case
+def test_float32_stays_float32(op, sample):
+    laws.float32_kept(op, sample)
+
+
+@every_case
+def test_rules_compute_in_float32(op, sample):
+    laws.rules_keep_dtype(op, sample)
+
+
+@every_case
+def test_gradients_have_their_inputs_shape_and_dtype(op, sample):
+    laws.gradients_fit(op, sample)
