@@ -1,0 +1,282 @@
+"""Modules: plain objects whose attributes hold parameters, buffers and other modules, found by walking.
+
+A name is a path through attributes, list positions and dictionary keys: `layers.0.weight`. What is found where:
+a `Parameter`, or any other leaf Tensor that requires a gradient, is a parameter; a Tensor that requires none is a
+buffer (part of the state, not trained), unless its name begins with an underscore; the recorded result of an operation
+is neither.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
+
+from ..core.backend import backend_of
+from ..core.dtypes import is_floating
+from ..core.errors import DTypeError, StateError
+from ..core.graph import Handle, Leaf, unwrap
+from ..ops.creation import to_array
+from ..tensor import Tensor
+from .parameter import Parameter
+
+__all__ = ["LoadReport", "Module", "named_tensors"]
+
+
+class LoadReport(NamedTuple):
+    """What `load_state_dict` did not find (`missing`) and did not use (`unexpected`), as lists of names."""
+
+    missing: list[str]
+    unexpected: list[str]
+
+
+class Module:
+    """A part of a network: attributes hold parameters, buffers and modules, `forward` computes.
+
+    Write a subclass with `__init__` and `forward`; call the module, not `forward`. There is nothing to inherit in
+    `__init__`, and lists, tuples and dicts of modules or parameters are found like single ones.
+
+    >>> class Twice(nn.Module):
+    ...     def __init__(self):
+    ...         self.layers = [nn.Linear(4, 3), nn.Linear(3, 2)]
+    ...     def forward(self, x):
+    ...         for layer in self.layers:
+    ...             x = tanh(layer(x))
+    ...         return x
+    >>> model = Twice()
+    >>> model(np.ones((5, 4), np.float32)).shape
+    (5, 2)
+    >>> [name for name, _ in model.named_parameters()]
+    ['layers.0.weight', 'layers.0.bias', 'layers.1.weight', 'layers.1.bias']
+    """
+
+    training = True
+    """Whether layers such as Dropout and BatchNorm behave as in training; set by `train()` and `eval()`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output. Subclasses define it."""
+        raise NotImplementedError(f"{type(self).__name__}: define forward(self, ...), which computes the output.")
+
+    # What it contains
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Pairs of path and module: this one first, with the path `""`; a module in two places is listed once."""
+        return _once((path, value) for path, value in _walk(self) if isinstance(value, Module))
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all modules within."""
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Pairs of path and parameter; a parameter in two places is listed once, under its first path."""
+        return _once((path, tensor) for path, tensor in _state(self) if _is_parameter(tensor))
+
+    def parameters(self) -> Iterator[Tensor]:
+        """All parameters, each once."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Pairs of path and buffer, each once."""
+        return _once((path, tensor) for path, tensor in _state(self) if not _is_parameter(tensor))
+
+    def buffers(self) -> Iterator[Tensor]:
+        """All buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers())
+
+    # Its state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of the arrays of all parameters and buffers, by path.
+
+        They do not change when training goes on. A shared tensor is there under each of its paths.
+        """
+        return {path: backend_of(t.data).copy(t.data) for path, t in _state(self)}
+
+    def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> LoadReport:
+        """Give parameters and buffers the values in `state`, in their own dtype and on their own device.
+
+        state : arrays or Tensors by path, as from `state_dict`. A shared tensor needs one of its paths.
+        strict : whether missing and unexpected names are errors; otherwise they are only returned.
+
+        Raises StateError, listing every entry that is missing, unexpected or of another shape; nothing is loaded then.
+        """
+        own = dict(_state(self))
+        found = {id(tensor) for path, tensor in own.items() if path in state}
+        report = LoadReport(
+            missing=[path for path, tensor in own.items() if path not in state and id(tensor) not in found],
+            unexpected=[path for path in state if path not in own],
+        )
+        values = {path: unwrap(state[path]) for path in own if path in state}
+        misshapen = [
+            f"{path} is {tuple(value.shape)} and must be {tuple(own[path].shape)}"
+            for path, value in values.items()
+            if tuple(value.shape) != tuple(own[path].shape)
+        ]
+        problems = [f"misshapen: {', '.join(misshapen)}"] if misshapen else []
+        if strict:
+            problems += [f"{kind}: {', '.join(names)}" for kind, names in report._asdict().items() if names]
+        if problems:
+            hint = "" if misshapen else " strict=False loads the rest."
+            text = "; ".join(problems)
+            raise StateError(f"load_state_dict: the state does not fit {type(self).__name__}; {text}.{hint}")
+        for path, value in values.items():
+            tensor = own[path]
+            array = to_array(value, dtype=tensor.dtype, device=tensor.device)
+            tensor.data = backend_of(array).copy(array)
+        return report
+
+    # Its mode, place and gradients
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode here and in all modules within; returns the module."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Set evaluation mode: no dropout, and normalisation by running statistics. Returns the module."""
+        return self.train(False)
+
+    def to(self, target: Any = None, *, device: str | None = None, dtype: Any = None) -> Self:
+        """Move parameters, their gradients and buffers to a device, or convert the floating-point ones; in place.
+
+        target : a device such as `"cuda"` or a floating-point dtype such as `"float64"`.
+        Make optimizers afterwards: they keep the parameters in memory of one device and dtype.
+
+        Raises DTypeError for a dtype that is not floating-point. Returns the module.
+        """
+        if target is not None:
+            if not isinstance(target, str) or is_floating(target):
+                dtype = target
+            else:
+                device = target
+        if dtype is not None and not is_floating(getattr(dtype, "__name__", dtype)):
+            raise DTypeError(f"to: got {dtype!r}; a device or a floating-point dtype is required, such as 'float32'.")
+        for tensor in dict(_state(self)).values():
+            _convert(tensor, device, dtype)
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters: each `grad` becomes None."""
+        for parameter in self.parameters():
+            if parameter.requires_grad:
+                parameter.grad = None
+
+    def requires_grad_(self, value: bool = True) -> Self:
+        """Train all parameters, or freeze them with `False`; returns the module."""
+        for parameter in self.parameters():
+            parameter.requires_grad = value
+        return self
+
+    # How it prints
+
+    def __repr__(self) -> str:
+        children = [(name, child) for name, value in vars(self).items() for name, child in _children(name, value)]
+        head = f"{type(self).__name__}({', '.join(_settings(self))}"
+        if not children:
+            return head + ")"
+        lines = [f"  {name}: " + repr(child).replace("\n", "\n  ") for name, child in children]
+        return "\n".join([head, *lines, ")"])
+
+
+def named_tensors(source: Any, what: str = "parameters") -> list[tuple[str, Tensor]]:
+    """The named parameters of a Module, of a dict or pairs of name and Tensor, or of plain Tensors named `0`, `1`, ...
+
+    what : the subject of the message of the DTypeError for anything else.
+    """
+    if isinstance(source, Module):
+        return list(source.named_parameters())
+    if isinstance(source, Tensor) or not isinstance(source, Iterable):
+        raise DTypeError(f"{what}: got a {type(source).__name__}; a Module, or a list or dict of Tensors is required.")
+    items = source.items() if isinstance(source, Mapping) else enumerate(source)
+    named = []
+    for name, item in items:
+        if isinstance(item, tuple) and len(item) == 2:
+            name, item = item
+        if not isinstance(item, Tensor):
+            raise DTypeError(f"{what}: entry {name!r} is a {type(item).__name__}; a Tensor is required.")
+        named.append((str(name), item))
+    return named
+
+
+def _walk(value: Any, path: str = "", trail: tuple[int, ...] = ()) -> Iterator[tuple[str, Module | Tensor]]:
+    """Every module and Tensor in `value` with its path, in order; `trail` is what we are inside of, against cycles."""
+    if isinstance(value, Tensor):
+        yield path, value
+        return
+    if isinstance(value, Module):
+        items: Iterable = vars(value).items()
+    elif isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    else:
+        return
+    if id(value) in trail:
+        return
+    if isinstance(value, Module):
+        yield path, value
+    trail = (*trail, id(value))
+    for key, item in items:
+        yield from _walk(item, f"{path}.{key}" if path else str(key), trail)
+
+
+def _is_parameter(tensor: Tensor) -> bool:
+    return isinstance(tensor, Parameter) or type(tensor.node) is Leaf
+
+
+def _is_buffer(path: str, tensor: Tensor) -> bool:
+    return not isinstance(tensor, Parameter) and tensor.node is None and not path.rpartition(".")[2].startswith("_")
+
+
+def _state(module: Module) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and buffers in the order of the attributes, a shared one under each of its paths."""
+    for path, value in _walk(module):
+        if isinstance(value, Tensor) and (_is_parameter(value) or _is_buffer(path, value)):
+            yield path, value
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    seen: set[int] = set()
+    for path, value in pairs:
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield path, value
+
+
+def _convert(tensor: Tensor, device: str | None, dtype: Any) -> None:
+    """Rebind the data of a parameter or buffer to its value on another device or in another dtype, its gradient too."""
+    array = tensor.data
+    if dtype is not None and is_floating(array.dtype):
+        array = to_array(array, dtype=dtype)
+    array = to_array(array, device=device)
+    tensor.data = array
+    if isinstance(tensor.node, Leaf):
+        tensor.node.dtype = array.dtype
+        if tensor.node.grad is not None:
+            _convert(tensor.node.grad, device, dtype)
+
+
+def _children(name: str, value: Any) -> list[tuple[str, Any]]:
+    """The modules to print under an attribute, with their names relative to its owner."""
+    if isinstance(value, Module):
+        return [(name, value)]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    return [pair for key, item in items for pair in _children(f"{name}.{key}", item)]
+
+
+def _settings(module: Module) -> list[str]:
+    """The constructor's arguments as far as attributes of the same names show them and they differ from defaults."""
+    shown = []
+    for name, parameter in inspect.signature(type(module)).parameters.items():
+        value = vars(module).get(name, parameter.default)
+        if value is None and isinstance(parameter.default, bool):
+            value = False  # a layer without a bias has None in its place
+        if isinstance(value, (Handle, Module)) or value is parameter.default or value == parameter.default:
+            continue
+        if name in vars(module) and isinstance(value, (bool, int, float, str, tuple, type(None))):
+            shown.append(repr(value) if parameter.default is parameter.empty else f"{name}={value!r}")
+    return shown
