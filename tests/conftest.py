@@ -7,6 +7,7 @@ settings.register_profile(
     max_examples=15,
     derandomize=True,
     deadline=None,
+    report_multiple_bugs=False,
     database=None,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

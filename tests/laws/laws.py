@@ -23,8 +23,8 @@ from tinygrad_lite.testing.strategies import LAYOUTS, laid_out
 from tinygrad_lite.testing.values import with_constants
 
 __all__ = [
-    "composed", "derivatives", "float32_kept", "gradients_fit", "inputs_unchanged", "layouts_agree", "rules_keep_dtype",
-    "tensors_agree", "third_derivative", "values",
+    "composed", "derivatives", "float32_kept", "gradients_fit", "inputs_unchanged", "kernel_equals_definition",
+    "layouts_agree", "least_norm", "rules_keep_dtype", "tensors_agree", "third_derivative", "values",
 ]  # fmt: skip
 
 RTOL = {"float64": 1e-10, "float32": 2e-4}
@@ -145,7 +145,7 @@ def _check_derivatives(op: Op, sample: Sample, arrays: tuple, statics: dict[str,
     if order and any(is_float(x) for x in leaves(moving)):
         check_gradients(function, *moving, order=order)
     else:
-        tracked = leaves(function(*as_tensors(tuple(moving))))
+        tracked = leaves(called(op.function, as_tensors(arrays, requires_grad=True), statics))
         assert not any(isinstance(out, Tensor) and out.requires_grad for out in tracked), "a constant result is recorded"
 
 
@@ -245,3 +245,64 @@ def composed(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> 
     graph = gradients_of(op, sample, arrays, statics, create_graph=True)
     for one, other in zip(plain, graph, strict=True):
         assert_close(one.data, other.data, 1e-12)
+
+
+@law
+def kernel_equals_definition(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
+    """Each NumPy kernel that accepts the call has the value and the gradients of the definition."""
+    for kernel in op.kernels.get("numpy", ()):
+        if not called(kernel.when, arrays, statics):
+            continue
+        if op.primitive:
+            expected = called(functools.partial(op.body, np), arrays, statics)
+            assert_close(called(kernel.forward, arrays, statics), expected, 1e-12)
+            continue
+        out, saved = called(kernel.forward, arrays, statics)
+        tensors = as_tensors(arrays, requires_grad=True)
+        expected = called(op.body, tensors, statics)
+        assert_close(out, expected.data, 1e-12)
+        g = np.cos(np.arange(out.size, dtype=out.dtype)).reshape(out.shape)
+        needs = tuple(isinstance(x, Tensor) and x.requires_grad for x in tensors)
+        wanted = [x for x, needed in zip(tensors, needs, strict=True) if needed]
+        got = [part for part, needed in zip(kernel._backward(g, saved, needs), needs, strict=True) if needed]
+        for mine, theirs in zip(got, autograd.grad(expected, wanted, g), strict=True):
+            assert_close(mine, theirs.data, 1e-12)
+
+
+def least_norm(op: Op, sample: Sample) -> None:
+    """At a kink, or where two arrays are equal, the gradient is the element of least norm between those beside it.
+
+    For elementwise operations with one array and `kinks`, or with two arrays. Where the value jumps the derivative is 0.
+    """
+    delta = 1e-6
+    if len(op.arrays) == 1:
+        for kink in op.kinks:
+            sides = [np.array([_slope(op.function, (kink + s * 2 * delta,), 0, delta)]) for s in (-1, 1)]
+            across = op.function(np.array(kink + 2 * delta)) - op.function(np.array(kink - 2 * delta))
+            expected = np.zeros(1) if abs(across) > 0.1 else _least_norm(*sides)
+            assert_close(_gradient_at(op, (kink,)), expected, 1e-4)
+    elif len(op.arrays) == 2:
+        tie = 1.25
+        sides = [
+            np.array([_slope(op.function, (tie + s * 4 * delta, tie), i, delta) for i in range(2)]) for s in (-1, 1)
+        ]
+        assert_close(_gradient_at(op, (tie, tie)), _least_norm(*sides), 1e-4)
+
+
+def _slope(function: Callable, point: tuple[float, ...], i: int, delta: float) -> float:
+    """The partial derivative of a function of numbers by its i-th argument."""
+    up, down = (function(*(np.array(x + s * delta * (i == k)) for k, x in enumerate(point))) for s in (1, -1))
+    return float(up - down) / (2 * delta)
+
+
+def _least_norm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The point of least norm on the segment from a to b."""
+    along = b - a
+    length = float(along @ along)
+    share = np.clip(-(a @ along) / length, 0.0, 1.0) if length > 1e-6 else 0.5
+    return a + share * along
+
+
+def _gradient_at(op: Op, point: tuple[float, ...]) -> np.ndarray:
+    inputs = [Tensor(np.array(x), requires_grad=True) for x in point]
+    return np.array([g.item() for g in autograd.grad(op.function(*inputs), inputs)])
