@@ -1,0 +1,170 @@
+"""The command: which groups, devices and peers; progress on standard error, tables on standard output, a JSON file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from .harness.libraries import LIBRARIES
+from .harness.machine import commit, describe_machine
+from .harness.pool import ROOT, Pool, Settings
+from .harness.results import OURS, Result
+from .harness.table import budget_line, render
+from .workloads import DEFAULT, GROUPS, workloads
+
+PEERS = tuple(LIBRARIES)[2:]
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command's options; argparse ends the program with one line if they make no sense."""
+    groups = "\n".join(f"  {name:12} {about}" for name, about in GROUPS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Time tinygrad_lite beside other libraries.",
+        epilog=f"groups:\n{groups}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="GROUP", help=f"what to time (default: {' '.join(DEFAULT)})")
+    parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: under a minute")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: the CPU, and the GPU if there is one")
+    parser.add_argument("--peers", default="all", help="all, none, or some of torch,jax,autograd,mygrad (default: all)")
+    parser.add_argument("--rounds", type=int, help="samples per workload and library (default: 10, with --quick 5)")
+    parser.add_argument("--threads", type=int, default=2, help="threads for every library (default: 2)")
+    parser.add_argument("--json", metavar="PATH", help="write everything measured, with versions and machine, to PATH")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="LIBRARY=PATH",
+        help="run a library with another interpreter, where its environment is its own",
+    )
+    options = parser.parse_args(arguments)
+    for name in options.names:
+        if name not in GROUPS:
+            parser.error(f"unknown group {name!r}; known are {', '.join(GROUPS)}")
+    if options.threads < 1 or (options.rounds is not None and options.rounds < 1):
+        parser.error("--threads and --rounds must be at least 1")
+    options.peers = {"all": list(PEERS), "none": []}.get(options.peers, options.peers.split(","))
+    for name in options.peers:
+        if name not in PEERS:
+            parser.error(f"--peers: unknown {name!r}; known are {', '.join(PEERS)}, all and none")
+    for pair in options.python:
+        if pair.partition("=")[0] not in LIBRARIES or not pair.partition("=")[2]:
+            parser.error(f"--python: got {pair!r}; give LIBRARY=PATH with a library out of {', '.join(LIBRARIES)}")
+    return options
+
+
+class Progress:
+    """One line on standard error per workload, rewritten as it goes on where standard error is a terminal."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.live = sys.stderr.isatty()
+        self.title = ""
+
+    def begin(self, title: str) -> None:
+        """A new workload."""
+        self.title = f"{time.perf_counter() - self.start:6.1f} s  {title}"
+        if not self.live:
+            print(self.title, file=sys.stderr, flush=True)
+
+    def __call__(self, step: str) -> None:
+        if self.live:
+            print(f"\r\x1b[2K{self.title}: {step}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Nothing more to come."""
+        print("\r\x1b[2K" * self.live + f"{time.perf_counter() - self.start:6.1f} s  done", file=sys.stderr, flush=True)
+
+
+def run_device(pool: Pool, names: list[str], progress: Progress) -> list[Result]:
+    """Every workload of the groups on one device; the table of a group is printed when it is complete."""
+    results = []
+    for group in names:
+        chosen = [workload for workload in workloads(group, pool.settings.quick) if pool.device in workload.devices]
+        measured = []
+        for i, workload in enumerate(chosen):
+            progress.begin(f"{pool.device} {group} {i + 1}/{len(chosen)}: {workload.name}")
+            measured.append(pool.measure(group, workload, progress))
+        if not measured:
+            print(f"\n{group} on {pool.device}: nothing to time", flush=True)
+        else:
+            print(f"\n{group} on {pool.device}: {GROUPS[group]}\n{render(measured)}", flush=True)
+        results += measured
+    return results
+
+
+def remarks(results: list[Result], pools: list[Pool]) -> list[str]:
+    """What the tables do not say: missing libraries, budgets, wrong or failed workloads."""
+    lines = []
+    for pool in pools:
+        missing = [name for name, reason in pool.unavailable.items() if reason == "not installed"]
+        if missing:
+            lines.append(f"not installed: {', '.join(missing)}")
+        lines += [f"{name} on {pool.device}: {why}" for name, why in pool.unavailable.items() if why != "not installed"]
+    lines += [line for line in map(budget_line, results) if line]
+    for result in results:
+        place = f"{result.group}, {result.name}"
+        lines += [f"WRONG RESULT: {place}: {column}: {why}" for column, why in result.wrong.items()]
+        lines += [f"failed: {place}: {column}: {why}" for column, why in result.failed.items()]
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command. Returns 1 if a library computed wrong results or ours failed, else 0."""
+    options = parse(arguments)
+    names = options.names or list(DEFAULT)
+    settings = Settings(
+        threads=options.threads,
+        rounds=options.rounds or (5 if options.quick else 10),
+        limit=1.5 if options.quick else 60.0,
+        seconds=0.02 if options.quick else 0.1,
+        pause=0.01 if options.quick else 0.03,
+        quick=options.quick,
+        pythons=dict(pair.split("=", 1) for pair in options.python),
+    )
+    machine = describe_machine() | {"commit": commit(ROOT), "threads": settings.threads}
+    print(
+        f"{machine['processor']}, {machine['cores']} cores (load {machine['load']}), {machine['system']}, "
+        f"Python {machine['python']}\n{machine['date']}, commit {machine['commit']}; "
+        f"float32, {settings.threads} threads, median [best] of up to {settings.rounds} rounds"
+    )
+    progress = Progress()
+    libraries = [OURS, "numpy", *options.peers]
+    results: list[Result] = []
+    pools: list[Pool] = []
+    for device in [options.device] if options.device else ["cpu", "cuda"]:
+        with Pool(device, libraries, settings) as pool:
+            if device == "cuda" and not pool.available(OURS):
+                print(f"\nno GPU: {pool.unavailable[OURS]}")
+                continue
+            results += run_device(pool, names, progress)
+            pools.append(pool)
+    progress.end()
+    notes = remarks(results, pools)
+    print("\n" + "\n".join(notes) if notes else "")
+    if options.json:
+        Path(options.json).write_text(json.dumps(document(machine, settings, pools, results), indent=1) + "\n")
+    broken = any(result.wrong or OURS in result.failed for result in results)
+    return int(broken or not pools)
+
+
+def document(machine: dict[str, Any], settings: Settings, pools: list[Pool], results: list[Result]) -> dict[str, Any]:
+    """Everything measured and what it was measured on, for JSON."""
+    return {
+        "machine": machine,
+        "rounds": settings.rounds,
+        "quick": settings.quick,
+        "versions": {pool.device: pool.versions for pool in pools},
+        "device_names": {pool.device: pool.devices for pool in pools},
+        "unavailable": {pool.device: pool.unavailable for pool in pools},
+        "results": [result.as_json() for result in results],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

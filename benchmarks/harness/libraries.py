@@ -1,0 +1,152 @@
+"""The libraries that are compared: how each is started, gets its arrays, is waited for and gives results back.
+
+A library is imported only in its own worker process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import numpy as np
+
+__all__ = ["LIBRARIES", "Library", "Unavailable", "open_library"]
+
+
+class Unavailable(Exception):
+    """The library, or the device, is not on this machine; the message says which."""
+
+
+class Library:
+    """A library over NumPy arrays on the CPU; the others override what differs.
+
+    package : what is imported, and whose version is reported.
+    """
+
+    package = "numpy"
+
+    def __init__(self, device: str, threads: int) -> None:
+        if importlib.util.find_spec(self.package) is None:
+            raise Unavailable("not installed")
+        self.device, self.threads = device, threads
+        self.module = importlib.import_module(self.package)
+        self.start()
+
+    def start(self) -> None:
+        """Set threads and device. Raises Unavailable if the device is missing."""
+        if self.device != "cpu":
+            raise Unavailable("runs on the CPU only")
+
+    def version(self) -> str:
+        """The library's version."""
+        return str(self.module.__version__)
+
+    def device_name(self) -> str:
+        """The name of the device as its driver gives it, or an empty string for the CPU."""
+        return ""
+
+    def place(self, array: np.ndarray) -> Any:
+        """A copy of `array` as the library's array on the device."""
+        return array.copy()
+
+    def wait(self, result: Any) -> None:
+        """Return when `result`, and everything before it, has been computed."""
+
+    def numpy(self, value: Any) -> np.ndarray:
+        """A result as a NumPy array."""
+        return np.asarray(value)
+
+
+class TinygradLite(Library):
+    package = "tinygrad_lite"
+
+    def start(self) -> None:
+        try:
+            self.backend = importlib.import_module("tinygrad_lite.core.backend").device_backend(self.device)
+        except self.module.BackendError as error:
+            raise Unavailable(str(error)) from None
+
+    def device_name(self) -> str:
+        return f"{self.backend.name} {self.backend.xp.__version__}" if self.device != "cpu" else ""
+
+    def place(self, array: np.ndarray) -> Any:
+        return self.module.Tensor(array.copy()).to(self.device)
+
+    def wait(self, result: Any) -> None:
+        self.backend.synchronize()
+
+    def numpy(self, value: Any) -> np.ndarray:
+        return value.detach().cpu().numpy() if isinstance(value, self.module.Tensor) else np.asarray(value)
+
+
+class Torch(Library):
+    package = "torch"
+
+    def start(self) -> None:
+        self.module.set_num_threads(self.threads)
+        if self.device != "cpu" and not self.module.cuda.is_available():
+            raise Unavailable("this build of PyTorch finds no CUDA device")
+
+    def device_name(self) -> str:
+        return self.module.cuda.get_device_name() if self.device != "cpu" else ""
+
+    def place(self, array: np.ndarray) -> Any:
+        return self.module.from_numpy(array.copy()).to(self.device)
+
+    def wait(self, result: Any) -> None:
+        if self.device != "cpu":
+            self.module.cuda.synchronize()
+
+    def numpy(self, value: Any) -> np.ndarray:
+        return value.detach().cpu().numpy() if isinstance(value, self.module.Tensor) else np.asarray(value)
+
+
+class Jax(Library):
+    package = "jax"
+
+    def start(self) -> None:
+        self.module.config.update("jax_platforms", self.device)
+        try:
+            self.chosen = self.module.devices(self.device)[0]
+        except RuntimeError as error:
+            raise Unavailable(f"JAX finds no such device: {str(error).splitlines()[0]}") from None
+
+    def device_name(self) -> str:
+        return self.chosen.device_kind if self.device != "cpu" else ""
+
+    def place(self, array: np.ndarray) -> Any:
+        return self.module.device_put(array.copy(), self.chosen)
+
+    def wait(self, result: Any) -> None:
+        self.module.block_until_ready(result)
+
+
+class Autograd(Library):
+    package = "autograd"
+
+    def version(self) -> str:
+        return importlib.import_module("importlib.metadata").version("autograd")
+
+
+class Mygrad(Library):
+    package = "mygrad"
+
+
+LIBRARIES: dict[str, type[Library]] = {
+    "tinygrad_lite": TinygradLite,
+    "numpy": Library,
+    "torch": Torch,
+    "jax": Jax,
+    "autograd": Autograd,
+    "mygrad": Mygrad,
+}
+"""By the names of columns and of workloads' methods; the first is ours, the second the floor, the rest are peers."""
+
+
+def open_library(name: str, device: str, threads: int) -> Library:
+    """Import the library and make it ready on the device. Raises Unavailable with the reason if that cannot be."""
+    try:
+        return LIBRARIES[name](device, threads)
+    except ImportError as error:
+        raise Unavailable(f"cannot be imported: {error}") from None

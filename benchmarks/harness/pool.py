@@ -1,0 +1,223 @@
+"""The parent's side of the worker processes, and rounds that alternate between them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .results import OURS, Result
+from .workload import Workload
+
+__all__ = ["ROOT", "Pool", "Settings"]
+
+ROOT = Path(__file__).parents[2]
+
+
+_TIMED_IMPORT = """
+import json, sys, time
+start = time.perf_counter()
+exec(sys.argv[1])
+seconds = time.perf_counter() - start
+print(json.dumps({"seconds": seconds, "packages": sorted({name.partition(".")[0] for name in sys.modules})}))
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure.
+
+    rounds : samples of each workload and library.
+    limit : seconds after which a workload gets no further round, once it has had two.
+    seconds : length of a sample, at least.
+    pause : seconds before a sample, in which the threads of the library before it stop waiting actively for work.
+    pythons : the interpreters of libraries that do not run with this one.
+    """
+
+    threads: int = 2
+    rounds: int = 10
+    limit: float = 60.0
+    seconds: float = 0.1
+    pause: float = 0.03
+    quick: bool = False
+    pythons: dict[str, str] = field(default_factory=dict)
+
+
+def _thread_variables(threads: int) -> dict[str, str]:
+    """Environment variables that hold every library to `threads` threads from its start."""
+    names = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM", "NUMBA")
+    return {f"{name}_NUM_THREADS": str(threads) for name in names}
+
+
+class _Worker:
+    """One library's process on one device."""
+
+    def __init__(self, library: str, device: str, settings: Settings) -> None:
+        command = [settings.pythons.get(library, sys.executable), "-m", "benchmarks.harness.worker"]
+        self.process = subprocess.Popen(
+            [*command, library, device, str(settings.threads)],
+            cwd=ROOT,
+            env={**os.environ, **_thread_variables(settings.threads)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.greeting = self._read()
+
+    def ask(self, do: str, **request: Any) -> dict[str, Any]:
+        """The answer to one request; `{"failed": ...}` if the process has died."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return {"failed": "the process ended"}
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"failed": f"the process ended (exit status {self.process.wait()})"}
+
+    def close(self) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class Pool:
+    """The workers of one device, started when they are first needed, and kept running.
+
+    versions, devices : what the workers that were started say about themselves, by library.
+    unavailable : why the others could not be, by library.
+    """
+
+    def __init__(self, device: str, libraries: list[str], settings: Settings) -> None:
+        self.device, self.settings = device, settings
+        self.libraries = libraries
+        self.versions: dict[str, str] = {}
+        self.devices: dict[str, str] = {}
+        self.unavailable: dict[str, str] = {}
+        self._workers: dict[str, _Worker] = {}
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers.values():
+            worker.close()
+
+    def available(self, library: str) -> bool:
+        """Whether the library's worker runs, after trying to start it."""
+        if library not in self.libraries or library in self.unavailable:
+            return False
+        if library in self._workers:
+            return True
+        worker = self._start(library)
+        if worker is not None:
+            self._workers[library] = worker
+        return worker is not None
+
+    def _start(self, library: str) -> _Worker | None:
+        worker = _Worker(library, self.device, self.settings)
+        greeting = worker.greeting
+        if "version" not in greeting:
+            self.unavailable[library] = greeting.get("unavailable") or greeting["failed"]
+            worker.close()
+            return None
+        self.versions[library] = greeting["version"]
+        if greeting["device"]:
+            self.devices[library] = greeting["device"]
+        return worker
+
+    def measure(self, group: str, workload: Workload, progress: Callable[[str], None]) -> Result:
+        """Time a workload in every library that has it, one sample each in every round, the first one changing."""
+        result = Result(group, workload.name, self.device, workload.unit, workload.work, workload.budget)
+        columns = {column: library for column, library in workload.columns().items() if self.available(library)}
+        measure = {"MB": self._peaks, "import": self._imports}.get(workload.unit, self._times)
+        measure(group, workload, columns, result, progress)
+        return result
+
+    def _times(
+        self, group: str, workload: Workload, columns: dict[str, str], result: Result, progress: Callable[[str], None]
+    ) -> None:
+        settings = self.settings
+        ready: list[str] = []
+        where = {"group": group, "name": workload.name, "quick": settings.quick}
+        for column, library in columns.items():
+            progress(f"preparing {column}")
+            answer = self._workers[library].ask("prepare", column=column, seconds=settings.seconds, **where)
+            if "number" in answer:
+                ready.append(column)
+                result.errors[column], result.calls[column] = answer["error"], answer["number"]
+            else:
+                self._note(column, library, answer, result)
+        begin = time.perf_counter()
+        for i in range(settings.rounds):
+            if i >= 2 and time.perf_counter() - begin > settings.limit:
+                break
+            progress(f"round {i + 1} of {settings.rounds}")
+            start = i % max(len(ready), 1)
+            for column in ready[start:] + ready[:start]:
+                time.sleep(settings.pause)
+                answer = self._workers[columns[column]].ask("sample", column=column)
+                if "value" in answer:
+                    result.samples.setdefault(column, []).append(answer["value"])
+                else:
+                    self._note(column, columns[column], answer, result)
+        for library in {columns[column] for column in ready}:
+            self._workers[library].ask("drop")
+
+    def _peaks(
+        self, group: str, workload: Workload, columns: dict[str, str], result: Result, progress: Callable[[str], None]
+    ) -> None:
+        """A peak is a property of a whole process, so each sample takes a fresh one."""
+        where = {"group": group, "name": workload.name, "quick": self.settings.quick}
+        for i in range(2):
+            for column, library in columns.items():
+                progress(f"process {i + 1} of 2, {column}")
+                worker = _Worker(library, self.device, self.settings)
+                answer = worker.ask("peak", column=column, **where)
+                worker.close()
+                if "value" in answer:
+                    result.samples.setdefault(column, []).append(answer["value"])
+                else:
+                    self._note(column, library, answer, result)
+
+    def _imports(
+        self, group: str, workload: Workload, columns: dict[str, str], result: Result, progress: Callable[[str], None]
+    ) -> None:
+        """Seconds in fresh processes, after one for each column that is not counted: it may write bytecode."""
+        for i in range(self.settings.rounds + 1):
+            progress(f"round {i} of {self.settings.rounds}")
+            for column, library in columns.items():
+                command = [self.settings.pythons.get(library, sys.executable), "-c", _TIMED_IMPORT]
+                statement = getattr(workload, column)()
+                done = subprocess.run([*command, statement], cwd=ROOT, capture_output=True, text=True)
+                if done.returncode:
+                    result.failed[column] = (done.stderr.splitlines() or ["no message"])[-1]
+                    continue
+                answer = json.loads(done.stdout)
+                if i:
+                    result.samples.setdefault(column, []).append(answer["seconds"])
+                unwanted = sorted(set(workload.forbidden) & set(answer["packages"]))
+                if column == OURS and unwanted:
+                    result.wrong[column] = f"imports {', '.join(unwanted)}"
+
+    def _note(self, column: str, library: str, answer: dict[str, Any], result: Result) -> None:
+        """Record why a column has no (more) numbers. A worker that died is replaced when it is next needed."""
+        result.samples.pop(column, None)
+        if "wrong" in answer:
+            result.wrong[column] = answer["wrong"]
+        else:
+            result.failed[column] = answer["failed"]
+        worker = self._workers.get(library)
+        if worker is not None and worker.process.poll() is not None:
+            self._workers.pop(library).close()

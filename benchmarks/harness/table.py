@@ -1,0 +1,101 @@
+"""Results as an aligned table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .libraries import LIBRARIES
+from .results import OURS, Result, Spread
+
+__all__ = ["align", "budget_line", "format_spread", "render"]
+
+REFERENCES = ("torch", "numpy")
+"""The columns that ours is divided by."""
+
+
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines: the first column to the left, the others to the right, two spaces between."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        ).rstrip()
+        for row in rows
+    )
+
+
+def digits(value: float) -> str:
+    """Three significant digits without an exponent, all digits before the point kept."""
+    return f"{value:.{max(0, 2 - _magnitude(value))}f}"
+
+
+def _magnitude(value: float) -> int:
+    """The power of ten of a value's first digit, after rounding to three."""
+    return int(f"{value:.2e}".partition("e")[2]) if value else 0
+
+
+def format_spread(spread: Spread | None, unit: str, work: float) -> str:
+    """Median and best value in the workload's unit: `94.0 us [68.0]`, `2.41 [2.30]`, `202 [211]`; `-` for None.
+
+    The best of a time or of megabytes is the smallest, of a rate (GFLOP/s) the largest.
+    """
+    if spread is None:
+        return "-"
+    if unit == "GFLOP/s":
+        return f"{digits(work / spread.median / 1e9)} [{digits(work / spread.best / 1e9)}]"
+    if unit == "us/op":
+        return f"{digits(spread.median / work * 1e6)} [{digits(spread.best / work * 1e6)}]"
+    if unit == "MB":
+        return f"{spread.median:.0f} [{spread.best:.0f}]"
+    scale, suffix = (1e6, "us") if spread.median < 1e-3 else (1e3, "ms") if spread.median < 1 else (1, "s")
+    return f"{digits(spread.median * scale)} {suffix} [{digits(spread.best * scale)}]"
+
+
+def format_ratio(ratio: Spread | None) -> str:
+    if ratio is None:
+        return "-"
+    middle, best = (f"{value:.2f}" if value >= 0.1 else digits(value) for value in (ratio.median, ratio.best))
+    return f"{middle} [{best}]"
+
+
+def render(results: Sequence[Result]) -> str:
+    """The table of one group on one device: a line per workload, a column per library, our ratios at the end."""
+    measured = {column for result in results for column in result.samples}
+    columns = [column for library in LIBRARIES for column in sorted(measured) if _belongs(column, library)]
+    columns += sorted(measured - set(columns))
+    references = [reference for reference in REFERENCES if reference in columns]
+    if not references:
+        references = [column for column in columns if column != OURS][:1] if OURS in columns else []
+    header = ["", "unit", *(column.replace("_", " ") if column != OURS else column for column in columns)]
+    rows = [[*header, *(f"ours/{reference}" for reference in references)]]
+    for result in results:
+        row = [result.name, "" if result.unit in ("time", "import") else result.unit]
+        row += [_cell(result, column) for column in columns]
+        rows.append(row + [format_ratio(result.ratio(OURS, reference)) for reference in references])
+    return align(rows)
+
+
+def _belongs(column: str, library: str) -> bool:
+    return column == library or column.startswith(library + "_")
+
+
+def _cell(result: Result, column: str) -> str:
+    if column in result.wrong:
+        return "WRONG"
+    if column in result.failed:
+        return "failed"
+    return format_spread(result.spread(column), result.unit, result.work)
+
+
+def budget_line(result: Result) -> str | None:
+    """Whether a workload keeps its budget, as a sentence; None if it has none."""
+    if result.budget is None:
+        return None
+    column, limit, what = result.budget
+    ratio = result.ratio(OURS, column)
+    if ratio is None:
+        return f"{result.group}, {result.name}: not measured; the budget is {limit:.1f} times {what}"
+    return (
+        f"{result.group}, {result.name}: {ratio.median:.2f} times {what} (of the minima {ratio.best:.2f}); "
+        f"the budget is {limit:.1f}: {'met' if result.met() else 'NOT met'}"
+    )

@@ -1,0 +1,158 @@
+"""The process of one library on one device: it answers requests, one line of JSON each, until its input ends.
+
+Requests: `prepare` builds a workload's step, checks its results and decides how many calls make a sample; `sample`
+times it once; `peak` measures the memory of one step; `drop` forgets it.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .libraries import Library, Unavailable, open_library
+from .workload import Step, Workload
+
+__all__ = ["WrongResult", "largest_error"]
+
+SEED = 20
+
+
+class WrongResult(Exception):
+    """A library computed something else than the reference."""
+
+
+def as_tuple(result: Any) -> tuple:
+    return tuple(result) if isinstance(result, (tuple, list)) else (result,)
+
+
+def largest_error(
+    results: list[tuple], references: list[tuple], to_numpy: Callable[[Any], np.ndarray] = np.asarray
+) -> float:
+    """The largest difference between results and references, relative to each reference's largest magnitude."""
+    worst = 0.0
+    for result, reference in zip(results, references, strict=True):
+        if len(result) != len(reference):
+            raise WrongResult(f"{len(result)} results where the reference has {len(reference)}")
+        for got, want in zip(map(to_numpy, result), map(to_numpy, reference), strict=True):
+            if got.shape != want.shape:
+                raise WrongResult(f"shape {got.shape} where the reference has {want.shape}")
+            if want.size:
+                error = float(np.max(np.abs(got - want)) / max(float(np.max(np.abs(want))), 1e-30))
+                worst = max(worst, error) if error == error else math.inf
+    return worst
+
+
+class Session:
+    """One library on one device, and the steps that it has been asked to keep ready."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.steps: dict[str, tuple[Step, int]] = {}
+
+    def load(self, group: str, name: str, quick: bool) -> Workload:
+        workloads = importlib.import_module("benchmarks.workloads").workloads(group, quick)
+        return next(workload for workload in workloads if workload.name == name)
+
+    def build(self, workload: Workload, column: str, arrays: tuple[np.ndarray, ...]) -> Step:
+        return getattr(workload, column)(*map(self.library.place, arrays))
+
+    def prepare(self, *, group: str, name: str, column: str, quick: bool, seconds: float) -> dict[str, Any]:
+        """Build the step, compare its results with the reference's, and choose the calls of a sample of `seconds`."""
+        workload = self.load(group, name, quick)
+        arrays = workload.inputs(np.random.default_rng(SEED))
+        step = self.build(workload, column, arrays)
+        results = [as_tuple(step()) for _ in range(workload.checks)]
+        error = 0.0 if column == workload.reference else self.error(workload, results, arrays)
+        if not error <= workload.tolerance:
+            raise WrongResult(f"error {error:.2g} against the reference, at most {workload.tolerance:.2g} is allowed")
+        del results, arrays
+        once = self.timed(step, 1)
+        number = max(1, min(math.ceil(seconds / once), 10_000))
+        self.steps[column] = step, number
+        return {"error": error, "number": number}
+
+    def error(self, workload: Workload, results: list[tuple], arrays: tuple[np.ndarray, ...]) -> float:
+        """The largest relative difference from what the reference computes on the same inputs, here and now."""
+        if workload.columns().get(workload.reference, "numpy") == "numpy":
+            step = getattr(workload, workload.reference)(*(array.copy() for array in arrays))
+        else:
+            step = self.build(workload, workload.reference, arrays)
+        references = [as_tuple(step()) for _ in range(workload.checks)]
+        return largest_error(results, references, self.library.numpy)
+
+    def timed(self, step: Step, number: int) -> float:
+        """Seconds per call, over `number` calls after one that is not counted."""
+        gc.collect()
+        self.library.wait(step())
+        start = time.perf_counter()
+        for _ in range(number - 1):
+            step()
+        self.library.wait(step())
+        return (time.perf_counter() - start) / number
+
+    def sample(self, *, column: str) -> dict[str, Any]:
+        return {"value": self.timed(*self.steps[column])}
+
+    def peak(self, *, group: str, name: str, column: str, quick: bool) -> dict[str, Any]:
+        """Megabytes by which building and two steps raise the process's peak of resident memory."""
+        workload = self.load(group, name, quick)
+        arrays = workload.inputs(np.random.default_rng(SEED))
+        before = _peak_megabytes()
+        step = self.build(workload, column, arrays)
+        for _ in range(2):
+            self.library.wait(step())
+        return {"value": _peak_megabytes() - before}
+
+    def drop(self) -> dict[str, Any]:
+        self.steps.clear()
+        gc.collect()
+        return {}
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What a request returns, or why it failed."""
+        action = getattr(self, request.pop("do"))
+        try:
+            return action(**request)
+        except WrongResult as error:
+            return {"wrong": str(error)}
+        except Exception as error:  # a failure of one library must not end the comparison of the others
+            return {"failed": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"}
+
+
+def _peak_megabytes() -> float:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def main(name: str, device: str, threads: str) -> None:
+    """Serve requests. What the library itself prints goes to standard error, so that answers stay readable."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
+    try:
+        library = open_library(name, device, int(threads))
+    except Unavailable as error:
+        print(json.dumps({"unavailable": str(error)}), file=answers)
+        return
+    print(json.dumps({"version": library.version(), "device": library.device_name()}), file=answers)
+    session = Session(library)
+    for line in sys.stdin:
+        print(json.dumps(session.answer(json.loads(line))), file=answers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

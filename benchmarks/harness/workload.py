@@ -1,0 +1,67 @@
+"""What a benchmark computes: a class with one method per library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .libraries import LIBRARIES
+
+__all__ = ["Budget", "Step", "Workload"]
+
+Step = Callable[[], Any]
+"""Does the computation once and returns what is checked: an array, a number, or a tuple of them."""
+
+
+class Budget(NamedTuple):
+    """How long ours may take: at most `ratio` times the column `column`, which sentences call `what`."""
+
+    column: str
+    ratio: float
+    what: str
+
+
+class Workload:
+    """One computation, written for each library as a user of that library would write it.
+
+    A method named after a library gets the arrays of `inputs`, copied and moved to the library's device, and returns a
+    `Step`. A method `torch_fused` is a second way to write it in the same library, with a column of its own. The method
+    `numpy` is written by hand without automatic differentiation: it is the floor that NumPy alone reaches.
+
+    name : unique within the group.
+    work : operations in a step where the unit counts them, else 1.
+    unit : `"time"`, `"us/op"`, `"GFLOP/s"`; `"MB"` measures peaks of memory, `"import"` times imports.
+    reference : the method whose results every other's are checked against. One that is not named after a library gets
+        NumPy arrays and has no column.
+    checks : how many steps' results are compared; training compares a few losses.
+    tolerance : allowed error, relative to the largest magnitude in the result.
+    budget : what ours is held to, or None.
+    devices : where it runs.
+    forbidden : packages that must not be there after an import of ours.
+    """
+
+    unit = "time"
+    reference = "numpy"
+    checks = 1
+    tolerance = 1e-4
+    budget: Budget | None = None
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    forbidden: tuple[str, ...] = ()
+
+    def __init__(self, name: str, work: float = 1) -> None:
+        self.name, self.work = name, work
+
+    def inputs(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """The arrays that each library's method gets; floating-point ones are float32."""
+        raise NotImplementedError
+
+    def columns(self) -> dict[str, str]:
+        """The columns that this workload fills, and the library of each, in the order of the table."""
+        return {
+            column: library
+            for library in LIBRARIES
+            for column in dir(self)
+            if column == library or column.startswith(library + "_")
+        }

@@ -1,0 +1,34 @@
+"""What is timed: a file per group, each with a function `workloads(quick)` that lists its workloads.
+
+Every workload is written for each library as its user would write it, in float32; see `harness/workload.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..harness.workload import Workload
+
+__all__ = ["DEFAULT", "GROUPS", "workloads"]
+
+GROUPS = {
+    "dispatch": "what recording an operation and sweeping it back costs",
+    "matmul": "products of square matrices",
+    "activations": "single operations, forward and backward",
+    "training": "whole training steps",
+    "kernels": "each kernel beside its operation's definition",
+    "import": "time to import the library, in a fresh process",
+    "memory": "peak of resident memory above the imported library's",
+}
+"""The groups in the order in which they run, and what each is about."""
+
+DEFAULT = tuple(name for name in GROUPS if name != "memory")
+"""The groups that run when none is named."""
+
+
+def workloads(group: str, quick: bool) -> list[Workload]:
+    """The workloads of a group, with small sizes if `quick`."""
+    module = {"import": "imports"}.get(group, group)  # `import` cannot name a module
+    return importlib.import_module(f".{module}", __name__).workloads(quick)

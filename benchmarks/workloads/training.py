@@ -1,0 +1,174 @@
+"""Whole training steps: forward, loss, backward, update. Compared are the losses of the first three steps."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from ..harness.workload import Step, Workload
+from . import by_hand
+from .by_hand import NumpyAdam
+
+__all__ = ["workloads"]
+
+LAYERS = (784, 256, 128, 10)
+
+
+def workloads(quick: bool) -> list[Workload]:
+    from .convolution import Convolution, LeNet
+
+    batches = (32,) if quick else (32, 256, 2048)
+    return [*map(MLP, batches), LeNet(16 if quick else 64), Convolution(2 if quick else 16)]
+
+
+class MLP(Workload):
+    """784-256-128-10 with ReLU, cross-entropy and Adam."""
+
+    checks = 3
+
+    def __init__(self, batch: int) -> None:
+        super().__init__(f"MLP {'-'.join(map(str, LAYERS))}, Adam, batch {batch}")
+        self.batch = batch
+
+    def inputs(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Images, classes, then weight (out, in) and bias of each layer."""
+        x = rng.random((self.batch, LAYERS[0]), dtype=np.float32)
+        parameters = []
+        for n, m in pairwise(LAYERS):
+            bound = n**-0.5
+            parameters += [rng.uniform(-bound, bound, shape).astype(np.float32) for shape in ((m, n), (m,))]
+        return x, rng.integers(LAYERS[-1], size=self.batch), *parameters
+
+    def numpy(self, x, k, *parameters) -> Step:
+        weights, biases = parameters[::2], parameters[1::2]
+        optimizer = NumpyAdam(parameters)
+
+        def step():
+            activations = [x]
+            for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
+                z = activations[-1] @ w.T + b
+                activations.append(np.maximum(z, 0) if i < 2 else z)
+            loss, g = by_hand.cross_entropy(activations.pop(), k)
+            gradients = []
+            for i in (2, 1, 0):
+                gradients += [g.sum(axis=0), g.T @ activations[i]]
+                if i:
+                    g = (g @ weights[i]) * (activations[i] > 0)
+            optimizer.step(gradients[::-1])
+            return loss
+
+        return step
+
+    def tinygrad_lite(self, x, k, *parameters) -> Step:
+        import tinygrad_lite as tl
+        from tinygrad_lite import nn
+
+        a, b, c, d = LAYERS
+        model = nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c), nn.ReLU(), nn.Linear(c, d)).to(x.device)
+        model.load_state_dict(dict(zip(model.state_dict(), parameters, strict=True)))
+        optimizer = tl.optim.Adam(model.parameters(), lr=1e-3)
+
+        def step():
+            optimizer.zero_grad()
+            loss = tl.cross_entropy(model(x), k)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    def torch(self, x, k, *parameters, **options) -> Step:
+        import torch
+        from torch import nn
+
+        a, b, c, d = LAYERS
+        model = nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c), nn.ReLU(), nn.Linear(c, d)).to(x.device)
+        model.load_state_dict(dict(zip(model.state_dict(), parameters, strict=True)))
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, **options)
+
+        def step():
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), k)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    def torch_fused(self, x, k, *parameters) -> Step:
+        """With the optimizer's fused implementation, which is not PyTorch's default."""
+        return self.torch(x, k, *parameters, fused=True)
+
+    def jax(self, x, k, *parameters) -> Step:
+        import jax
+        import jax.numpy as jnp
+
+        def loss(parameters, x, k):
+            for i in (0, 2, 4):
+                z = x @ parameters[i].T + parameters[i + 1]
+                x = jax.nn.relu(z)
+            return -jnp.mean(jax.nn.log_softmax(z)[jnp.arange(len(k)), k])
+
+        @jax.jit
+        def update(state, x, k):
+            parameters, m, v, t = state
+            value, gradients = jax.value_and_grad(loss)(parameters, x, k)
+            t += 1
+            m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, gradients)
+            v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, gradients)
+            rate, correction = 1e-3 / (1 - 0.9**t), 1 / (1 - 0.999**t)
+            new = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v * correction) + 1e-8), parameters, m, v)
+            return value, (new, m, v, t)
+
+        zeros = jax.tree.map(jnp.zeros_like, parameters)
+        state = (parameters, zeros, zeros, 0)
+
+        def step():
+            nonlocal state
+            value, state = update(state, x, k)
+            return value
+
+        return step
+
+    def autograd(self, x, k, *parameters) -> Step:
+        import autograd.numpy as np
+        from autograd import value_and_grad
+
+        def loss(parameters):
+            y = x
+            for i in (0, 2, 4):
+                z = np.dot(y, parameters[i].T) + parameters[i + 1]
+                y = np.maximum(z, 0)
+            shifted = z - np.max(z, axis=1, keepdims=True)
+            log_probabilities = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+            return -np.mean(log_probabilities[np.arange(len(k)), k])
+
+        derivatives, optimizer = value_and_grad(loss), NumpyAdam(parameters)
+
+        def step():
+            value, gradients = derivatives(parameters)
+            optimizer.step(gradients)
+            return value
+
+        return step
+
+    def mygrad(self, x, k, *parameters) -> Step:
+        import mygrad as mg
+        from mygrad.nnet.activations import relu
+        from mygrad.nnet.losses import softmax_crossentropy
+
+        tensors = [mg.tensor(parameter, copy=False) for parameter in parameters]
+        optimizer = NumpyAdam([tensor.data for tensor in tensors])
+
+        def step():
+            y = x
+            for i in (0, 2, 4):
+                z = y @ tensors[i].T + tensors[i + 1]
+                y = relu(z) if i < 4 else z
+            loss = softmax_crossentropy(y, k)
+            loss.backward()
+            optimizer.step([tensor.grad for tensor in tensors])
+            return float(loss.data)
+
+        return step

@@ -1,0 +1,263 @@
+"""The benchmarks run, check what they time, and print what they measured. Nothing depends on how fast anything is."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import main, remarks
+from benchmarks.harness.libraries import LIBRARIES
+from benchmarks.harness.machine import commit, describe_machine
+from benchmarks.harness.pool import ROOT, Pool, Settings
+from benchmarks.harness.results import Result, Spread
+from benchmarks.harness.table import align, budget_line, digits, format_ratio, format_spread, render
+from benchmarks.harness.worker import Session, WrongResult, largest_error
+from benchmarks.harness.workload import Budget, Workload
+from benchmarks.workloads import DEFAULT, GROUPS, by_hand, kernels, workloads
+
+
+def test_quick_dispatch_prints_the_ratio_and_writes_json(tmp_path):
+    path = tmp_path / "measured.json"
+    command = [sys.executable, "-m", "benchmarks", "dispatch", "--quick", "--peers", "none", "--device", "cpu"]
+    done = subprocess.run([*command, "--json", str(path)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    budget = r"dispatch, tanh.*: \d+\.\d\d times a bare Python tape .* the budget is 3\.0: (met|NOT met)"
+    assert re.search(budget, done.stdout)
+    assert "cpu dispatch 1/2: tanh" in done.stderr
+    measured = json.loads(path.read_text())
+    assert measured["versions"]["cpu"].keys() == {"tinygrad_lite", "numpy"}
+    assert {"processor", "cores", "system", "python", "date", "commit", "threads"} <= measured["machine"].keys()
+    chain = measured["results"][0]
+    assert chain["budget"] == {"column": "numpy", "ratio": 3.0, "what": "a bare Python tape over NumPy"}
+    assert len(chain["samples"]["tinygrad_lite"]) == len(chain["samples"]["numpy"]) >= 2
+    assert chain["minimum"]["numpy"] == min(chain["samples"]["numpy"]) > 0
+    assert chain["errors"]["tinygrad_lite"] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["speed"], "unknown group 'speed'; known are dispatch, matmul,"),
+        (["--peers", "tensorflow"], "unknown 'tensorflow'; known are torch, jax, autograd, mygrad, all and none"),
+        (["--rounds", "0"], "--threads and --rounds must be at least 1"),
+        (["--python", "torch"], "--python: got 'torch'; give LIBRARY=PATH with a library out of tinygrad_lite, numpy"),
+    ],
+)
+def test_wrong_arguments_end_with_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("group", [group for group in GROUPS if group != "kernels"])
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_workload_is_written_for_us_and_has_a_reference(group, quick):
+    made = workloads(group, quick)
+    assert made
+    assert len({workload.name for workload in made}) == len(made)
+    for workload in made:
+        assert next(iter(workload.columns())) == "tinygrad_lite"
+        assert callable(getattr(workload, workload.reference))
+        assert set(workload.columns().values()) <= LIBRARIES.keys()
+
+
+@pytest.mark.parametrize("group", ["matmul", "activations", "training"])
+def test_our_results_agree_with_the_references(group):
+    session = Session(LIBRARIES["tinygrad_lite"]("cpu", 1))
+    for workload in workloads(group, quick=True):
+        where = {"group": group, "name": workload.name, "quick": True}
+        answer = session.answer({"do": "prepare", "column": "tinygrad_lite", "seconds": 1e-9, **where})
+        assert answer.get("number") == 1, (workload.name, answer)
+
+
+def test_a_wrong_result_is_not_timed(monkeypatch):
+    session = Session(LIBRARIES["tinygrad_lite"]("cpu", 1))
+    relu = workloads("activations", quick=True)[0]
+    monkeypatch.setitem(type(relu).functions, "tinygrad_lite", lambda tl: tl.tanh)
+    where = {"group": "activations", "name": relu.name, "quick": True}
+    answer = session.answer({"do": "prepare", "column": "tinygrad_lite", "seconds": 1e-9, **where})
+    assert re.fullmatch(r"error 0\.\d+ against the reference, at most 0\.0001 is allowed", answer["wrong"])
+    assert not session.steps
+
+
+def test_a_failure_is_an_answer():
+    session = Session(LIBRARIES["numpy"]("cpu", 1))
+    assert session.answer({"do": "sample", "column": "torch"}) == {"failed": "KeyError: 'torch'"}
+
+
+def test_largest_error():
+    reference = [(np.array([2.0, 4.0]), 1.0)]
+    assert largest_error([(np.array([2.0, 4.4]), 1.0)], reference) == pytest.approx(0.1)
+    assert largest_error([(np.array([2.0, np.nan]), 1.0)], reference) == np.inf
+    with pytest.raises(WrongResult, match=r"1 results where the reference has 2"):
+        largest_error([(1.0,)], reference)
+    with pytest.raises(WrongResult, match=r"shape \(1,\) where the reference has \(2,\)"):
+        largest_error([(np.ones(1), 1.0)], reference)
+
+
+def test_missing_libraries_are_named_in_one_line(monkeypatch):
+    settings = Settings(rounds=1, seconds=1e-9, pause=0)
+    with Pool("cpu", ["jax", "mygrad"], settings) as pool:
+        pool.unavailable = {"jax": "not installed", "mygrad": "not installed", "torch": "finds no CUDA device"}
+        assert not pool.available("jax") and not pool.available("numpy")
+        assert remarks([], [pool]) == ["not installed: jax, mygrad", "torch on cpu: finds no CUDA device"]
+
+
+def test_peers_that_cannot_run_say_why():
+    with Pool("cuda", ["numpy"], Settings()) as pool:
+        assert not pool.available("numpy")
+        assert pool.unavailable == {"numpy": "runs on the CPU only"}
+
+
+def _result(**changes) -> Result:
+    samples = {"tinygrad_lite": [2e-6, 4e-6, 3e-6], "numpy": [1e-6, 2e-6, 3e-6], "torch": [8e-6, 8e-6, 4e-6]}
+    return Result(**{"group": "dispatch", "name": "chain", "device": "cpu", "samples": samples, **changes})
+
+
+def test_statistics():
+    result = _result(budget=Budget("numpy", 1.5, "a bare tape"))
+    assert result.spread("tinygrad_lite") == Spread(3e-6, 2e-6)
+    assert result.spread("jax") is None
+    assert result.ratio("tinygrad_lite", "torch") == Spread(0.5, 0.5)
+    assert result.ratio("tinygrad_lite", "numpy") == Spread(2.0, 2.0)
+    assert result.ratio("tinygrad_lite", "jax") is None
+    assert result.met() is False
+    assert _result(budget=Budget("numpy", 2.0, "")).met() is True
+    assert _result().met() is None
+    assert json.loads(json.dumps(result.as_json()))["ratio"]["torch"] == {"median": 0.5, "best": 0.5}
+
+
+def test_budget_line():
+    assert budget_line(_result()) is None
+    assert budget_line(_result(budget=Budget("numpy", 1.5, "a bare tape"))) == (
+        "dispatch, chain: 2.00 times a bare tape (of the minima 2.00); the budget is 1.5: NOT met"
+    )
+    assert budget_line(_result(budget=Budget("jax", 1.5, "JAX"))) == (
+        "dispatch, chain: not measured; the budget is 1.5 times JAX"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0.00"), (0.01234, "0.0123"), (1.238, "1.24"), (9.999, "10.0"), (99.96, "100"), (1234.4, "1234")],
+)
+def test_digits(value, text):
+    assert digits(value) == text
+
+
+@pytest.mark.parametrize(
+    ("spread", "unit", "work", "text"),
+    [
+        (None, "time", 1, "-"),
+        (Spread(94e-6, 68e-6), "time", 1, "94.0 us [68.0]"),
+        (Spread(2.5e-3, 9e-4), "time", 1, "2.50 ms [0.900]"),
+        (Spread(1.5, 1.25), "time", 1, "1.50 s [1.25]"),
+        (Spread(6e-3, 3e-3), "us/op", 3000, "2.00 [1.00]"),
+        (Spread(0.2, 0.1), "GFLOP/s", 2e10, "100 [200]"),
+        (Spread(887.4, 850.0), "MB", 1, "887 [850]"),
+    ],
+)
+def test_format_spread(spread, unit, work, text):
+    assert format_spread(spread, unit, work) == text
+
+
+def test_format_ratio():
+    assert format_ratio(None) == "-"
+    assert format_ratio(Spread(0.512, 0.0123)) == "0.51 [0.0123]"
+
+
+def test_table():
+    assert align([["a", "bb"], ["ccc", "d"]]) == "a    bb\nccc   d"
+    failed = _result(name="other", samples={"numpy": [1e-3]}, failed={"torch": "boom"}, wrong={"tinygrad_lite": "bad"})
+    lines = render([_result(), failed]).splitlines()
+    assert lines[0].split() == ["unit", "tinygrad_lite", "numpy", "torch", "ours/torch", "ours/numpy"]
+    assert re.split(r"\s{2,}", lines[1]) == [
+        *("chain", "3.00 us [2.00]", "2.00 us [1.00]", "8.00 us [4.00]", "0.50 [0.50]", "2.00 [2.00]"),
+    ]
+    assert re.split(r"\s{2,}", lines[2]) == ["other", "WRONG", "1.00 ms [1.00]", "failed", "-", "-"]
+
+
+def test_columns_of_a_second_way_to_write_it():
+    class Twice(Workload):
+        def torch_fused(self): ...
+        def torch(self): ...
+        def tinygrad_lite(self): ...
+
+    assert list(Twice("twice").columns().items()) == [
+        *(("tinygrad_lite", "tinygrad_lite"), ("torch", "torch"), ("torch_fused", "torch")),
+    ]
+
+
+def test_machine():
+    machine = describe_machine()
+    assert machine["processor"] and machine["cores"] >= 1
+    assert machine["date"].endswith("+00:00")
+    assert commit(ROOT / "benchmarks" / "nowhere") is None
+
+
+def test_default_groups_exist():
+    assert set(DEFAULT) < GROUPS.keys()
+
+
+def test_kernels_are_compared_with_definitions(monkeypatch):
+    from tinygrad_lite import OPS, composite, kernel, tanh
+    from tinygrad_lite.core.op import primitive
+
+    monkeypatch.setattr(kernels, "ARGUMENTS", {})
+    monkeypatch.setattr("tinygrad_lite.OPS", {})
+
+    @composite()
+    def twisted(x):
+        """x tanh x"""
+        return x * tanh(x)
+
+    @primitive(x=lambda g: g * 2.0, shapes="any")
+    def doubled(xp, x):
+        """2 x"""
+        return x * 2.0
+
+    try:
+        calls = []
+
+        @kernel(twisted, "numpy")
+        def twisted_kernel(x):
+            calls.append(x.shape)
+            t = np.tanh(x)
+            return x * t, (x, t)
+
+        @twisted_kernel.backward
+        def twisted_backward(g, saved, needs):
+            x, t = saved
+            return (g * (t + x * (1 - t * t)),)
+
+        monkeypatch.setattr("tinygrad_lite.OPS", {"twisted": OPS["twisted"], "doubled": OPS["doubled"]})
+        kernel(doubled, "numpy")(lambda x: x + x)
+        small, large, lost = kernels.workloads(quick=False)
+        assert (small.name, large.name, lost.name) == ("twisted, 4096", "twisted, 16 M", "doubled, no size")
+        assert small.devices == ("cpu",) and list(small.columns()) == ["tinygrad_lite", "tinygrad_lite_definition"]
+        with pytest.raises(LookupError, match="no sizes are given for this operation"):
+            lost.inputs(np.random.default_rng(0))
+        library = LIBRARIES["tinygrad_lite"]("cpu", 1)
+        x = library.place(small.inputs(np.random.default_rng(0))[0])
+        ours = small.tinygrad_lite(x)()
+        made = len(calls)
+        definition = small.tinygrad_lite_definition(library.place(x.data))()
+        assert made == len(calls) > 0
+        assert largest_error([ours], [definition], library.numpy) < 1e-6
+        own = kernels.definition(OPS["doubled"])
+        assert own is not doubled and own(np.ones(1)) == 2.0 and OPS["doubled"].function is doubled
+    finally:
+        OPS.pop("twisted", None)
+        OPS.pop("doubled", None)
+
+
+def test_max_pool_by_hand_gives_ties_to_the_first():
+    x = np.zeros((1, 2, 2, 1), dtype=np.float32)
+    g = by_hand.max_pool_backward(np.ones((1, 1, 1, 1), dtype=np.float32), x, by_hand.max_pool(x))
+    assert g.ravel().tolist() == [1, 0, 0, 0]
