@@ -1,0 +1,388 @@
+"""Optimizers against their formulas in plain NumPy, their flat buffers, state and errors."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import nn
+from tinygrad_lite.core.errors import DTypeError, GradientError, StateError
+from tinygrad_lite.optim import SGD, Adam, AdamW, Optimizer, flat
+from tinygrad_lite.regularizers import L2
+
+SHAPES = [(3, 4), (), (5,), (2, 1, 2)]
+
+
+def parameters(dtype="float64", seed=0):
+    rng = np.random.default_rng(seed)
+    return [nn.Parameter(rng.normal(size=shape).astype(dtype)) for shape in SHAPES]
+
+
+def gradients(step):
+    rng = np.random.default_rng(100 + step)
+    return [rng.normal(size=shape) for shape in SHAPES]
+
+
+def run(optimizer, params, steps, first=0):
+    for step in range(first, first + steps):
+        for parameter, gradient in zip(params, gradients(step), strict=True):
+            parameter.grad = tl.tensor(gradient)
+        optimizer.step()
+
+
+def check(make, formula, steps=5):
+    """`formula(w, g, state, t)` returns the new w and changes the dict `state`."""
+    params = parameters()
+    expected = [parameter.data.copy() for parameter in params]
+    states = [{} for _ in params]
+    run(make(params), params, steps)
+    for t in range(1, steps + 1):
+        for i, g in enumerate(gradients(t - 1)):
+            expected[i] = formula(expected[i], g, states[i], t)
+    for parameter, w in zip(params, expected, strict=True):
+        np.testing.assert_allclose(parameter.data, w, rtol=1e-12)
+
+
+def test_sgd():
+    check(lambda p: SGD(p, lr=0.1), lambda w, g, s, t: w - 0.1 * g)
+    check(lambda p: SGD(p, 0.1, weight_decay=0.3), lambda w, g, s, t: w - 0.1 * (g + 0.3 * w))
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_with_momentum(nesterov):
+    dampening = 0.0 if nesterov else 0.2
+
+    def formula(w, g, s, t):
+        s["v"] = g if t == 1 else 0.9 * s["v"] + (1 - dampening) * g
+        return w - 0.1 * (g + 0.9 * s["v"] if nesterov else s["v"])
+
+    check(lambda p: SGD(p, 0.1, momentum=0.9, dampening=dampening, nesterov=nesterov), formula)
+
+
+@pytest.mark.parametrize(("kind", "coupled", "decoupled"), [(Adam, 0.0, 0.0), (Adam, 0.2, 0.0), (AdamW, 0.0, 0.2)])
+def test_adam(kind, coupled, decoupled):
+    def formula(w, g, s, t):
+        g = g + coupled * w
+        s["m"] = 0.8 * s.get("m", 0.0) + 0.2 * g
+        s["v"] = 0.95 * s.get("v", 0.0) + 0.05 * g**2
+        m, v = s["m"] / (1 - 0.8**t), s["v"] / (1 - 0.95**t)
+        return w - 0.1 * m / (np.sqrt(v) + 1e-3) - 0.1 * decoupled * w
+
+    check(lambda p: kind(p, 0.1, betas=(0.8, 0.95), eps=1e-3, weight_decay=coupled + decoupled), formula)
+
+
+def test_adamw_decays_by_default():
+    w = nn.Parameter(np.ones(1))
+    w.grad = tl.tensor(np.zeros(1))
+    AdamW([w], lr=0.5).step()
+    assert w.item() == 1 - 0.5 * 0.01
+
+
+def test_blocks_change_nothing(monkeypatch):
+    results = []
+    for size in (7, 10**6):
+        monkeypatch.setitem(flat.BLOCK, "numpy", size)
+        params = parameters("float32")
+        run(AdamW(params, lr=0.1), params, 3)
+        results.append(b"".join(p.data.tobytes() for p in params))
+    assert results[0] == results[1]
+
+
+def test_float32_stays_float32():
+    params = parameters("float32")
+    optimizer = Adam(params, lr=0.1, weight_decay=0.1)
+    run(optimizer, params, 2)
+    assert {p.dtype for p in params} == {np.dtype("float32")}
+    arrays = [a for entry in optimizer.state_dict()["state"].values() for k, a in entry.items() if k != "step"]
+    assert {a.dtype for a in arrays} == {np.dtype("float32")}
+
+
+def test_the_rule_changes_none_of_its_arguments():
+    rng = np.random.default_rng(0)
+    for optimizer in (SGD(parameters(), 0.1, 0.9, weight_decay=0.1), AdamW(parameters(), 0.1)):
+        hyper = {name: getattr(optimizer, name) for name in optimizer.hyper} | {"step": 2}
+        param, grad = rng.normal(size=4), rng.normal(size=4)
+        state = {name: rng.uniform(size=4) for name in optimizer.state_names}
+        before = copy.deepcopy((param, grad, state))
+        optimizer.update(param, grad, state, hyper)
+        np.testing.assert_equal((param, grad, state), before)
+
+
+# Parameters, gradients and state in flat buffers
+
+
+def test_parameters_become_views_of_one_buffer():
+    params = parameters()
+    values = [p.data.copy() for p in params]
+    (group,) = SGD(params, 0.1).groups
+    assert group.data.shape == (22,)
+    for parameter, value in zip(params, values, strict=True):
+        assert np.shares_memory(parameter.data, group.data)
+        np.testing.assert_array_equal(parameter.data, value)
+
+
+def test_one_buffer_per_dtype():
+    params = [nn.Parameter(np.ones(2, "float32")), nn.Parameter(np.ones(3)), nn.Parameter(np.ones(2, "float32"))]
+    optimizer = SGD(params, 0.1)
+    assert [group.data.size for group in optimizer.groups] == [4, 3]
+    for p in params:
+        p.grad = tl.tensor(np.ones(p.shape, p.dtype))
+    optimizer.step()
+    assert [p.tolist() for p in params] == [[pytest.approx(0.9)] * p.size for p in params]
+
+
+def test_the_users_array_is_not_written():
+    mine = np.ones(3)
+    w = nn.Parameter(mine)
+    optimizer = SGD([w], 0.1)
+    w.grad = tl.tensor(np.ones(3))
+    optimizer.step()
+    w.data = mine
+    w.grad = tl.tensor(np.ones(3))
+    optimizer.step()
+    assert mine.tolist() == [1, 1, 1] and w.tolist() == pytest.approx([0.9] * 3)
+
+
+def test_data_bound_by_others_is_taken_in():
+    params = parameters()
+    optimizer = SGD(params, 0.1)
+    run(optimizer, params, 1)
+    params[0].data = np.full((3, 4), 2.0)
+    run(optimizer, params, 1)
+    np.testing.assert_allclose(params[0].data, 2.0 - 0.1 * gradients(0)[0])
+    assert np.shares_memory(params[0].data, optimizer.groups[0].data)
+
+
+def test_two_optimizers_of_one_parameter():
+    w = nn.Parameter(np.ones(1))
+    first, second = SGD([w], 0.1), SGD([w], 0.2)
+    for optimizer in (first, second, first):
+        w.grad = tl.tensor(np.ones(1))
+        optimizer.step()
+    assert w.item() == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("make", [lambda p: SGD(p, 0.1, momentum=0.9, weight_decay=0.5), lambda p: AdamW(p, 0.1)])
+def test_without_gradient_a_parameter_and_its_state_stay(make):
+    def train(steps):
+        """Gradients in the listed steps only; returns the parameter and its state, as bytes."""
+        params = parameters()
+        optimizer = make(params)
+        for step in range(4):
+            for i, (parameter, gradient) in enumerate(zip(params, gradients(0), strict=True)):
+                parameter.grad = tl.tensor(gradient) if i != 1 or step in steps else None
+            optimizer.step()
+        entry = optimizer.state_dict()["state"]["1"]
+        return params[1].data.tobytes(), entry.pop("step"), [a.tobytes() for a in entry.values()]
+
+    assert train([0, 3]) == train([1, 2]) != train([0, 1, 2])
+    assert train([])[1:] == (0, [])
+    assert train([])[0] == parameters()[1].data.tobytes()
+
+
+def test_frozen_parameters_get_no_buffers_for_state():
+    frozen, w = nn.Parameter(np.ones(1000), requires_grad=False), nn.Parameter(np.ones(3))
+    optimizer = Adam([frozen, w], 0.1)
+    w.grad = tl.tensor(np.ones(3))
+    optimizer.step()
+    assert [array.size for group in optimizer.groups for array in group.state.values()] == [3, 3]
+    frozen.requires_grad = True
+    frozen.grad = tl.tensor(np.ones(1000))
+    optimizer.step()
+    assert frozen.data.max() < 1
+
+
+def test_backward_after_a_step_is_an_error():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer = SGD(model, 0.1)
+    loss = model(np.ones((2, 3), np.float32)).sum()
+    loss.backward(retain_graph=True)
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    with pytest.raises(GradientError, match="was changed by an optimizer step after the forward pass"):
+        loss.backward()
+
+
+def test_a_graph_over_other_parameters_stays_valid():
+    first, second = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(2))
+    optimizer = SGD([first, second], 0.1)
+    loss = (first * first).sum()
+    second.grad = tl.tensor(np.ones(2))
+    optimizer.step()
+    loss.backward()
+    assert first.grad.tolist() == [2, 2]
+    optimizer.step()
+    loss = (first * first).sum()
+    first.data = np.zeros(2)
+    second.grad = None
+    optimizer.step()
+    with pytest.raises(GradientError):
+        loss.backward()
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_copies_go_on_training(duplicate):
+    params = parameters()
+    optimizer = AdamW(params, 0.1, decay=L2(0.1))
+    run(optimizer, params, 2)
+    others, other = duplicate((params, optimizer))
+    run(optimizer, params, 2, first=2)
+    run(other, others, 2, first=2)
+    for a, b in zip(params, others, strict=True):
+        assert a.data.tobytes() == b.data.tobytes() and not np.shares_memory(a.data, b.data)
+        assert np.shares_memory(b.data, other.groups[0].data)
+
+
+# What they accept
+
+
+def test_sources_of_parameters():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1, bias=False))
+
+    def names(source):
+        return [name for group in SGD(source, 0.1).groups for name in group.names]
+
+    assert names(model) == names(model.named_parameters()) == names(dict(model.named_parameters()))
+    assert names(model) == ["0.weight", "0.bias", "1.weight"]
+    assert names(model.parameters()) == ["0", "1", "2"]
+    plain = tl.tensor([1.0], requires_grad=True)
+    assert names([plain]) == ["0"]
+
+
+def test_errors_at_construction():
+    w = nn.Parameter([1.0])
+    with pytest.raises(ValueError, match="SGD: there are no parameters to train"):
+        SGD([], 0.1)
+    with pytest.raises(ValueError, match="Adam: there are no parameters"):
+        Adam(nn.ReLU())
+    with pytest.raises(GradientError, match="SGD: parameter '0' is the result of an operation; only leaves"):
+        SGD([w * 2.0], 0.1)
+    with pytest.raises(GradientError, match="SGD: the same tensor is given twice, as '0', '1'; give each once"):
+        SGD([w, w], 0.1)
+    with pytest.raises(GradientError, match="SGD: the same name is given twice, as 'a', 'a'"):
+        SGD([("a", w), ("a", nn.Parameter([1.0]))], 0.1)
+    with pytest.raises(DTypeError, match="SGD: got a Parameter; a Module, or a list or dict of Tensors is required"):
+        SGD(w, 0.1)
+    with pytest.raises(DTypeError, match="SGD: entry 0 is a float; a Tensor is required"):
+        SGD([1.0], 0.1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: SGD(p, -0.1), r"SGD: lr is -0\.1; it must be at least 0"),
+        (lambda p: SGD(p, float("nan")), "SGD: lr is nan"),
+        (lambda p: AdamW(p, -1), "AdamW: lr is -1; it must be at least 0"),
+        (lambda p: SGD(p, 0.1, momentum=-1), "SGD: momentum is -1"),
+        (lambda p: SGD(p, 0.1, weight_decay=-1), "SGD: weight_decay is -1"),
+        (lambda p: Adam(p, eps=-1), "Adam: eps is -1"),
+        (lambda p: Adam(p, betas=(0.9, 1.0)), r"Adam: betas is \(0\.9, 1\.0\); each must be at least 0 and less than 1"),
+        (lambda p: SGD(p, 0.1, nesterov=True), "SGD: nesterov=True with momentum 0.0 and dampening 0.0"),
+        (
+            lambda p: AdamW(p, weight_decay=0.1, decay=L2(0.2)),
+            r"AdamW: weight_decay=0\.1 and decay=L2\(0\.2\); give one of them, for example decay=L2\(0\.2\) \+ L2\(0\.1\)",
+        ),
+    ],
+)
+def test_wrong_hyperparameters(make, message):
+    with pytest.raises(ValueError, match=message):
+        make(parameters())
+
+
+def test_a_parameter_of_another_dtype_is_an_error():
+    model = nn.Linear(2, 1)
+    optimizer = SGD(model, 0.1)
+    model.to("float64")
+    with pytest.raises(StateError, match=r"parameter 'weight' is now \(1, 2\) float64 on cpu; .* Make the optimizer after"):
+        optimizer.step()
+
+
+def test_zero_grad_and_repr():
+    params = parameters()
+    optimizer = SGD(params, 0.1)
+    run(optimizer, params, 1)
+    optimizer.zero_grad()
+    assert all(p.grad is None for p in params)
+    assert repr(optimizer) == (
+        "SGD(4 parameters, lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False)"
+    )
+    assert repr(AdamW(parameters(), decay=L2(0.5))).endswith("weight_decay=0.0, decay=L2(0.5))")
+
+
+def test_lr_is_an_attribute():
+    w = nn.Parameter(np.ones(1))
+    optimizer = SGD([w], 0.1)
+    optimizer.lr = 0.5
+    w.grad = tl.tensor(np.ones(1))
+    optimizer.step()
+    assert w.item() == 0.5
+
+
+def test_an_optimizer_of_ones_own():
+    class SignSGD(Optimizer):
+        @staticmethod
+        def update(param, grad, state, hyper):
+            return param - hyper["lr"] * np.sign(grad), state
+
+    w = nn.Parameter(np.zeros(2))
+    w.grad = tl.tensor(np.array([3.0, -0.1]))
+    SignSGD([w], 0.5).step()
+    assert w.tolist() == [-0.5, 0.5]
+
+
+# State
+
+
+@pytest.mark.parametrize("make", [lambda p: SGD(p, 0.1, momentum=0.9), lambda p: SGD(p, 0.1), lambda p: AdamW(p, 0.1)])
+def test_state_round_trips_bit_for_bit(make):
+    params = parameters()
+    optimizer = make(params)
+    run(optimizer, params, 3)
+    optimizer.lr = 0.05
+    saved, weights = optimizer.state_dict(), [p.data.copy() for p in params]
+    run(optimizer, params, 3, first=3)
+    resumed = [nn.Parameter(w) for w in weights]
+    other = make(resumed)
+    other.load_state_dict(saved)
+    assert other.lr == 0.05
+    run(other, resumed, 3, first=3)
+    for a, b in zip(params, resumed, strict=True):
+        assert a.data.tobytes() == b.data.tobytes()
+    first, second = optimizer.state_dict(), other.state_dict()
+    assert first["hyper"] == second["hyper"]
+    for name, entry in first["state"].items():
+        assert entry.keys() == second["state"][name].keys()
+        for key, value in entry.items():
+            np.testing.assert_array_equal(value, second["state"][name][key])
+
+
+def test_state_is_by_path_and_a_snapshot():
+    model = nn.Sequential(nn.Linear(2, 1))
+    optimizer = Adam(model)
+    assert optimizer.state_dict()["state"] == {"0.weight": {"step": 0}, "0.bias": {"step": 0}}
+    model(np.ones((1, 2), np.float32)).sum().backward()
+    optimizer.step()
+    saved = optimizer.state_dict()
+    assert list(saved["state"]["0.weight"]) == ["step", "exp_avg", "exp_avg_sq"]
+    before = saved["state"]["0.weight"]["exp_avg"].copy()
+    optimizer.step()
+    np.testing.assert_array_equal(saved["state"]["0.weight"]["exp_avg"], before)
+
+
+def test_state_that_does_not_fit():
+    params = parameters()
+    optimizer = Adam(params)
+    run(optimizer, params, 1)
+    saved = optimizer.state_dict()
+    with pytest.raises(StateError, match=r"SGD\.load_state_dict: the state is of 'Adam'; it must be of 'SGD'"):
+        SGD(params, 0.1).load_state_dict(saved)
+    saved["state"]["extra"] = saved["state"].pop("0")
+    saved["state"]["2"]["exp_avg"] = np.zeros(6)
+    with pytest.raises(StateError) as caught:
+        Adam(params).load_state_dict(saved)
+    assert str(caught.value) == (
+        "Adam.load_state_dict: the state does not fit the parameters; missing: 0; unexpected: extra; "
+        "misshapen: exp_avg of 2 is (6,) and must be (5,)."
+    )

@@ -1,0 +1,69 @@
+"""Limiting gradients before a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.backend import backend_of
+from ..core.errors import GradientError
+from ..core.graph import wrap
+from ..nn.module import named_tensors
+from ..tensor import Tensor
+
+__all__ = ["clip_grad_norm", "clip_grad_value"]
+
+
+def _with_gradient(params: Any, name: str) -> list[Tensor]:
+    return [tensor for _, tensor in named_tensors(params, name) if tensor.grad is not None]
+
+
+def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2.0, *, error_if_nonfinite: bool = False) -> Tensor:
+    """Scale all gradients by one factor, so that the norm of all of them together is at most `max_norm`.
+
+    params : a Module or tensors, as for an optimizer; those without a gradient count as 0.
+    norm_type : the p of the norm (sum |g|^p)^(1/p); `float("inf")` is the largest absolute value.
+    Returns the norm before clipping, a Tensor of shape `()`.
+
+    The factor is max_norm / (norm + 1e-6) where that is less than 1, as in `torch.nn.utils.clip_grad_norm_`. With an
+    infinite norm it is 0 (finite gradients become 0, infinite ones NaN); with a NaN all gradients become NaN.
+    Raises GradientError in both cases if `error_if_nonfinite`, before anything is changed.
+
+    >>> w = nn.Parameter([3.0, 4.0])
+    >>> (w * w / 2).sum().backward()
+    >>> optim.clip_grad_norm([w], 1.0)
+    Tensor(5., dtype=float32)
+    >>> w.grad
+    Tensor([0.6, 0.8], dtype=float32)
+    """
+    tensors = _with_gradient(params, "clip_grad_norm")
+    if not tensors:
+        return Tensor(0.0)
+    xp = backend_of(tensors[0].data).xp
+    norms = [xp.linalg.vector_norm(tensor.grad.data, ord=norm_type) for tensor in tensors]
+    total = xp.linalg.vector_norm(xp.stack(norms), ord=norm_type)
+    if error_if_nonfinite and not bool(xp.isfinite(total)):
+        raise GradientError(
+            f"clip_grad_norm: the norm of the gradients is {float(total)}; it must be finite. "
+            f"Look for an overflow or a NaN in the loss, or lower the learning rate."
+        )
+    factor = xp.minimum(max_norm / (total + 1e-6), xp.ones_like(total))
+    for tensor in tensors:
+        gradient = tensor.grad.data
+        tensor.grad = wrap(gradient * xp.astype(factor, gradient.dtype), None)
+    return wrap(backend_of(total).asarray(total), None)
+
+
+def clip_grad_value(params: Any, value: float) -> None:
+    """Limit each element of each gradient to the interval from -value to value; NaN stays NaN.
+
+    params : a Module or tensors, as for an optimizer.
+
+    >>> w = nn.Parameter([3.0, 0.5])
+    >>> (w * w / 2).sum().backward()
+    >>> optim.clip_grad_value([w], 1.0)
+    >>> w.grad
+    Tensor([1. , 0.5], dtype=float32)
+    """
+    for tensor in _with_gradient(params, "clip_grad_value"):
+        gradient = tensor.grad.data
+        tensor.grad = wrap(backend_of(gradient).xp.clip(gradient, -value, value), None)

@@ -1,0 +1,164 @@
+"""Parameters, gradients and optimizer state in flat buffers, one per kind of memory.
+
+So an update is a few passes over long arrays instead of a few calls per parameter, and sending all gradients elsewhere
+is one call. The parameters' `data` are views of the buffer; it is the only memory that the package changes in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, groupby, pairwise
+from math import prod
+from typing import Any
+
+from ..core.backend import backend_of
+from ..core.errors import StateError
+from ..core.graph import note_write
+from ..ops import zeros
+from ..tensor import Tensor
+
+__all__ = ["FlatGroup", "flat_groups"]
+
+Rule = Callable[[Any, Any, dict[str, Any], int], tuple[Any, dict[str, Any]]]
+"""`rule(param, grad, state, step)` returns the new parameter and state; all arrays have one shape; it changes none."""
+
+BLOCK = {"numpy": 32768}
+"""Elements that a rule works on at a time, by backend: its temporaries then stay in the processor's cache."""
+
+
+class FlatGroup:
+    """Parameters of one device, dtype and `requires_grad`, and everything that an optimizer keeps for them.
+
+    parameters : pairs of name and Tensor. Their data are moved into the buffer.
+    data : the buffer of the parameters, `(n,)`.
+    grad : the buffer of their gradients, `(n,)`; None before the first step.
+    state : further buffers `(n,)` by name, zero at first.
+    steps : for each parameter, how many updates it has had.
+    """
+
+    def __init__(self, parameters: Sequence[tuple[str, Tensor]]) -> None:
+        self.names = [name for name, _ in parameters]
+        self.parameters = [parameter for _, parameter in parameters]
+        self.shapes = [tuple(parameter.shape) for parameter in self.parameters]
+        self.bounds = [0, *accumulate(prod(shape) for shape in self.shapes)]
+        self.device, self.dtype = self.parameters[0].device, self.parameters[0].dtype
+        self.steps = [0] * len(parameters)
+        self.state: dict[str, Any] = {}
+        self.grad: Any = None
+        self.data = self._zeros()
+        self._data_views = self.views(self.data)
+        self._runs: dict[tuple[int, int], Any] = {}
+        self.take_in()
+
+    def _zeros(self) -> Any:
+        return zeros((self.bounds[-1],), dtype=self.dtype, device=self.device).data
+
+    def views(self, buffer: Any) -> list[Any]:
+        """The parts of a buffer that belong to the parameters, in their shapes."""
+        xp = backend_of(buffer).xp
+        parts = zip(pairwise(self.bounds), self.shapes, strict=True)
+        return [xp.reshape(buffer[a:b], shape) for (a, b), shape in parts]
+
+    def buffer(self, name: str) -> Any:
+        """The state buffer called `name`, zeros when it is first asked for."""
+        if name not in self.state:
+            self.state[name] = self._zeros()
+        return self.state[name]
+
+    # A copied or unpickled view would be an array of its own, and training would go on beside the parameters.
+
+    def __getstate__(self) -> dict[str, Any]:
+        views = ("_data_views", "_grad_views", "_runs")
+        return {name: value for name, value in vars(self).items() if name not in views}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self._data_views = self.views(self.data)
+        if self.grad is not None:
+            self._grad_views = self.views(self.grad)
+        self._runs = {}
+        self.take_in()
+
+    # What a step does, in this order
+
+    def take_in(self) -> None:
+        """Move into the buffer what somebody else bound to a parameter's `data`, such as loaded weights.
+
+        Raises StateError for data of another shape, dtype or device.
+        """
+        written = False
+        for i, (parameter, view) in enumerate(zip(self.parameters, self._data_views, strict=True)):
+            data = parameter.data
+            if data is view:
+                continue
+            if tuple(data.shape) != self.shapes[i] or data.dtype != self.dtype or parameter.device != self.device:
+                raise StateError(
+                    f"parameter {self.names[i]!r} is now {tuple(data.shape)} {data.dtype} on {parameter.device}; when "
+                    f"the optimizer was made it was {self.shapes[i]} {self.dtype} on {self.device}. Make the optimizer "
+                    f"after such changes, for example after model.to(...)."
+                )
+            view[...] = data
+            parameter.data = view
+            written = True
+        if written:
+            note_write(self.data)
+
+    def gather(self) -> list[int]:
+        """Copy the gradients into their buffer; returns the numbers of the parameters that have one."""
+        gradients = [parameter.grad for parameter in self.parameters]
+        present = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        if present and self.grad is None:
+            self.grad = self._zeros()
+            self._grad_views = self.views(self.grad)
+        for i in present:
+            self._grad_views[i][...] = gradients[i].data
+        return present
+
+    def decay(self, present: list[int], slopes: dict[str, Callable[[Any], Any]], lr: float) -> None:
+        """w <- w - lr * slope(w), for each parameter that has a gradient and a slope."""
+        for i in present:
+            slope = slopes.get(self.names[i])
+            if slope is None:
+                continue
+            whole = self._data_views[i]
+            parts = self._blocks(self.bounds[i], self.bounds[i + 1]) if getattr(slope, "elementwise", False) else None
+            for part in (whole,) if parts is None else [self.data[block] for block in parts]:
+                part[...] = part - lr * slope(part)
+
+    def update(self, present: list[int], rule: Rule, state: Sequence[str]) -> None:
+        """Apply `rule` to the parameters that have a gradient; `state` names the buffers that it needs."""
+        if present:
+            for name in state:
+                self.buffer(name)
+        for step, first, last in _runs(present, self.steps):
+            for block in self._blocks(self.bounds[first], self.bounds[last]):
+                held = {name: self.state[name][block] for name in state}
+                self.data[block], new = rule(self.data[block], self.grad[block], held, step + 1)
+                for name in state:
+                    held[name][...] = new[name]
+            self.steps[first:last] = [step + 1] * (last - first)
+            # Announced by the part, so that a graph that used only other parameters stays valid.
+            note_write(self._runs.setdefault((first, last), self.data[self.bounds[first] : self.bounds[last]]))
+
+    def _blocks(self, start: int, stop: int) -> Iterator[slice]:
+        size = BLOCK.get(backend_of(self.data).name, stop - start) or 1
+        return (slice(a, min(a + size, stop)) for a in range(start, stop, size))
+
+
+def _runs(present: list[int], steps: list[int]) -> Iterator[tuple[int, int, int]]:
+    """Triples (steps, first, last) of neighbouring parameters in `present` that have had the same number of updates."""
+    for _, run in groupby(enumerate(present), key=lambda pair: (pair[1] - pair[0], steps[pair[1]])):
+        numbers = [i for _, i in run]
+        yield steps[numbers[0]], numbers[0], numbers[-1] + 1
+
+
+def flat_groups(parameters: Sequence[tuple[str, Tensor]]) -> list[FlatGroup]:
+    """The named parameters in as few groups as possible.
+
+    Frozen parameters are kept apart: no state is allocated for them unless they get a gradient one day.
+    """
+    kinds: dict[tuple, list[tuple[str, Tensor]]] = {}
+    for name, parameter in parameters:
+        kind = (parameter.device, str(parameter.dtype), parameter.requires_grad)
+        kinds.setdefault(kind, []).append((name, parameter))
+    return [FlatGroup(group) for group in kinds.values()]

@@ -1,0 +1,128 @@
+"""Which parameters a penalty is on: predicates on a parameter's path and the parameter itself, as values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import translate
+
+from ..tensor import Tensor
+
+__all__ = ["Selector", "biases", "everything", "matrices", "named"]
+
+
+class Selector:
+    """A choice of parameters; `a & b`, `a | b` and `~a` are choices again.
+
+    >>> from tinygrad_lite.regularizers import L2, matrices, named
+    >>> L2(0.1).on(matrices & ~named("embedding"))
+    L2(0.1).on(matrices & ~named('embedding'))
+    """
+
+    def __call__(self, name: str, parameter: Tensor) -> bool:
+        """Whether the parameter, whose path is `name`, is chosen."""
+        raise NotImplementedError
+
+    def __and__(self, other: Selector) -> Selector:
+        return _Both(self, other)
+
+    def __or__(self, other: Selector) -> Selector:
+        return _Either(self, other)
+
+    def __invert__(self) -> Selector:
+        return _Not(self)
+
+
+@dataclass(frozen=True, repr=False)
+class _Predicate(Selector):
+    accepts: Callable[[str, Tensor], bool]
+
+    def __call__(self, name: str, parameter: Tensor) -> bool:
+        return bool(self.accepts(name, parameter))
+
+    def __repr__(self) -> str:
+        return getattr(self.accepts, "__name__", repr(self.accepts)).lstrip("_")
+
+
+@dataclass(frozen=True, repr=False)
+class _Named(Selector):
+    pattern: str
+
+    def __call__(self, name: str, parameter: Tensor) -> bool:
+        expression = translate(self.pattern).removesuffix(r"\Z").removesuffix(r"\z")
+        return re.search(rf"(?:^|\.){expression}(?:\.|$)", name) is not None
+
+    def __repr__(self) -> str:
+        return f"named({self.pattern!r})"
+
+
+@dataclass(frozen=True, repr=False)
+class _Both(Selector):
+    first: Selector
+    second: Selector
+
+    def __call__(self, name: str, parameter: Tensor) -> bool:
+        return self.first(name, parameter) and self.second(name, parameter)
+
+    def __repr__(self) -> str:
+        return f"{self.first!r} & {self.second!r}"
+
+
+@dataclass(frozen=True, repr=False)
+class _Either(Selector):
+    first: Selector
+    second: Selector
+
+    def __call__(self, name: str, parameter: Tensor) -> bool:
+        return self.first(name, parameter) or self.second(name, parameter)
+
+    def __repr__(self) -> str:
+        return f"({self.first!r} | {self.second!r})"
+
+
+@dataclass(frozen=True, repr=False)
+class _Not(Selector):
+    choice: Selector
+
+    def __call__(self, name: str, parameter: Tensor) -> bool:
+        return not self.choice(name, parameter)
+
+    def __repr__(self) -> str:
+        return f"~({self.choice!r})" if isinstance(self.choice, _Both) else f"~{self.choice!r}"
+
+
+def _everything(name: str, parameter: Tensor) -> bool:
+    return True
+
+
+def _matrices(name: str, parameter: Tensor) -> bool:
+    return parameter.ndim >= 2
+
+
+def _biases(name: str, parameter: Tensor) -> bool:
+    return name.rpartition(".")[2] == "bias"
+
+
+everything = _Predicate(_everything)
+"""All parameters."""
+
+matrices = _Predicate(_matrices)
+"""Parameters with two or more axes: weights of linear and convolutional layers and embeddings; no biases, no norms."""
+
+biases = _Predicate(_biases)
+"""Parameters that are called `bias`."""
+
+
+def named(pattern: str) -> Selector:
+    """Parameters whose path, or any run of whole parts of it, matches a pattern with the wildcards `*` and `?`.
+
+    `named("embedding")` selects `embedding.weight` and `encoder.embedding.weight`; `named("layers.0")` everything in
+    that layer; `named("norm*")` everything in modules whose name begins so.
+    """
+    return _Named(pattern)
+
+
+def as_selector(choice: Callable[[str, Tensor], bool]) -> Selector:
+    """A Selector as it is, or one made from a predicate on path and parameter."""
+    return choice if isinstance(choice, Selector) else _Predicate(choice)
