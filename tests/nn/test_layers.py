@@ -118,7 +118,13 @@ def test_step_module():
 
 def test_layers_keep_float32():
     model = nn.Sequential(
-        nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.GELU(), nn.AvgPool2d(2), nn.Flatten(), nn.LayerNorm(18), nn.Linear(18, 3)
+        nn.Conv2d(1, 2, 3),
+        nn.BatchNorm2d(2),
+        nn.GELU(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.LayerNorm(18),
+        nn.Linear(18, 3),
     )
     out = model(x(4, 1, 8, 8))
     nn.CrossEntropyLoss()(out, np.array([0, 1, 2, 0])).backward()

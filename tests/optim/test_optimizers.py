@@ -278,7 +278,10 @@ def test_errors_at_construction():
         (lambda p: SGD(p, 0.1, momentum=-1), "SGD: momentum is -1"),
         (lambda p: SGD(p, 0.1, weight_decay=-1), "SGD: weight_decay is -1"),
         (lambda p: Adam(p, eps=-1), "Adam: eps is -1"),
-        (lambda p: Adam(p, betas=(0.9, 1.0)), r"Adam: betas is \(0\.9, 1\.0\); each must be at least 0 and less than 1"),
+        (
+            lambda p: Adam(p, betas=(0.9, 1.0)),
+            r"Adam: betas is \(0\.9, 1\.0\); each must be at least 0 and less than 1",
+        ),
         (lambda p: SGD(p, 0.1, nesterov=True), "SGD: nesterov=True with momentum 0.0 and dampening 0.0"),
         (
             lambda p: AdamW(p, weight_decay=0.1, decay=L2(0.2)),
@@ -295,7 +298,9 @@ def test_a_parameter_of_another_dtype_is_an_error():
     model = nn.Linear(2, 1)
     optimizer = SGD(model, 0.1)
     model.to("float64")
-    with pytest.raises(StateError, match=r"parameter 'weight' is now \(1, 2\) float64 on cpu; .* Make the optimizer after"):
+    with pytest.raises(
+        StateError, match=r"'weight' is now \(1, 2\) float64 on cpu; .* Make the optimizer after"
+    ):
         optimizer.step()
 
 

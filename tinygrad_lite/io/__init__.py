@@ -1,0 +1,5 @@
+"""Files: weights as safetensors."""
+
+from .weights import load_metadata, load_weights, save_weights
+
+__all__ = ["load_metadata", "load_weights", "save_weights"]
