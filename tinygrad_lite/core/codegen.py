@@ -53,10 +53,10 @@ _GLOBALS: dict[str, Any] = {
 }
 
 
-_RESERVED = frozenset(_GLOBALS) | set(
-    "g out out_shape node nodes grads held gradient parent tensor constant frame code array error "
-    "isinstance type tuple getattr zip any all".split()
-)
+_RESERVED = {
+    *_GLOBALS, "g", "out", "out_shape", "node", "nodes", "grads", "held", "gradient", "parent", "tensor", "constant",
+    "frame", "code", "array", "error", "isinstance", "type", "tuple", "getattr", "zip", "any", "all",
+}  # fmt: skip
 """Names that an operation's arguments cannot have."""
 
 

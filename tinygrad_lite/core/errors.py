@@ -1,4 +1,4 @@
-"""The errors that the package raises. Each says what it got, what it needs and what to do, and is a builtin error too."""
+"""The errors that the package raises. Each says what it got, what it needs, what to do, and is a builtin error too."""
 
 from __future__ import annotations
 

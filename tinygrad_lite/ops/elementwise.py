@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any
 
 from ..core.domain import Interval
 from ..core.op import Array, composite, primitive
 from .comparison import where
-from .movement import cast
 
 __all__ = [
     "abs", "add", "clip", "cos", "divide", "exp", "expm1", "log", "log1p", "maximum", "minimum", "multiply",
