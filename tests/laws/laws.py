@@ -146,7 +146,7 @@ def _check_derivatives(op: Op, sample: Sample, arrays: tuple, statics: dict[str,
         check_gradients(function, *moving, order=order)
     else:
         tracked = leaves(called(op.function, as_tensors(arrays, requires_grad=True), statics))
-        assert not any(isinstance(out, Tensor) and out.requires_grad for out in tracked), "a constant result is recorded"
+        assert not any(isinstance(out, Tensor) and out.requires_grad for out in tracked), "a constant is recorded"
 
 
 @law
@@ -272,7 +272,7 @@ def kernel_equals_definition(op: Op, sample: Sample, arrays: tuple, statics: dic
 def least_norm(op: Op, sample: Sample) -> None:
     """At a kink, or where two arrays are equal, the gradient is the element of least norm between those beside it.
 
-    For elementwise operations with one array and `kinks`, or with two arrays. Where the value jumps the derivative is 0.
+    For elementwise operations with one array and `kinks`, or with two arrays. Where the value jumps it is 0.
     """
     delta = 1e-6
     if len(op.arrays) == 1:

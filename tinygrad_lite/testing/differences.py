@@ -40,8 +40,8 @@ def difference(function: Callable[[float], float], step: float, target: float) -
     Values that are not finite (a step out of the domain) are passed over, and smaller steps tried. The error is inf if
     no two steps gave anything. Source: C. Ridders, Accurate computation of F'(x) and F'(x) F''(x), 1982.
 
-    >>> found = difference(math.exp, 0.01, target=1e-9)
-    >>> round(found.value, 9)
+    >>> found = difference(np.exp, 0.01, target=1e-9)
+    >>> round(float(found.value), 9)
     1.0
     """
     best, best_error = math.nan, math.inf
@@ -74,7 +74,7 @@ def is_kink(function: Callable[[float], float], step: float, noise: float, *, co
     converged : whether the central differences converged. Then only a kink at 0 itself is one; a kink farther away
         was crossed by the first steps only.
 
-    >>> is_kink(abs, 0.01, 1e-16, converged=True), is_kink(math.sin, 0.01, 1e-16, converged=True)
+    >>> is_kink(abs, 0.01, 1e-16, converged=True), is_kink(np.sin, 0.01, 1e-16, converged=True)
     (True, False)
     """
     finest = step / 256
