@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+import types
 from typing import Any
 
 import numpy
@@ -144,42 +144,47 @@ def _no_gpu(reason: str) -> BackendError:
     )
 
 
-class _Namespace:
-    """A module's names with some added or replaced."""
-
-    def __init__(self, module: Any, names: dict[str, Any]) -> None:
-        self._module = module
-        self.__dict__.update(names)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
-
-
 def namespace(module: Any) -> Any:
-    """CuPy's main namespace, or, for CuPy 13, that with the Array API's names added which CuPy 14 introduced."""
-    return module if hasattr(module, "astype") else _Namespace(module, _names_of_14(module))
+    """CuPy's main namespace, with the Array API's names and parameters where CuPy has others."""
+    names = vars(module) | _parameters(module)
+    return types.SimpleNamespace(**(names if "astype" in names else names | _names_of_14(module)))
 
 
-def _names_of_14(old: Any) -> dict[str, Callable]:
+def _parameters(cupy: Any) -> dict[str, Any]:
+    """Functions that take the Array API's parameters."""
+
+    def std(x, *, axis=None, correction=0.0, keepdims=False):
+        return cupy.std(x, axis=axis, ddof=correction, keepdims=keepdims)
+
+    def var(x, *, axis=None, correction=0.0, keepdims=False):
+        return cupy.var(x, axis=axis, ddof=correction, keepdims=keepdims)
+
+    def vector_norm(x, *, axis=None, keepdims=False, ord=2):
+        return cupy.linalg.norm(cupy.reshape(x, (-1,)) if axis is None else x, ord=ord, axis=axis, keepdims=keepdims)
+
+    linalg = types.SimpleNamespace(**(vars(cupy.linalg) | {"vector_norm": vector_norm}))
+    return {"linalg": linalg, "std": std, "var": var}
+
+
+def _names_of_14(cupy: Any) -> dict[str, Any]:
+    """What came with CuPy 14."""
+
     def astype(x, dtype, *, copy=True):
         return x.astype(dtype, copy=copy)
 
-    def matrix_transpose(x):
-        return old.swapaxes(x, -1, -2)
-
     def cumulative_sum(x, *, axis=None, dtype=None, include_initial=False):
         axis = 0 if axis is None else axis
-        sums = old.cumsum(x, axis=axis, dtype=dtype)
+        sums = cupy.cumsum(x, axis=axis, dtype=dtype)
         if include_initial:
             shape = [1 if i == axis % x.ndim else n for i, n in enumerate(x.shape)]
-            sums = old.concatenate([old.zeros(shape, dtype=sums.dtype), sums], axis=axis)
+            sums = cupy.concatenate([cupy.zeros(shape, dtype=sums.dtype), sums], axis=axis)
         return sums
 
-    def isdtype(dtype, kind):
-        return numpy.isdtype(dtype, kind)
+    def matrix_transpose(x):
+        return cupy.swapaxes(x, -1, -2)
 
-    def sign(x):  # before CuPy 14, the sign of NaN was 0
-        return old.where(x != x, x, old.sign(x))
+    def sign(x):  # was 0 for NaN
+        return cupy.where(x != x, x, cupy.sign(x))
 
     renamed = {
         "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan",
@@ -187,5 +192,6 @@ def _names_of_14(old: Any) -> dict[str, Callable]:
         "bitwise_right_shift": "right_shift", "bool": "bool_", "concat": "concatenate", "permute_dims": "transpose",
         "pow": "power",
     }  # fmt: skip
-    functions = (astype, cumulative_sum, isdtype, matrix_transpose, sign)
-    return {new: getattr(old, name) for new, name in renamed.items()} | {f.__name__: f for f in functions}
+    names = {new: getattr(cupy, old) for new, old in renamed.items()}
+    functions = (astype, cumulative_sum, matrix_transpose, sign)
+    return names | {"isdtype": numpy.isdtype} | {function.__name__: function for function in functions}

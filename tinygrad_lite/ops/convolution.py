@@ -65,14 +65,14 @@ class Geometry:
         padded = self.pad(xp, x, value)
         columns = xp.empty((*x.shape[:2], *self.kernel, *self.out), dtype=x.dtype)
         for i, j, rows, cols in self.windows():
-            columns[:, :, i, j] = padded[:, :, rows, cols]
+            columns[:, :, i, j, ...] = padded[:, :, rows, cols]
         return columns
 
     def scatter(self, xp: Any, columns: Any) -> Any:
         """The adjoint of `gather`: every element is added where it came from."""
         padded = xp.zeros((*columns.shape[:2], *self.padded), dtype=columns.dtype)
         for i, j, rows, cols in self.windows():
-            padded[:, :, rows, cols] += columns[:, :, i, j]
+            padded[:, :, rows, cols] += columns[:, :, i, j, ...]
         return self.crop(padded)
 
 
