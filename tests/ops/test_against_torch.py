@@ -66,8 +66,7 @@ def test_softmax_with_minus_infinity():
     agree(lambda x: tl.log_softmax(x)[1], lambda x: F.log_softmax(x, -1)[1], x)
 
 
-@pytest.mark.parametrize("approximate", ["none", "tanh"])
-def test_layer_norm(approximate):
+def test_layer_norm():
     agree(
         lambda x, w, b: tl.layer_norm(x, w, b),
         lambda x, w, b: F.layer_norm(x, (5,), w, b),
@@ -213,7 +212,8 @@ def test_einsum(subscripts, shapes):
     ("x", "y"),
     [
         ((3,), (3,)), ((3,), (3, 4)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((5, 2, 3), (3,)), ((5, 2, 3), (3, 4)),
-        ((3,), (5, 3, 4)), ((2, 3), (5, 3, 4)), ((5, 1, 2, 3), (6, 3, 4)), ((5, 2, 3), (5, 3, 4)), ((6, 5, 2, 3), (3, 4)),
+        ((3,), (5, 3, 4)), ((2, 3), (5, 3, 4)), ((5, 1, 2, 3), (6, 3, 4)), ((5, 2, 3), (5, 3, 4)),
+        ((6, 5, 2, 3), (3, 4)),
     ],
 )  # fmt: skip
 def test_matmul(x, y):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import pi, sqrt
 from typing import Literal
 
+from ..core.axes import wrong_axis
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .comparison import where
@@ -179,7 +180,12 @@ def _softmax_rule(g: Array, out: Array, axis: int | tuple[int, ...]) -> Array:
     return out * (g - sum(g * out, axis=axis, keepdims=True))
 
 
-@primitive(x=_softmax_rule, shapes="any")
+def _explain_axis(x: Array, *, axis: int | tuple[int, ...]) -> str | None:
+    message = wrong_axis(len(x.shape), axis)
+    return message and f"x is {tuple(x.shape)} and axis={axis}; {message}"
+
+
+@primitive(x=_softmax_rule, shapes="any", explain=_explain_axis)
 def softmax(xp, x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     """Softmax, e**x / sum(e**x) over `axis`, without overflow.
 
@@ -194,7 +200,11 @@ def softmax(xp, x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     return e / xp.sum(e, axis=axis, keepdims=True)
 
 
-@primitive(x=lambda g, out, axis: g - exp(out) * sum(g, axis=axis, keepdims=True), shapes="any")
+def _log_softmax_rule(g: Array, out: Array, axis: int | tuple[int, ...]) -> Array:
+    return g - exp(out) * sum(g, axis=axis, keepdims=True)
+
+
+@primitive(x=_log_softmax_rule, shapes="any", explain=_explain_axis)
 def log_softmax(xp, x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     """Logarithm of softmax, x - log(sum(e**x)) over `axis`, accurate where softmax is close to 0 or 1.
 

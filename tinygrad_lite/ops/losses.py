@@ -71,7 +71,7 @@ def cross_entropy(
     ignore_index : examples with this target class count nothing.
     reduction : `"mean"` over the examples that count (0 if none does), `"sum"`, or `"none"`.
     Raises ShapeError for shapes that do not fit, a target that is no class, or any other reduction; DTypeError for
-    targets that are neither integers nor floating-point. On a GPU a target that is no class gives NaN instead of an error.
+    targets that are neither integers nor floating-point. On a GPU a target that is no class gives NaN, and no error.
 
     >>> round(float(cross_entropy(np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([0, 0]))), 4)
     1.1269

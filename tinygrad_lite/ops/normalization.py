@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..core.axes import axes_of, wrong_axis
 from ..core.backend import backend_of
 from ..core.errors import ShapeError
 from ..core.graph import unwrap
@@ -37,7 +38,7 @@ def layer_norm(
     >>> layer_norm(np.array([[1.0, 2.0, 3.0]]), eps=0.0)
     array([[-1.22474487,  0.        ,  1.22474487]])
     """
-    axes = tuple(a % max(len(x.shape), 1) for a in ((axis,) if isinstance(axis, int) else axis))
+    axes = _axes("layer_norm", x, axis)
     centred = x - mean(x, axis=axis, keepdims=True)
     out = centred / sqrt(mean(square(centred), axis=axis, keepdims=True) + eps)
     return _scaled("layer_norm", out, weight, bias, axes)
@@ -65,7 +66,7 @@ def batch_norm(
     array([[-1.],
            [ 1.]])
     """
-    axes = (axis % max(len(x.shape), 1),)
+    axes = _axes("batch_norm", x, axis)
     mean, var = _aligned("batch_norm", "mean", mean, x, axes), _aligned("batch_norm", "var", var, x, axes)
     return _scaled("batch_norm", (x - mean) / sqrt(var + eps), weight, bias, axes)
 
@@ -80,7 +81,8 @@ def batch_statistics(x: Array, *, axis: int = 1) -> tuple[Array, Array, Array]:
     >>> batch_statistics(np.array([[1.0], [3.0]]))
     (array([2.]), array([1.]), array([2.]))
     """
-    axes = tuple(a for a in range(len(x.shape)) if a != axis % len(x.shape))
+    kept = _axes("batch_statistics", x, axis)
+    axes = tuple(a for a in range(len(x.shape)) if a not in kept)
     count = math.prod(x.shape[a] for a in axes)
     if count < 2:
         raise ShapeError(
@@ -107,7 +109,15 @@ def dropout(x: Array, *, p: float = 0.5, training: bool = True, rng: Any = None)
         return x
     data = unwrap(x)
     kept = (rng or default_generator()).bernoulli(1.0 - p, x.shape, device=backend_of(data).device_of(data))
-    return where(kept, x * (1.0 / (1.0 - p) if p < 1.0 else 0.0), 0.0)
+    return where(kept, x * (1.0 / (1.0 - p) if p < 1.0 else 1.0), 0.0)
+
+
+def _axes(op: str, x: Array, axis: int | tuple[int, ...]) -> tuple[int, ...]:
+    """The axes counted from 0, in the order of x."""
+    message = wrong_axis(len(x.shape), axis)
+    if message is not None:
+        raise ShapeError(f"{op}: x is {tuple(x.shape)} and axis={axis}; {message}")
+    return tuple(sorted(axes_of(axis, len(x.shape))))
 
 
 def _aligned(op: str, name: str, value: Array, x: Array, axes: tuple[int, ...]) -> Array:

@@ -7,6 +7,7 @@ from math import inf
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .convolution import Geometry, Pair, pair
+from .creation import ones_like
 from .movement import pad
 from .reductions import max, sum
 
@@ -14,7 +15,7 @@ __all__ = ["avg_pool2d", "fold2d", "max_pool2d", "unfold2d"]
 
 
 @primitive(
-    x=lambda g, x_shape, kernel_size, stride: fold2d(g, image=tuple(x_shape[2:]), stride=stride),
+    x=lambda g, x_shape, stride: fold2d(g, image=tuple(x_shape[2:]), stride=stride),
     shapes="any",
 )
 def unfold2d(xp, x: Array, *, kernel_size: Pair, stride: Pair) -> Array:
@@ -87,7 +88,7 @@ def avg_pool2d(
     total = sum(unfold2d(_padded(x, border, 0.0), kernel_size=kernel, stride=steps), axis=(2, 3))
     if count_include_pad or border == (0, 0):
         return total / (kernel[0] * kernel[1])
-    ones = x[:1, :1] * 0.0 + 1.0
+    ones = ones_like(x[:1, :1])
     return total / sum(unfold2d(_padded(ones, border, 0.0), kernel_size=kernel, stride=steps), axis=(2, 3))
 
 

@@ -1,0 +1,114 @@
+"""Exact edges and messages of `ops/linalg.py`."""
+
+# ruff: noqa: E501  # messages stand on one line, as they are read
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import ShapeError
+
+
+def ones(*shape):
+    return np.ones(shape)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (
+            (3, 4), (5, 2),
+            "matmul: x is (3, 4) and y is (5, 2); the last axis of x (4) must equal the second-last of y (5).",
+        ),
+        ((3, 4), (5,), "matmul: x is (3, 4) and y is (5,); the last axis of x (4) must equal the axis of y (5)."),
+        ((3,), (5, 2), "matmul: x is (3,) and y is (5, 2); the last axis of x (3) must equal the second-last of y (5)."),
+        ((), (5, 2), "matmul: x is () and y is (5, 2); both need at least one axis. Use multiply for numbers."),
+        (
+            (2, 3, 4), (5, 4, 3),
+            "matmul: x is (2, 3, 4) and y is (5, 4, 3); the axes before the last two, (2,) and (5,), must broadcast "
+            "together.",
+        ),
+    ],
+)  # fmt: skip
+def test_matmul_says_which_axes_differ(x, y, message):
+    for convert in (lambda a: a, tl.tensor):
+        with pytest.raises(ShapeError) as caught:
+            tl.matmul(convert(ones(*x)), convert(ones(*y)))
+        assert str(caught.value) == message
+
+
+def test_matmul_of_integers():
+    product = tl.matmul(np.arange(3), np.arange(3))
+    assert product == 5 and product.dtype == np.int64
+
+
+def test_matmul_over_no_elements_is_zero():
+    x = tl.tensor(ones(2, 0), requires_grad=True)
+    out = x @ ones(0, 3)
+    np.testing.assert_array_equal(out.detach().numpy(), np.zeros((2, 3)))
+    out.sum().backward()
+    assert x.grad.shape == (2, 0)
+
+
+def test_matmul_of_a_batch_with_one_matrix_is_a_single_product(monkeypatch):
+    # The gradient of the matrix sums over the batch within one product, and not over products afterwards.
+    shapes = []
+    body = tl.OPS["matmul"].implementations[np.ndarray, np.ndarray]
+    monkeypatch.setitem(
+        tl.OPS["matmul"].implementations,
+        (np.ndarray, np.ndarray),
+        lambda x, y: shapes.append((x.shape, y.shape)) or body(x, y),
+    )
+    x, w = ones(5, 2, 3), tl.tensor(ones(3, 4), requires_grad=True)
+    tl.matmul(x, w).sum().backward()
+    assert shapes[-1] == ((3, 10), (10, 4))
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes", "message"),
+    [
+        ("ij,jk", [(2, 3)], "there are 2 terms before '->' for 1 operands; write one for each."),
+        ("ij,jk", [(2, 3), (4, 5)], "axis 'j' has lengths 3 and 4; they must be equal."),
+        (
+            "ijk",
+            [(2, 3)],
+            "the term 'ijk' names 3 axes of an operand with 2; name each, or write '...' for the others.",
+        ),
+        ("i", [(2, 3)], "the term 'i' names 1 axes of an operand with 2; name each, or write '...' for the others."),
+        ("i1", [(2, 3)], "the term 'i1' may have letters and one '...' only."),
+        ("ij->ik", [(2, 3)], "'k' after '->' must occur there once, and in an operand."),
+        ("ij->ii", [(2, 3)], "'i' after '->' must occur there once, and in an operand."),
+        ("...i,...i", [(2, 3), (4, 3)], "axis '...' has lengths 2 and 4; they must be equal."),
+    ],
+)
+def test_einsum_says_what_is_wrong(subscripts, shapes, message):
+    with pytest.raises(ShapeError) as caught:
+        tl.einsum(subscripts, *(ones(*shape) for shape in shapes))
+    given = ", ".join(map(str, shapes))
+    assert str(caught.value) == f"einsum: got {subscripts!r} for operands of shapes {given}; {message}"
+
+
+def test_einsum_contracts_the_small_products_first():
+    # From the left, the chain would cost 1000 * 1000 multiplications for the first product alone.
+    from tinygrad_lite.ops.linalg import _plan
+
+    *_, order = _plan("ij,jk,kl", ((1000, 1), (1, 1000), (1000, 1)))
+    assert order[0] == (1, 2)
+
+
+def test_einsum_of_more_letters_than_einsum_of_numpy_would_sum():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal(tl.einsum("abc->cab", x), x.transpose(2, 0, 1))
+    np.testing.assert_array_equal(tl.einsum(" a b c -> b ", x), x.sum((0, 2)))
+
+
+def test_lengths_that_differ_are_refused():
+    with pytest.raises(ShapeError) as caught:
+        tl.vecdot(ones(2, 3), ones(2, 1))
+    assert str(caught.value) == "vecdot: x is (2, 3) and y is (2, 1); both need the same length along axis -1."
+    with pytest.raises(ShapeError) as caught:
+        tl.tensordot(ones(2, 3), ones(4, 5), axes=1)
+    assert (
+        str(caught.value)
+        == "tensordot: x is (2, 3) and y is (4, 5); axes [1] of x must have the lengths of axes [0] of y."
+    )
