@@ -59,7 +59,8 @@ def _from_python(data: Any, dtype: Any) -> numpy.ndarray:
     try:
         array = numpy.asarray(data)
     except ValueError as error:
-        raise ShapeError(f"tensor: {_ragged(data)} All lists at one depth must have the same length.") from error
+        message = f"the data is ragged{_ragged(data) or '.'} All lists at one depth must have the same length."
+        raise ShapeError(f"tensor: {message}") from error
     if dtype is None and array.dtype == numpy.float64 and not any(hasattr(x, "dtype") for x in _numbers(data)):
         return array.astype(default_dtype())
     return array
@@ -77,17 +78,15 @@ def _numbers(data: Any) -> Iterator[Any]:
             yield from _numbers(value)
 
 
-def _ragged(data: Any, place: str = "data") -> str:
-    """Where the lengths of a nested list differ."""
+def _ragged(data: Any, place: str = "data") -> str | None:
+    """Where the lengths of a nested list differ, or None if it is between lists of different parents."""
     lengths = [len(value) if hasattr(value, "__len__") and not isinstance(value, str) else None for value in data]
     for i, length in enumerate(lengths):
         if length != lengths[0]:
-            first, other = (f"length {n}" if n is not None else "a number" for n in (lengths[0], length))
-            return f"the data is ragged: {place}[0] has {first} and {place}[{i}] has {other}."
-    for i, value in enumerate(data):
-        if isinstance(value, (list, tuple)):
-            return _ragged(value, f"{place}[{i}]")
-    return "the data is ragged."
+            first, other = (f"has length {n}" if n is not None else "is a number" for n in (lengths[0], length))
+            return f": {place}[0] {first} and {place}[{i}] {other}."
+    nested = (_ragged(value, f"{place}[{i}]") for i, value in enumerate(data) if isinstance(value, (list, tuple)))
+    return next((message for message in nested if message is not None), None)
 
 
 def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Any:

@@ -101,12 +101,15 @@ def expand_dims(xp, x: Array, *, axis: int | tuple[int, ...] = 0) -> Array:
     return xp.reshape(x, tuple(1 if i in new else next(old) for i in range(ndim)))
 
 
-# Order of axes and elements
+# Order
+
+
+def _negative(shift: int | tuple[int, ...]) -> int | tuple[int, ...]:
+    return tuple(-n for n in shift) if isinstance(shift, (tuple, list)) else -shift
 
 
 def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
-    counted = [i % len(axes) for i in axes]
-    return tuple(counted.index(i) for i in range(len(axes)))
+    return tuple(sorted(range(len(axes)), key=[i % len(axes) for i in axes].__getitem__))
 
 
 def _explain_permute(x: Array, /, axes) -> str | None:
@@ -147,10 +150,8 @@ def swapaxes(x: Array, /, axis1: int, axis2: int) -> Array:
     >>> swapaxes(np.zeros((2, 3, 4)), 0, -1).shape
     (4, 3, 2)
     """
-    i, j = axes_of(axis1, len(x.shape))[0], axes_of(axis2, len(x.shape))[0]
-    order = list(range(len(x.shape)))
-    order[i], order[j] = j, i
-    return permute_dims(x, tuple(order))
+    (i,), (j,) = axes_of(axis1, len(x.shape)), axes_of(axis2, len(x.shape))
+    return permute_dims(x, tuple({i: j, j: i}.get(k, k) for k in range(len(x.shape))))
 
 
 @composite(shapes="any")
@@ -179,11 +180,7 @@ def flip(xp, x: Array, *, axis: Axis = None) -> Array:
     return xp.flip(x, axis=axis)
 
 
-def _back(shift: int | tuple[int, ...]) -> int | tuple[int, ...]:
-    return tuple(-n for n in shift) if isinstance(shift, (tuple, list)) else -shift
-
-
-@primitive(x=lambda g, shift, axis: roll(g, _back(shift), axis=axis), shapes="any", explain=_explain_axis)
+@primitive(x=lambda g, shift, axis: roll(g, _negative(shift), axis=axis), shapes="any", explain=_explain_axis)
 def roll(xp, x: Array, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Array:
     """x with its elements moved on by `shift` along the given axes; those that leave at one end enter at the other.
 
@@ -286,14 +283,13 @@ def split(x: Array, /, indices_or_sections: int | Sequence[int], *, axis: int = 
     (axis,) = axes_of(axis, len(x.shape))
     length = x.shape[axis]
     if isinstance(indices_or_sections, int):
-        sections = indices_or_sections
-        if sections < 1 or length % sections:
+        n = indices_or_sections
+        if n < 1 or length % n:
             raise ShapeError(
-                f"split: x is {tuple(x.shape)} and axis {axis} of length {length} cannot be cut into {sections} equal "
+                f"split: x is {tuple(x.shape)} and axis {axis} of length {length} cannot be cut into {n} equal "
                 f"sections; give a divisor of the length, or the indices at which to cut."
             )
-        step = length // sections
-        bounds = [i * step for i in range(sections + 1)]
+        bounds = [i * (length // n) for i in range(n + 1)]
     else:
         bounds = [0, *indices_or_sections, length]
     return [_section(x, axis, start, stop) for start, stop in pairwise(bounds)]
@@ -322,13 +318,11 @@ def _widths(pad_width, ndim: int) -> tuple[tuple[int, int], ...]:
     """NumPy's forms of pad_width as one pair per axis: a number, (before, after), or one pair (or number) per axis."""
     if isinstance(pad_width, int):
         return ((pad_width, pad_width),) * ndim
-    entries = [tuple(entry) if isinstance(entry, (tuple, list)) else entry for entry in pad_width]
-    if len(entries) == 2 and all(isinstance(entry, int) for entry in entries):
-        entries = [tuple(entries)]
-    pairs = [entry * 2 if isinstance(entry, tuple) and len(entry) == 1 else entry for entry in entries]
-    pairs = [(entry, entry) if isinstance(entry, int) else entry for entry in pairs]
-    if len(pairs) == 1:
-        pairs *= ndim
+    entries = [(entry,) if isinstance(entry, int) else tuple(entry) for entry in pad_width]
+    if len(entries) == 2 and all(isinstance(entry, int) for entry in pad_width):
+        entries = [tuple(pad_width)]
+    pairs = [entry * 2 if len(entry) == 1 else entry for entry in entries]
+    pairs = pairs * ndim if len(pairs) == 1 else pairs
     if len(pairs) != ndim or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
         raise ValueError
     return tuple(pairs)
@@ -372,6 +366,12 @@ def crop(xp, x: Array, /, pad_width) -> Array:
 # Triangles
 
 
+def _matrices(x: Array) -> Array:
+    if len(x.shape) < 2:  # NumPy would make a matrix of a vector
+        raise ValueError
+    return x
+
+
 @primitive(x=lambda g, k: tril(g, k=k), shapes="any", explain=_explain_matrix)
 def tril(xp, x: Array, *, k: int = 0) -> Array:
     """The lower triangle of each matrix: zero above diagonal `k` (0 is the main one, positive ones lie above it).
@@ -382,7 +382,7 @@ def tril(xp, x: Array, *, k: int = 0) -> Array:
     array([[1., 0., 0.],
            [1., 1., 0.]])
     """
-    return xp.tril(x, k=k)
+    return xp.tril(_matrices(x), k=k)
 
 
 @primitive(x=lambda g, k: triu(g, k=k), shapes="any", explain=_explain_matrix)
@@ -395,4 +395,4 @@ def triu(xp, x: Array, *, k: int = 0) -> Array:
     array([[0., 1., 1.],
            [0., 0., 1.]])
     """
-    return xp.triu(x, k=k)
+    return xp.triu(_matrices(x), k=k)

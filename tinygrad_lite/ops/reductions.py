@@ -10,7 +10,7 @@ from ..core.axes import Axis, axes_of, wrong_axis
 from ..core.dtypes import is_floating
 from ..core.op import Array, primitive
 from .comparison import equal, isnan, logical_or, where
-from .conversion import cast
+from .conversion import cast, detach
 from .elementwise import exp
 from .movement import broadcast_to, concat, crop, flip, moveaxis, pad, reshape
 
@@ -250,9 +250,12 @@ def all(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 def _logsumexp_rule(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
-    # Where all elements are -inf, x - out is NaN and the share of each is taken to be 0.
-    total = spread(where(equal(out, -inf), 0.0, out), x.shape, axis, keepdims)
-    return spread(g, x.shape, axis, keepdims) * exp(x - total)
+    # exp(x - out) would be the softmax, but for a factor from the rounding of out: 1.00006 at 1000 in float32. So it is
+    # divided by its sum. Where all elements are -inf the sum is 0, and so is the share of each.
+    shift = where(equal(out, -inf), 0.0, detach(out))
+    terms = exp(x - spread(shift, x.shape, axis, keepdims))
+    total = sum(terms, axis=axis, keepdims=keepdims)
+    return spread(g / where(equal(total, 0.0), 1.0, total), x.shape, axis, keepdims) * terms
 
 
 @primitive(x=_logsumexp_rule, shapes="any", explain=_explain)
