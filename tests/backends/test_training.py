@@ -59,7 +59,9 @@ def test_training(backend, optimizer):
     here, _ = train("cpu", optimizer)
     for name, array in there.state_dict().items():
         assert isinstance(array, backend.array_types)
-        np.testing.assert_allclose(backend.to_numpy(array), here.state_dict()[name], rtol=1e-9, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(
+            backend.to_numpy(array), here.state_dict()[name], rtol=1e-9, atol=1e-12, err_msg=name
+        )
 
 
 def test_state_of_optimizers(backend):

@@ -285,7 +285,7 @@ def test_errors_at_construction():
         (lambda p: SGD(p, 0.1, nesterov=True), "SGD: nesterov=True with momentum 0.0 and dampening 0.0"),
         (
             lambda p: AdamW(p, weight_decay=0.1, decay=L2(0.2)),
-            r"AdamW: weight_decay=0\.1 and decay=L2\(0\.2\); give one of them, for example decay=L2\(0\.2\) \+ L2\(0\.1\)",
+            r"AdamW: weight_decay=0\.1 and decay=L2\(0\.2\); give one of them, for example decay=L2\(0\.2\) \+ L2",
         ),
     ],
 )
@@ -298,9 +298,7 @@ def test_a_parameter_of_another_dtype_is_an_error():
     model = nn.Linear(2, 1)
     optimizer = SGD(model, 0.1)
     model.to("float64")
-    with pytest.raises(
-        StateError, match=r"'weight' is now \(1, 2\) float64 on cpu; .* Make the optimizer after"
-    ):
+    with pytest.raises(StateError, match=r"'weight' is now \(1, 2\) float64 on cpu; .* Make the optimizer after"):
         optimizer.step()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ..core.backend import backend_of
 from ..core.errors import DTypeError, StateError
 from ..core.graph import unwrap
 from ..nn.module import LoadReport, Module
+from .files import replacing
 
 __all__ = ["load_metadata", "load_weights", "save_weights"]
 
@@ -40,16 +40,8 @@ def save_weights(
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"save_weights: there is no folder {str(path.parent)!r} to write {path.name!r} into.")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        os.close(handle)
+    with replacing(path) as temporary:
         save_file(arrays, temporary, metadata=dict(metadata) if metadata else None)
-        _to_disk(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    _to_disk(path.parent)
 
 
 def load_weights(path: str | os.PathLike, model: Module | None = None, *, strict: bool = True) -> Any:
@@ -96,14 +88,3 @@ def _read(function: str, path: str | os.PathLike, read: Any) -> Any:
             f"{function}: {name!r} cannot be read ({error}); it is not a safetensors file, or a part of it is missing. "
             f"Copy or download it again."
         ) from error
-
-
-def _to_disk(path: str | os.PathLike) -> None:
-    """Wait until a file, or the entries of a folder, are on the disk."""
-    if os.name == "nt" and os.path.isdir(path):
-        return  # Windows cannot open a folder
-    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
