@@ -14,6 +14,7 @@ from .harness.machine import commit, describe_machine
 from .harness.pool import ROOT, Pool, Settings
 from .harness.results import OURS, Result
 from .harness.table import budget_line, render
+from .harness.workload import Workload
 from .workloads import DEFAULT, GROUPS, workloads
 
 PEERS = tuple(LIBRARIES)[2:]
@@ -28,7 +29,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog=f"groups:\n{groups}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="GROUP", help=f"what to time (default: {' '.join(DEFAULT)})")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="GROUP",
+        help=f"what to time; GROUP/TEXT for workloads whose names contain the text (default: {' '.join(DEFAULT)})",
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: under a minute")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: the CPU, and the GPU if there is one")
     parser.add_argument("--peers", default="all", help="all, none, or some of torch,jax,autograd,mygrad (default: all)")
@@ -44,8 +50,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     for name in options.names:
-        if name not in GROUPS:
-            parser.error(f"unknown group {name!r}; known are {', '.join(GROUPS)}")
+        if name.partition("/")[0] not in GROUPS:
+            parser.error(f"unknown group {name.partition('/')[0]!r}; known are {', '.join(GROUPS)}")
+    options.selection = select(options.names or list(DEFAULT), options.quick)
+    for name, (group, made) in zip(options.names, options.selection, strict=False):
+        if not made and "/" in name:
+            parser.error(f"no workload of {group!r} has {name.partition('/')[2]!r} in its name")
     if options.threads < 1 or (options.rounds is not None and options.rounds < 1):
         parser.error("--threads and --rounds must be at least 1")
     options.peers = {"all": list(PEERS), "none": []}.get(options.peers, options.peers.split(","))
@@ -81,11 +91,21 @@ class Progress:
         print("\r\x1b[2K" * self.live + f"{time.perf_counter() - self.start:6.1f} s  done", file=sys.stderr, flush=True)
 
 
-def run_device(pool: Pool, names: list[str], progress: Progress) -> list[Result]:
-    """Every workload of the groups on one device; the table of a group is printed when it is complete."""
+Selection = list[tuple[str, list[Workload]]]
+"""Groups, and the workloads chosen from each."""
+
+
+def select(names: list[str], quick: bool) -> Selection:
+    """What the names mean: a group, or as `group/text` those of its workloads that have the text in their names."""
+    split = [name.partition("/") for name in names]
+    return [(group, [made for made in workloads(group, quick) if text in made.name]) for group, _, text in split]
+
+
+def run_device(pool: Pool, selection: Selection, progress: Progress) -> list[Result]:
+    """Every chosen workload on one device; the table of a group is printed when it is complete."""
     results = []
-    for group in names:
-        chosen = [workload for workload in workloads(group, pool.settings.quick) if pool.device in workload.devices]
+    for group, made in selection:
+        chosen = [workload for workload in made if pool.device in workload.devices]
         measured = []
         for i, workload in enumerate(chosen):
             progress.begin(f"{pool.device} {group} {i + 1}/{len(chosen)}: {workload.name}")
@@ -98,9 +118,11 @@ def run_device(pool: Pool, names: list[str], progress: Progress) -> list[Result]
     return results
 
 
-def remarks(results: list[Result], pools: list[Pool]) -> list[str]:
-    """What the tables do not say: missing libraries, budgets, wrong or failed workloads."""
+def remarks(machine: dict[str, Any], results: list[Result], pools: list[Pool]) -> list[str]:
+    """What the tables do not say: a busy machine, missing libraries, budgets, wrong or failed workloads."""
     lines = []
+    if (machine["load"] or 0) > machine["cores"] / 4:
+        lines.append(f"the machine was busy before the start: load {machine['load']} on {machine['cores']} cores")
     for pool in pools:
         missing = [name for name, reason in pool.unavailable.items() if reason == "not installed"]
         if missing:
@@ -117,11 +139,10 @@ def remarks(results: list[Result], pools: list[Pool]) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns 1 if a library computed wrong results or ours failed, else 0."""
     options = parse(arguments)
-    names = options.names or list(DEFAULT)
     settings = Settings(
         threads=options.threads,
         rounds=options.rounds or (5 if options.quick else 10),
-        limit=1.5 if options.quick else 60.0,
+        limit=1.0 if options.quick else 60.0,
         seconds=0.02 if options.quick else 0.1,
         pause=0.01 if options.quick else 0.03,
         quick=options.quick,
@@ -142,10 +163,10 @@ def main(arguments: list[str] | None = None) -> int:
             if device == "cuda" and not pool.available(OURS):
                 print(f"\nno GPU: {pool.unavailable[OURS]}")
                 continue
-            results += run_device(pool, names, progress)
+            results += run_device(pool, options.selection, progress)
             pools.append(pool)
     progress.end()
-    notes = remarks(results, pools)
+    notes = remarks(machine, results, pools)
     print("\n" + "\n".join(notes) if notes else "")
     if options.json:
         Path(options.json).write_text(json.dumps(document(machine, settings, pools, results), indent=1) + "\n")

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.__main__ import main, remarks
+from benchmarks.__main__ import main, remarks, select
 from benchmarks.harness.libraries import LIBRARIES
 from benchmarks.harness.machine import commit, describe_machine
 from benchmarks.harness.pool import ROOT, Pool, Settings
@@ -39,10 +39,17 @@ def test_quick_dispatch_prints_the_ratio_and_writes_json(tmp_path):
     assert chain["errors"]["tinygrad_lite"] < 1e-4
 
 
+def test_workloads_are_chosen_by_a_part_of_their_names():
+    names = [workload.name for _, made in select(["activations/softmax", "matmul"], quick=False) for workload in made]
+    assert names[:4] == [f"{name}, {n}" for name in ("softmax", "log_softmax") for n in ("64 x 64", "8192 x 1024")]
+    assert names[4:] == [workload.name for workload in workloads("matmul", quick=False)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["speed"], "unknown group 'speed'; known are dispatch, matmul,"),
+        (["matmul/512x"], "no workload of 'matmul' has '512x' in its name"),
         (["--peers", "tensorflow"], "unknown 'tensorflow'; known are torch, jax, autograd, mygrad, all and none"),
         (["--rounds", "0"], "--threads and --rounds must be at least 1"),
         (["--python", "torch"], "--python: got 'torch'; give LIBRARY=PATH with a library out of tinygrad_lite, numpy"),
@@ -101,12 +108,18 @@ def test_largest_error():
         largest_error([(np.ones(1), 1.0)], reference)
 
 
-def test_missing_libraries_are_named_in_one_line(monkeypatch):
+def test_missing_libraries_are_named_in_one_line():
     settings = Settings(rounds=1, seconds=1e-9, pause=0)
     with Pool("cpu", ["jax", "mygrad"], settings) as pool:
         pool.unavailable = {"jax": "not installed", "mygrad": "not installed", "torch": "finds no CUDA device"}
         assert not pool.available("jax") and not pool.available("numpy")
-        assert remarks([], [pool]) == ["not installed: jax, mygrad", "torch on cpu: finds no CUDA device"]
+        lines = remarks({"load": 0.5, "cores": 2}, [], [pool])
+    assert lines == ["not installed: jax, mygrad", "torch on cpu: finds no CUDA device"]
+
+
+def test_a_busy_machine_is_noted():
+    assert remarks({"load": 0.6, "cores": 2}, [], []) == ["the machine was busy before the start: load 0.6 on 2 cores"]
+    assert remarks({"load": None, "cores": 2}, [], []) == []
 
 
 def test_peers_that_cannot_run_say_why():
