@@ -45,7 +45,7 @@ for name in ("any", "all"):
     @sample(name, order=0)
     def _(draw):
         x, how = reduction(draw, 0)
-        return (x > 0,), how
+        return (np.asarray(x > 0),), how
 
 
 for name in ("argmax", "argmin"):
