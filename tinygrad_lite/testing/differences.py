@@ -66,8 +66,8 @@ def difference(function: Callable[[float], float], step: float, target: float) -
 def is_kink(function: Callable[[float], float], step: float, noise: float, *, converged: bool) -> bool:
     """Whether `function` has a kink or a jump at 0, or so close to it that central differences cannot tell.
 
-    The forward and the backward difference of a smooth function differ by step * f'', so a step 16 times smaller makes
-    their gap 16 times smaller; at a kink it stays. Across a jump the change itself stays.
+    The second difference f(h) - 2 f(0) + f(-h) of a smooth function shrinks like h**2; at a kink it shrinks like h.
+    At a jump the values on either side stay as they are, which those of a noisy function do not.
 
     step : the first step of the central differences.
     noise : the error of a function value.
@@ -77,15 +77,16 @@ def is_kink(function: Callable[[float], float], step: float, noise: float, *, co
     >>> is_kink(abs, 0.01, 1e-16, converged=True), is_kink(np.sin, 0.01, 1e-16, converged=True)
     (True, False)
     """
-    finest = step / 256
+    scales = (step / 16,) if converged else (step, step / 16, step / 256)
     with np.errstate(all="ignore"):
         middle = function(0.0)
-        for large in (16 * finest,) if converged else (16 * finest, step):
+        for large in scales:
             small = large / 16
             left, right, far_left, far_right = map(function, (-small, small, -large, large))
-            gap, far_gap = abs(right - 2 * middle + left), abs(far_right - 2 * middle + far_left)
-            if gap > max(far_gap / 32, 16 * noise):
+            bend, far_bend = abs(right - 2 * middle + left), abs(far_right - 2 * middle + far_left)
+            if far_bend / 32 < bend < far_bend / 8 and bend > 16 * noise:
                 return True
-            if abs(right - left) > max(abs(far_right - far_left) / 2, 16 * noise):
+            jump = abs(right - left)
+            if abs(far_right - right) + abs(far_left - left) < jump / 2 and jump > 16 * noise:
                 return True
     return False
