@@ -2,6 +2,8 @@
 
 Work is done on CuPy's current device, the first unless the caller chose another (`with cupy.cuda.Device(1): ...`).
 """
+# pyright: reportAttributeAccessIssue=false
+# Without CuPy installed, pyright takes `import cupy` for an import of this module.
 
 from __future__ import annotations
 
