@@ -104,7 +104,8 @@ def bind_namespace(body: Callable, xp: Any) -> Callable:
     where they cost as much as NumPy's work on a small array.
     """
     code = body.__code__
-    if len(code.co_names) == 1 and not code.co_kwonlyargcount:
+    # Not with static arguments: they are passed by name, and the namespace's function may call them otherwise.
+    if len(code.co_names) == 1 and not code.co_kwonlyargcount and not code.co_posonlyargcount:
         names = code.co_varnames[: code.co_argcount]
         forwarding = eval(f"lambda {', '.join(names)}: {names[0]}.{code.co_names[0]}({', '.join(names[1:])})")
         if code.co_code == forwarding.__code__.co_code:
@@ -191,6 +192,11 @@ def values_to_keep(op: Op) -> list[str]:
     for name, rule in op.rules.items():
         if name not in op.arrays:
             raise DeclarationError(f"{op.name}: there is a rule for {name!r}; its arrays are {', '.join(op.arrays)}.")
+        if not hasattr(rule, "__code__"):
+            raise DeclarationError(
+                f"{op.name}: the rule for {name} is {rule!r}; a rule is a Python function, whose parameters' names say "
+                f"what it needs."
+            )
         wants = rule_wants(rule)
         for want in wants:
             if want != "g" and want not in available:

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import graph
 from .backend import backend_of
-from .errors import GradientError
+from .errors import GradientError, ShapeError
 from .graph import Leaf, Node, check_unwritten, record, set_grad_enabled, unwrap, wrap
 from .registry import OPS
 
@@ -152,7 +152,13 @@ def fit(gradient: Any, parent: Node) -> Any:
     """A rule's result with the shape and dtype of its input: broadcasting undone by summing, and cast."""
     shape = tuple(parent.shape)
     if tuple(gradient.shape) != shape:
-        gradient = OPS["sum_to"].function(gradient, shape=shape)
+        try:
+            gradient = OPS["sum_to"].function(gradient, shape=shape)
+        except ShapeError:
+            raise GradientError(
+                f"a derivative rule returned a gradient of shape {tuple(gradient.shape)} for an input of shape {shape}; it "
+                f"must have that shape, or one that the input broadcasts to. The input was made at {parent.location()}"
+            ) from None
     if gradient.dtype != parent.dtype:
         gradient = OPS["cast"].function(gradient, dtype=parent.dtype)
     return gradient
