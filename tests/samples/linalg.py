@@ -43,7 +43,7 @@ def _(draw):
 EINSUMS = [
     ("ij,jk->ik", "ij jk"), ("ij,kj", "ij kj"), ("ji,jk->ki", "ji jk"), ("ii->i", "ii"), ("ii", "ii"), ("iji", "iji"),
     ("ij->", "ij"), ("ij->ji", "ij"), ("bij,bjk->bik", "bij bjk"), ("bi,bi->b", "bi bi"), ("i,j->ij", "i j"),
-    ("ij,ij->ij", "ij ij"), ("...ij,...jk->...ik", "bij jk"), ("...i,i...", "bi ic"), ("i...->...", "ibc"),
+    ("ij,ij->ij", "ij ij"), ("...ij,...jk->...ik", "bij jk"), ("...i,i...", "bi ib"), ("i...->...", "ibc"),
     ("ij,jk,kl->il", "ij jk kl"), ("i,ij,j", "i ij j"), ("ij,ik,il->jkl", "ij ik il"), ("iij,jk->ik", "iij jk"),
     ("ijk,j->ki", "ijk j"), (",ij->ji", " ij"), ("ij,kl->", "ij kl"), ("ij,jk->ik", "i1 jk"), ("ij,ij->i", "ij 1j"),
     ("ii->i", "11"), ("i,i->", "1 i"), ("ij,ik->j", "ij 1k"),
