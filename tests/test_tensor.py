@@ -86,7 +86,7 @@ def test_results_of_0d_operations_hold_arrays():
 def test_unsuitable_operands():
     x = tensor([1.0, 2.0])
     with pytest.raises(DTypeError, match=r"add: got a list.*tinygrad_lite\.tensor"):
-        x + [1.0, 2.0]
+        _ = x + [1.0, 2.0]  # noqa: RUF005  # adding a list is what is refused
     with pytest.raises(DTypeError, match="multiply: got a str"):
         x * "a"
     with pytest.raises(ShapeError, match=r"add: x is \(2,\) float32, y is \(3,\) float64; to broadcast"):

@@ -4,11 +4,25 @@ from . import autodiff as autograd
 from . import backends, kernels, nn, ops, optim, regularizers
 from .autodiff.recompute import checkpoint
 from .autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .core.dtypes import (
-    bool_, complex64, complex128, default_dtype, float16, float32, float64, int8, int16, int32, int64,
-    set_default_dtype, uint8, uint16, uint32, uint64,
-)  # fmt: skip
 from .core.domain import Interval
+from .core.dtypes import (
+    bool_,
+    complex64,
+    complex128,
+    default_dtype,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)  # fmt: skip
 from .core.errors import BackendError, DeclarationError, DTypeError, GradientError, ShapeError, TinygradLiteError
 from .core.graph import enable_grad, no_grad, set_grad_enabled
 from .core.op import OPS, composite, kernel, primitive

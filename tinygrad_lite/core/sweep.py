@@ -156,8 +156,8 @@ def fit(gradient: Any, parent: Node) -> Any:
             gradient = OPS["sum_to"].function(gradient, shape=shape)
         except ShapeError:
             raise GradientError(
-                f"a derivative rule returned a gradient of shape {tuple(gradient.shape)} for an input of shape {shape}; "
-                f"it must have that shape, or one that the input broadcasts to. "
+                f"a derivative rule returned a gradient of shape {tuple(gradient.shape)} for an input of shape "
+                f"{shape}; it must have that shape, or one that the input broadcasts to. "
                 f"The input was made at {parent.location()}"
             ) from None
     if gradient.dtype != parent.dtype:
