@@ -133,11 +133,10 @@ class ndarray:
         return self.get().tolist()
 
     def copy(self) -> ndarray:
-        return self.astype(self.dtype)
+        return _array(self._host.copy())  # on the current device, wherever this array is
 
     def astype(self, dtype: Any, copy: bool = True) -> ndarray:
-        with Device(self._device):
-            return self if not copy and self.dtype == dtype else _array(self._host.astype(dtype))
+        return self if not copy and self.dtype == dtype else _array(_host(self).astype(dtype))
 
     def fill(self, value: Any) -> None:
         self[...] = value
@@ -252,8 +251,9 @@ _FROM_NOTHING = {
 }  # fmt: skip
 
 
-def _function(name: str, parameters: str, compute: Any) -> Any:
-    """CuPy's function `name`: takes CuPy's parameters, calls NumPy's function `compute`."""
+def _function(name: str, parameters: str) -> Any:
+    """CuPy's function `name`: takes CuPy's parameters, calls NumPy's function."""
+    compute = getattr(numpy, name)
     signature = inspect.signature(eval(f"lambda {parameters}: None"))
 
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -301,10 +301,8 @@ def _build() -> Any:
         name, _, parameters = line.partition("(")
         name, _, kind = name.partition(" ")
         if not line.startswith("#") and hasattr(numpy, name):
-            made = _Ufunc(name) if kind else _function(name, parameters.removesuffix(")"), getattr(numpy, name))
+            made = _Ufunc(name) if kind else _function(name, parameters.removesuffix(")"))
             setattr(module, name, made)
-    norm = _function("norm", "x, ord=None, axis=None, keepdims=False", numpy.linalg.norm)
-    module.linalg = types.SimpleNamespace(norm=norm)
     for name in ("bool", "bool_", "e", "inf", "nan", "newaxis", "pi", "finfo", "iinfo", "dtype", "intp", *_DTYPES):
         setattr(module, name, getattr(numpy, name))
     ndarray.__module__ = "cupy"

@@ -59,7 +59,8 @@ class CupyBackend(Backend):
             with cupy.cuda.Device(self._index(device)):
                 return cupy.asarray(value, dtype=dtype)
         if isinstance(value, cupy.ndarray):  # stays on its device; cupy.asarray would bring it to the current one
-            return value if dtype is None else value.astype(dtype, copy=False)
+            with value.device:
+                return value if dtype is None else value.astype(dtype, copy=False)
         return cupy.asarray(value, dtype=dtype)
 
     def dtype(self, dtype: Any) -> numpy.dtype:
@@ -75,7 +76,8 @@ class CupyBackend(Backend):
         return array.base is None
 
     def copy(self, array: Any) -> Any:
-        return array.copy()
+        with array.device:
+            return array.copy()
 
     def synchronize(self) -> None:
         cupy.cuda.Device().synchronize()
@@ -161,11 +163,7 @@ def _parameters(cupy: Any) -> dict[str, Any]:
     def var(x, *, axis=None, correction=0.0, keepdims=False):
         return cupy.var(x, axis=axis, ddof=correction, keepdims=keepdims)
 
-    def vector_norm(x, *, axis=None, keepdims=False, ord=2):
-        return cupy.linalg.norm(cupy.reshape(x, (-1,)) if axis is None else x, ord=ord, axis=axis, keepdims=keepdims)
-
-    linalg = types.SimpleNamespace(**(vars(cupy.linalg) | {"vector_norm": vector_norm}))
-    return {"linalg": linalg, "std": std, "var": var}
+    return {"std": std, "var": var}
 
 
 def _names_of_14(cupy: Any) -> dict[str, Any]:
