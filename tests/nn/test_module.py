@@ -154,6 +154,7 @@ def test_to_dtype_converts_data_gradients_and_buffers():
         name: "int64" if name.endswith("tracked") else "float64" for name in arrays
     }
     assert model[0].weight.grad.dtype == np.float64
+    model.zero_grad()
     model(np.ones((3, 2))).sum().backward()
     assert model[0].weight.grad.dtype == np.float64
     assert model.to(dtype=np.float32)[0].weight.dtype == np.float32

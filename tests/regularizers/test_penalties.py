@@ -5,6 +5,7 @@ import pytest
 
 import tinygrad_lite as tl
 from tinygrad_lite import nn, optim
+from tinygrad_lite.optim import flat
 from tinygrad_lite.regularizers import L1, L2, Penalty, biases, everything, matrices, named
 
 
@@ -117,12 +118,12 @@ def chosen(selector, *names):
 
 def test_selectors():
     names = ["embedding.weight", "encoder.embedding.weight", "embeddings.weight"]
-    names += ["layers.0.weight", "layers.0.bias", "layers.10.bias"]
+    names += ["layers.0.weight", "layers.0.bias", "layers.10.bias", "layers.unbias"]
     assert chosen(named("embedding"), *names) == names[:2]
     assert chosen(named("embedding*"), *names) == names[:3]
     assert chosen(named("layers.0"), *names) == names[3:5]
     assert chosen(named("layers.?.bias"), *names) == names[4:5]
-    assert chosen(named("bias"), *names) == chosen(biases, *names) == names[4:]
+    assert chosen(named("bias"), *names) == chosen(biases, *names) == names[4:6]
     assert chosen(matrices, *names) == names[:4]
     assert chosen(~matrices | named("encoder"), *names) == [names[1], *names[4:]]
     assert chosen(matrices & named("layers"), *names) == [names[3]]
@@ -221,7 +222,8 @@ class Spread(Penalty):
         return (w * w).sum() * (w * w).sum()
 
 
-def test_a_penalty_of_ones_own_needs_only_its_value():
+def test_a_penalty_of_ones_own_needs_only_its_value(monkeypatch):
+    monkeypatch.setitem(flat.BLOCK, "numpy", 2)
     assert difference(lambda m, decay: optim.SGD(m, 0.05, decay=decay), Spread(0.1) + L2(0.1)) < 1e-14
     w = np.array([1.0, 2.0])
     np.testing.assert_allclose(Spread(1.0).gradient(w), 4 * 5 * w)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from .. import ops
 from ..core.op import Array
 from .module import Module
@@ -41,8 +43,8 @@ class ELU(Module):
 class GELU(Module):
     """x times the normal distribution function at x, exact or by the `"tanh"` approximation; see `gelu`."""
 
-    def __init__(self, approximate: str = "none") -> None:
-        self.approximate = approximate
+    def __init__(self, approximate: Literal["none", "tanh"] = "none") -> None:
+        self.approximate: Literal["none", "tanh"] = approximate
 
     def forward(self, x: Array) -> Array:
         return ops.gelu(x, approximate=self.approximate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod, sqrt
-from typing import Any
+from typing import Any, Literal
 
 from ..core.errors import ShapeError
 from ..core.op import Array
@@ -16,6 +16,7 @@ from .parameter import Parameter
 __all__ = ["Conv2d"]
 
 Pair = tuple[int, int]
+Padding = int | Pair | Literal["same", "valid"]
 
 
 class Conv2d(Module):
@@ -41,7 +42,7 @@ class Conv2d(Module):
         out_channels: int,
         kernel_size: int | Pair,
         stride: int | Pair = 1,
-        padding: int | Pair | str = 0,
+        padding: Padding = 0,
         dilation: int | Pair = 1,
         groups: int = 1,
         bias: bool = True,
@@ -56,7 +57,8 @@ class Conv2d(Module):
                 f"must be multiples of groups."
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
+        self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
+        self.padding: Padding = padding
         shape = (out_channels, in_channels // groups, *pair("Conv2d", "kernel_size", kernel_size, 1))
         bound = 1 / sqrt(max(prod(shape[1:]), 1))
         how = {"rng": rng, "dtype": dtype, "device": device}

@@ -14,8 +14,10 @@ from ..tensor import Tensor
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
 
-def _with_gradient(params: Any, name: str) -> list[Tensor]:
-    return [tensor for _, tensor in named_tensors(params, name) if tensor.grad is not None and tensor.size]
+def _with_gradient(params: Any, name: str) -> list[tuple[Tensor, Any]]:
+    """The parameters that have a gradient, with its array."""
+    pairs = [(tensor, tensor.grad) for _, tensor in named_tensors(params, name)]
+    return [(tensor, gradient.data) for tensor, gradient in pairs if gradient is not None and gradient.size]
 
 
 def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2.0, *, error_if_nonfinite: bool = False) -> Tensor:
@@ -36,20 +38,19 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2.0, *, erro
     >>> w.grad.numpy().round(4)
     array([0.6, 0.8], dtype=float32)
     """
-    tensors = _with_gradient(params, "clip_grad_norm")
-    if not tensors:
+    pairs = _with_gradient(params, "clip_grad_norm")
+    if not pairs:
         return Tensor(0.0)
-    backend = backend_of(tensors[0].data)
+    backend = backend_of(pairs[0][1])
     xp = backend.xp
-    total = backend.asarray(_norm(xp, [_norm(xp, [tensor.grad.data], norm_type) for tensor in tensors], norm_type))
+    total = backend.asarray(_norm(xp, [_norm(xp, [gradient], norm_type) for _, gradient in pairs], norm_type))
     if error_if_nonfinite and not isfinite(value := float(backend.to_numpy(total))):
         raise GradientError(
             f"clip_grad_norm: the norm of the gradients is {value}; it must be finite. "
             f"Look for an overflow or a NaN in the loss, or lower the learning rate."
         )
     factor = xp.minimum(max_norm / (total + 1e-6), xp.ones_like(total))
-    for tensor in tensors:
-        gradient = tensor.grad.data
+    for tensor, gradient in pairs:
         tensor.grad = wrap(gradient * xp.astype(factor, gradient.dtype), None)
     return wrap(total, None)
 
@@ -73,6 +74,5 @@ def clip_grad_value(params: Any, value: float) -> None:
     >>> w.grad
     Tensor([1. , 0.5], dtype=float32)
     """
-    for tensor in _with_gradient(params, "clip_grad_value"):
-        gradient = tensor.grad.data
+    for tensor, gradient in _with_gradient(params, "clip_grad_value"):
         tensor.grad = wrap(backend_of(gradient).xp.clip(gradient, -value, value), None)

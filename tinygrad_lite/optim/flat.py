@@ -77,7 +77,6 @@ class FlatGroup:
         if self.grad is not None:
             self._grad_views = self.views(self.grad)
         self._runs = {}
-        self.take_in()
 
     # What a step does, in this order
 
@@ -105,14 +104,14 @@ class FlatGroup:
 
     def gather(self) -> list[int]:
         """Copy the gradients into their buffer; returns the numbers of the parameters that have one."""
-        gradients = [parameter.grad for parameter in self.parameters]
-        present = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        pairs = [(i, parameter.grad) for i, parameter in enumerate(self.parameters)]
+        present = [(i, gradient.data) for i, gradient in pairs if gradient is not None]
         if present and self.grad is None:
             self.grad = self._zeros()
             self._grad_views = self.views(self.grad)
-        for i in present:
-            self._grad_views[i][...] = gradients[i].data
-        return present
+        for i, gradient in present:
+            self._grad_views[i][...] = gradient
+        return [i for i, _ in present]
 
     def decay(self, present: list[int], slopes: dict[str, Callable[[Any], Any]], lr: float) -> None:
         """w <- w - lr * slope(w), for each parameter that has a gradient and a slope."""

@@ -63,11 +63,11 @@ class Optimizer:
                     f"{kind}: parameter {name!r} is the result of an operation; only leaves can be trained. "
                     f"Give the tensors that it was computed from, or tensor.detach()."
                 )
-        for what, counts in (("name", Counter(n for n, _ in named)), ("tensor", Counter(id(t) for _, t in named))):
-            if max(counts.values()) > 1:
-                twice = [name for name, tensor in named if counts[name if what == "name" else id(tensor)] > 1]
-                names = ", ".join(map(repr, twice))
-                raise GradientError(f"{kind}: the same {what} is given twice, as {names}; give each once.")
+        for what, keys in (("name", [name for name, _ in named]), ("tensor", [id(tensor) for _, tensor in named])):
+            counts = Counter(keys)
+            twice = [repr(name) for key, (name, _) in zip(keys, named, strict=True) if counts[key] > 1]
+            if twice:
+                raise GradientError(f"{kind}: the same {what} is given twice, as {', '.join(twice)}; give each once.")
 
     def require(self, **values: float) -> None:
         """Raise ValueError for a negative hyperparameter."""

@@ -41,8 +41,9 @@ class Regularizer:
         Raises ValueError if a term selects no parameter.
         """
         named = named_tensors(model, "penalty")
-        values = [term.strength * term.of(p) for term in self.terms() for _, p in term.select(named)]
-        return reduce(add, values)
+        return reduce(
+            add, (term.strength * reduce(add, (term.of(p) for _, p in term.select(named))) for term in self.terms())
+        )
 
     def slopes(self, named: Named) -> dict[str, Callable[[Array], Array]]:
         """For each parameter that is selected, the function from its array to the gradient of the penalty there.
