@@ -16,7 +16,8 @@ def layer_norm(x, weight=None, bias=None, axis=-1, eps=1e-5):
 
 @sample("layer_norm", reference=layer_norm)
 def _(draw):
-    x = draw(arrays(shapes(min_dims=2, min_side=2)))
+    # With two values per row the gradient is the small difference of large terms, of which few digits are left.
+    x = draw(arrays(shapes(min_dims=2, min_side=3)))
     axis = draw(st.sampled_from([-1, 0, (-1,), (-2, -1), (0, x.ndim - 1)]))
     lengths = tuple(x.shape[a] for a in sorted(a % x.ndim for a in np.atleast_1d(axis)))
     weight = draw(st.none() | arrays(lengths))

@@ -37,7 +37,7 @@ def leaky_relu(xp, x: Array, *, negative_slope: float = 0.01) -> Array:
     >>> leaky_relu(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
     """
-    return xp.where(x > 0, x, x * negative_slope)
+    return xp.maximum(x, 0.0) + negative_slope * xp.minimum(x, 0.0)
 
 
 @primitive(x=lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)), kinks=(0.0,))
@@ -49,7 +49,7 @@ def elu(xp, x: Array, *, alpha: float = 1.0) -> Array:
     >>> elu(np.array([-1.0, 2.0]))
     array([-0.63212056,  2.        ])
     """
-    return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0.0)))
+    return xp.maximum(x, 0.0) + alpha * xp.expm1(xp.minimum(x, 0.0))
 
 
 @primitive(x=lambda g: g * 0.0, kinks=(0.0,))
@@ -197,7 +197,8 @@ def softmax(xp, x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     if 0 in x.shape:
         return xp.exp(x)
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
-    return e / xp.sum(e, axis=axis, keepdims=True)
+    e /= xp.sum(e, axis=axis, keepdims=True)
+    return e
 
 
 def _log_softmax_rule(g: Array, out: Array, axis: int | tuple[int, ...]) -> Array:
@@ -215,5 +216,6 @@ def log_softmax(xp, x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     """
     if 0 in x.shape:
         return xp.exp(x)
-    shifted = x - xp.max(x, axis=axis, keepdims=True)
-    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    out = x - xp.max(x, axis=axis, keepdims=True)
+    out -= xp.log(xp.sum(xp.exp(out), axis=axis, keepdims=True))
+    return out

@@ -1,0 +1,119 @@
+"""NumPy's kernels at the sizes they are made for, and at edges that the samples of the laws do not reach."""
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import OPS
+
+RNG = np.random.default_rng(0)
+inf, nan = np.inf, np.nan
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape).astype("float32")
+
+
+def gradients(function, arrays, g):
+    tensors = [tl.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
+    out = function(*tensors)
+    return tl.autograd.grad(out, [x for x in tensors if x.requires_grad], g)
+
+
+def agrees(name, *arrays, rtol=1e-5, **statics):
+    """The kernel takes the call, and value and gradients are the definition's."""
+    op = OPS[name]
+    (kernel,) = op.kernels["numpy"]
+    options = {k: op.signature.parameters[k].default for k in op.statics} | statics
+    assert kernel.when(*arrays, **options)
+    if op.primitive:
+        got, expected = kernel.forward(*arrays, **statics), op.body(np, *arrays, **statics)
+        np.testing.assert_allclose(got, expected, rtol=rtol, atol=1e-30)
+        assert got.dtype == expected.dtype
+        return
+    got, expected = op.function(*arrays, **statics), op.body(*arrays, **statics)
+    np.testing.assert_allclose(got, expected, rtol=rtol, atol=1e-6)
+    assert got.dtype == expected.dtype
+    g = np.asarray(np.cos(np.arange(expected.size)).reshape(expected.shape), expected.dtype)
+    pairs = zip(
+        gradients(lambda *a: op.function(*a, **statics), arrays, g),
+        gradients(lambda *a: op.body(*a, **statics), arrays, g),
+        strict=True,
+    )
+    for mine, theirs in pairs:
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=rtol, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_where_selects_bits(dtype):
+    x = RNG.standard_normal((64, 128)).astype(dtype)
+    y = RNG.standard_normal((64, 128)).astype(dtype)
+    x[0, :4] = y[0, 2:6] = [nan, inf, -inf, -0.0]
+    condition = RNG.standard_normal((64, 128)) > 0
+    for a, b in ((x, y), (x, 0.0), (0.0, y)):
+        agrees("where", condition, a, b, rtol=0)
+
+
+def test_where_leaves_other_calls_to_the_definition():
+    x, condition = normal(64, 128), RNG.standard_normal((64, 128)) > 0
+    (kernel,) = OPS["where"].kernels["numpy"]
+    others = [
+        (condition[:2], x[:2], 0.0), (condition, x, 1.0), (condition, x, x[0]), (condition, x, x.astype("float64")),
+        (condition, x.T.copy().T, 0.0), (condition, 0.0, 0.0), (condition, x.astype(int), 0.0), (condition[0], x, 0.0),
+        (x, x, x), (True, x, 0.0),
+    ]  # fmt: skip
+    for case in others:
+        assert not kernel.when(*case)
+        np.testing.assert_array_equal(tl.where(*case), np.where(*case))
+
+
+def test_sigmoid():
+    agrees("sigmoid", np.concatenate([normal(10_000) * 30, np.array([-inf, -1000, 0, 1000, inf, nan], "float32")]))
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_cross_entropy_in_several_blocks(reduction, label_smoothing):
+    logits, target = normal(300, 1000) * 5, RNG.integers(0, 1000, 300)
+    target[[0, 7, 299]] = -100
+    agrees("cross_entropy", logits, target, reduction=reduction, label_smoothing=label_smoothing)
+    agrees("cross_entropy", normal(3, 100_000), np.array([0, 5, 99_999]), reduction=reduction)
+
+
+def test_cross_entropy_with_nothing_counted_and_forbidden_classes():
+    agrees("cross_entropy", normal(3, 4), np.full(3, -100))
+    logits = normal(3, 4)
+    logits[:, 1] = -inf
+    agrees("cross_entropy", logits, np.array([0, 2, 3], "uint8"))
+
+
+def test_a_kernel_can_be_swept_twice():
+    x = tl.tensor(normal(5, 4), requires_grad=True)
+    for loss in (tl.cross_entropy(x, np.arange(5) % 4), tl.layer_norm(x).sum() + tl.layer_norm(x)[0, 0]):
+        first, second = (tl.autograd.grad(loss, [x], retain_graph=True)[0].numpy() for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("axis", [-1, (-2, -1), (1, 2), (2, 1)])
+def test_layer_norm(axis):
+    x = normal(20, 30, 40)
+    lengths = (40,) if axis == -1 else (30, 40)
+    agrees("layer_norm", x, normal(*lengths), normal(*lengths), axis=axis, rtol=1e-4)
+    agrees("layer_norm", x, axis=axis, rtol=1e-4)
+    agrees("layer_norm", x[:, ::2], normal(*(x[:, ::2].shape[-len(lengths) :])), axis=axis, rtol=1e-4)
+
+
+def test_layer_norm_with_a_bias_only():
+    x, bias = normal(20, 40), tl.tensor(normal(40), requires_grad=True)
+    tl.layer_norm(x, None, bias).sum().backward()
+    np.testing.assert_array_equal(bias.grad.numpy(), np.full(40, 20, "float32"))
+
+
+@pytest.mark.parametrize("options", [{"kernel_size": 2}, {"kernel_size": (3, 2), "stride": (3, 2)}, {"kernel_size": 1}])
+def test_max_pool2d(options):
+    x = np.maximum(normal(3, 4, 13, 17), 0)  # many equal maxima
+    agrees("max_pool2d", x, **options)
+    x[0, 0, :3, :3] = nan
+    x[1, 0, :6, :6] = -inf
+    agrees("max_pool2d", x, **options)

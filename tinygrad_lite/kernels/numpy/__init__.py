@@ -1,0 +1,8 @@
+"""Kernels for NumPy's arrays; the files have the names of those in `ops/`.
+
+The times in the comments beside the kernels are fractions of the definition's, in the same run on 2 cores.
+"""
+
+from . import activations, comparison, losses, normalization, pooling
+
+__all__ = ["activations", "comparison", "losses", "normalization", "pooling"]
