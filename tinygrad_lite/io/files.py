@@ -27,7 +27,10 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        temporary.touch()
+        permissions = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(permissions)  # those of any new file here; safetensors makes private ones
         _to_disk(temporary)
         os.replace(temporary, path)
     except BaseException:
