@@ -6,8 +6,8 @@ ratio below 1 says that the kernel is worth having.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,43 +17,63 @@ __all__ = ["KernelWorkload", "workloads"]
 
 DEVICES = {"numpy": "cpu", "cupy": "cuda"}
 
-Arguments = tuple[tuple[np.ndarray, ...], dict[str, Any]]
-"""Arrays and static arguments of one call."""
+Argument = tuple[int, ...] | float | Callable[[np.random.Generator], np.ndarray]
+"""A shape stands for normally distributed numbers, a number for itself, a function for the array that it draws."""
 
 
-def _shaped(*shapes: tuple[int, ...], **statics: Any) -> Callable[[np.random.Generator], Arguments]:
-    return lambda rng: (tuple(rng.standard_normal(shape, dtype=np.float32) for shape in shapes), statics)
+class Call(NamedTuple):
+    """The arguments with which an operation is timed."""
+
+    arguments: tuple[Argument, ...]
+    statics: dict[str, Any]
 
 
-def _classes(rows: int, classes: int) -> Callable[[np.random.Generator], Arguments]:
-    return lambda rng: ((rng.standard_normal((rows, classes), dtype=np.float32), rng.integers(classes, size=rows)), {})
+def _call(*arguments: Argument, **statics: Any) -> Call:
+    return Call(arguments, statics)
 
 
-def _images(batch: int, channels: int, size: int, **statics: Any) -> Callable[[np.random.Generator], Arguments]:
-    return _shaped((batch, channels, size, size), **statics)
+def _mask(*shape: int) -> Argument:
+    return lambda rng: rng.random(shape) < 0.5
 
 
-ROWS = {"8 x 10": _shaped((8, 10)), "256 x 1024": _shaped((256, 1024)), "8192 x 1024": _shaped((8192, 1024))}
+def _classes(rows: int, classes: int) -> Argument:
+    return lambda rng: rng.integers(classes, size=rows)
 
-ARGUMENTS: dict[str, dict[str, Callable[[np.random.Generator], Arguments]]] = {
+
+ROWS = {"8 x 10": _call((8, 10)), "256 x 1024": _call((256, 1024)), "8192 x 1024": _call((8192, 1024))}
+POOLED = {"64 x 6 x 28 x 28": _call((64, 6, 28, 28), kernel_size=2)}
+M = 1_000_000
+
+CALLS: dict[str, dict[str, Call]] = {
+    "where": {
+        "1 M, or 0": _call(_mask(M), (M,), 0.0),
+        "1 M": _call(_mask(M), (M,), (M,)),
+        "16 M, or 0": _call(_mask(16 * M), (16 * M,), 0.0),
+    },
+    "sum": {"64": _call((64,)), "32 x 64 over rows": _call((32, 64), axis=0), "16 M": _call((16 * M,))},
+    "mean": {"64": _call((64,)), "32 x 64 over rows": _call((32, 64), axis=0), "16 M": _call((16 * M,))},
+    "broadcast_to": {"64 to 32 x 64": _call((64,), shape=(32, 64))},
     "softmax": ROWS,
     "log_softmax": ROWS,
     "logsumexp": ROWS,
     "layer_norm": {
-        "32 x 64": _shaped((32, 64), (64,), (64,)),
-        "8192 x 1024": _shaped((8192, 1024), (1024,), (1024,)),
+        "32 x 64": _call((32, 64), (64,), (64,)),
+        "8192 x 1024": _call((8192, 1024), (1024,), (1024,)),
     },
-    "batch_norm": {"64 x 16 x 14 x 14": _shaped((64, 16, 14, 14), (16,), (16,))},
-    "cross_entropy": {"64 x 10": _classes(64, 10), "2048 x 32000": _classes(2048, 32000)},
-    "matmul": {"64": _shaped((64, 64), (64, 64)), "1024": _shaped((1024, 1024), (1024, 1024))},
+    "batch_norm": {"64 x 16 x 14 x 14": _call((64, 16, 14, 14), (16,), (16,))},
+    "cross_entropy": {
+        "64 x 10": _call((64, 10), _classes(64, 10)),
+        "2048 x 32000": _call((2048, 32000), _classes(2048, 32000)),
+    },
+    "matmul": {"64": _call((64, 64), (64, 64)), "1024": _call((1024, 1024), (1024, 1024))},
     "conv2d": {
-        "8 images, 5 x 5, 1 to 6": _shaped((8, 1, 28, 28), (6, 1, 5, 5), (6,), padding=2),
-        "16 images, 3 x 3, 64 to 64": _shaped((16, 64, 32, 32), (64, 64, 3, 3), (64,), padding=1),
+        "8 images, 5 x 5, 1 to 6": _call((8, 1, 28, 28), (6, 1, 5, 5), (6,), padding=2),
+        "16 images, 3 x 3, 64 to 64": _call((16, 64, 32, 32), (64, 64, 3, 3), (64,), padding=1),
     },
-    "max_pool2d": {"64 x 6 x 28 x 28": _images(64, 6, 28, kernel_size=2)},
-    "avg_pool2d": {"64 x 6 x 28 x 28": _images(64, 6, 28, kernel_size=2)},
+    "max_pool2d": POOLED,
+    "avg_pool2d": POOLED,
 }
-"""Sizes for each operation by name; elementwise operations need no entry."""
+"""Calls of each operation that has kernels, by title; elementwise operations need no entry."""
 
 
 def workloads(quick: bool) -> list[Workload]:
@@ -62,23 +82,18 @@ def workloads(quick: bool) -> list[Workload]:
     made: list[Workload] = []
     for op in OPS.values():
         for backend in op.kernels:
-            cases = ARGUMENTS.get(op.name) or _elementwise(op)
-            for size in list(cases)[:1] if quick else cases:
-                made.append(KernelWorkload(op, size, cases[size], DEVICES.get(backend, backend)))
+            calls: Mapping[str, Call | None] = CALLS.get(op.name) or _elementwise(op)
+            for title in list(calls)[:1] if quick else calls:
+                made.append(KernelWorkload(op, title, calls[title], DEVICES.get(backend, backend)))
     return made
 
 
-def _elementwise(op: Any) -> dict[str, Callable[[np.random.Generator], Arguments]]:
-    """Sizes of an operation on any shapes; for another, one entry that says that there is none."""
+def _elementwise(op: Any) -> Mapping[str, Call | None]:
+    """Calls of an operation on arrays of any shapes; for another, one entry that stands for its lack."""
     if op.shapes != "elementwise":
-        return {"no size": _missing}
-    return {
-        title: _shaped(*[shape] * len(op.arrays)) for title, shape in (("4096", (4096,)), ("16 M", (16_000_000,)))
-    }
-
-
-def _missing(rng: np.random.Generator) -> Arguments:
-    raise LookupError("no sizes are given for this operation in benchmarks/workloads/kernels.py")
+        return {"no call given": None}
+    sizes = {"64": 64, "4096": 4096, "16 M": 16 * M}
+    return {title: _call(*[(size,)] * len(op.arrays)) for title, size in sizes.items()}
 
 
 class KernelWorkload(Workload):
@@ -86,51 +101,55 @@ class KernelWorkload(Workload):
 
     reference = "tinygrad_lite_definition"
 
-    def __init__(self, op: Any, size: str, draw: Callable[[np.random.Generator], Arguments], device: str) -> None:
-        super().__init__(f"{op.name}, {size}")
-        self.op, self.draw, self.devices = op, draw, (device,)
+    def __init__(self, op: Any, title: str, call: Call | None, device: str) -> None:
+        super().__init__(f"{op.name}, {title}")
+        self.op, self.given, self.devices = op, call is not None, (device,)
+        self.call = call or _call()
 
     def inputs(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        return self.draw(rng)[0]
+        if not self.given:
+            raise LookupError("benchmarks/workloads/kernels.py gives no call of this operation")
+        return tuple(
+            argument(rng) if callable(argument) else rng.standard_normal(argument, dtype=np.float32)
+            for argument in self.call.arguments
+            if not isinstance(argument, float)
+        )
 
     def tinygrad_lite(self, *arrays) -> Step:
-        raw = tuple(x.data for x in arrays)
-        accepted = [
-            kernel for kernels in self.op.kernels.values() for kernel in kernels if kernel.when(*raw, **self.statics())
-        ]
-        if not accepted:
+        raw = self._arguments([x.data for x in arrays])
+        kernels = [kernel for registered in self.op.kernels.values() for kernel in registered]
+        if not any(kernel.when(*raw, **self.call.statics) for kernel in kernels):
             raise LookupError("no kernel takes these arguments")
-        return self.step(self.op.function, arrays)
+        return self._step(self.op.function, arrays)
 
     def tinygrad_lite_definition(self, *arrays) -> Step:
-        return self.step(definition(self.op), arrays)
+        return self._step(definition(self.op), arrays)
 
-    def statics(self) -> dict[str, Any]:
-        """The static arguments of the call."""
-        return self.draw(np.random.default_rng(0))[1]
+    def _arguments(self, arrays: Sequence[Any]) -> list[Any]:
+        """All arguments of the call: the arrays, and the numbers between them."""
+        following = iter(arrays)
+        return [argument if isinstance(argument, float) else next(following) for argument in self.call.arguments]
 
-    def step(self, function: Callable, arrays: tuple[Any, ...]) -> Step:
+    def _step(self, function: Callable, arrays: Sequence[Any]) -> Step:
         """`function` and the derivatives that it has, for a cotangent of ones."""
         import tinygrad_lite as tl
 
-        statics = self.statics()
-        wanted = [x for name, x in self._named(arrays) if self._differentiable(name, x)]
+        arguments, statics = self._arguments(arrays), self.call.statics
+        named = zip(self.op.arrays, arguments, strict=False)
+        wanted = [x for name, x in named if isinstance(x, tl.Tensor) and self._differentiable(name, x)]
         for x in wanted:
             x.requires_grad = True
-        g = tl.ones_like(function(*arrays, **statics).detach())
+        g = tl.ones_like(function(*arguments, **statics).detach())
 
         def step():
             for x in wanted:
                 x.grad = None
-            y = function(*arrays, **statics)
+            y = function(*arguments, **statics)
             if wanted:
                 y.backward(g)
             return y, *(x.grad for x in wanted)
 
         return step
-
-    def _named(self, arrays: tuple[Any, ...]) -> list[tuple[str, Any]]:
-        return list(zip(self.op.arrays, arrays, strict=False))
 
     def _differentiable(self, name: str, x: Any) -> bool:
         return "float" in str(x.dtype) and (not self.op.primitive or name in self.op.rules)

@@ -222,7 +222,7 @@ def test_kernels_are_compared_with_definitions(monkeypatch):
     from tinygrad_lite import OPS, composite, kernel, tanh
     from tinygrad_lite.core.op import primitive
 
-    monkeypatch.setattr(kernels, "ARGUMENTS", {})
+    monkeypatch.setattr(kernels, "CALLS", {})
     monkeypatch.setattr("tinygrad_lite.OPS", {})
 
     @composite()
@@ -251,23 +251,35 @@ def test_kernels_are_compared_with_definitions(monkeypatch):
 
         monkeypatch.setattr("tinygrad_lite.OPS", {"twisted": OPS["twisted"], "doubled": OPS["doubled"]})
         kernel(doubled, "numpy")(lambda x: x + x)
-        small, large, lost = kernels.workloads(quick=False)
-        assert (small.name, large.name, lost.name) == ("twisted, 4096", "twisted, 16 M", "doubled, no size")
+        small, *_, lost = made = kernels.workloads(quick=False)
+        assert [w.name for w in made] == [
+            *("twisted, 64", "twisted, 4096", "twisted, 16 M", "doubled, no call given"),
+        ]
         assert small.devices == ("cpu",) and list(small.columns()) == ["tinygrad_lite", "tinygrad_lite_definition"]
-        with pytest.raises(LookupError, match="no sizes are given for this operation"):
+        with pytest.raises(LookupError, match="gives no call of this operation"):
             lost.inputs(np.random.default_rng(0))
         library = LIBRARIES["tinygrad_lite"]("cpu", 1)
         x = library.place(small.inputs(np.random.default_rng(0))[0])
         ours = small.tinygrad_lite(x)()
-        made = len(calls)
+        count = len(calls)
         definition = small.tinygrad_lite_definition(library.place(x.data))()
-        assert made == len(calls) > 0
+        assert count == len(calls) > 0
         assert largest_error([ours], [definition], library.numpy) < 1e-6
         own = kernels.definition(OPS["doubled"])
         assert own is not doubled and own(np.ones(1)) == 2.0 and OPS["doubled"].function is doubled
     finally:
         OPS.pop("twisted", None)
         OPS.pop("doubled", None)
+
+
+def test_calls_of_kernels_exist_and_are_taken():
+    session = Session(LIBRARIES["tinygrad_lite"]("cpu", 1))
+    for workload in workloads("kernels", quick=True):
+        if workload.devices == ("cpu",):
+            where = {"group": "kernels", "name": workload.name, "quick": True}
+            answer = session.answer({"do": "prepare", "column": "tinygrad_lite", "seconds": 1e-9, **where})
+            assert answer.get("number") == 1, (workload.name, answer)
+            session.drop()
 
 
 def test_max_pool_by_hand_gives_ties_to_the_first():
