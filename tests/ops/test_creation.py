@@ -121,6 +121,17 @@ def test_like_an_array_follows_it():
     assert tl.full_like(x, 3).tolist() == [3.0, 3.0]
 
 
+def test_what_cannot_be_made():
+    with pytest.raises(ShapeError, match=r"zeros: got \(2, -1\); negative dimensions"):
+        tl.zeros((2, -1))
+    with pytest.raises(ShapeError, match="arange: got 0, 1, 0; "):
+        tl.arange(0, 1, 0)
+    with pytest.raises(DTypeError, match="ones: got 2.5; "):
+        tl.ones(2.5)
+    with pytest.raises(DTypeError, match="unknown dtype 'floaty'; give a name, 'float32', or tinygrad_lite.float32"):
+        tl.tensor([1.0], dtype="floaty")
+
+
 def test_an_unknown_device():
     for make in (lambda: tl.zeros(1, device="tpu"), lambda: tl.tensor(1.0, device="tpu")):
         with pytest.raises(tl.BackendError, match="unknown device 'tpu'"):

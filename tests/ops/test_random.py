@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_lite as tl
 from tinygrad_lite import DTypeError, Generator, ShapeError
+from tinygrad_lite.core.errors import StateError
 
 
 def drawn(g):
@@ -101,6 +102,14 @@ def test_seeds_are_checked(seed):
 
 
 def test_arguments_are_checked():
+    for draw in (Generator(0).uniform, Generator(0).normal, Generator(0).permutation):
+        with pytest.raises(ShapeError, match="random: shape is -1; an integer or a tuple of them is required"):
+            draw(-1)
+    with pytest.raises(ShapeError, match=r"shape is \(2, 0\.5\); an integer or a tuple"):
+        Generator(0).integers(3, shape=(2, 0.5))
+    with pytest.raises(StateError, match="Generator: the state lacks buffer, buffer_pos; it must come from state_dict"):
+        state = Generator(0).state_dict()
+        Generator(0).load_state_dict({name: state[name] for name in state if "buffer" not in name})
     with pytest.raises(ShapeError, match="integers: low is 3 and high is 3; high must be greater than low"):
         Generator(0).integers(3, 3)
     with pytest.raises(ShapeError, match=r"bernoulli: p is 1\.5; a probability from 0 to 1 is required"):

@@ -111,51 +111,6 @@ def _(draw):
     return (x,), {"shape": tuple(1 if draw(st.booleans()) else n for n in x.shape[kept:])}
 
 
-@sample("concat", reference=np.concatenate)
-def _(draw):
-    shape = draw(shapes(min_dims=1))
-    count = draw(st.integers(1, 3))
-    if draw(st.booleans()):
-        return ([draw(arrays(draw(shapes()))) for _ in range(count)],), {"axis": None}
-    along = draw(axis(len(shape)))
-    lengths = [list(shape) for _ in range(count)]
-    for own in lengths:
-        own[along] = draw(st.integers(0, 3))
-    return ([draw(arrays(tuple(own))) for own in lengths],), {"axis": along}
-
-
-@sample("stack", reference=np.stack)
-def _(draw):
-    shape = draw(shapes())
-    count = draw(st.integers(1, 3))
-    return ([draw(arrays(shape)) for _ in range(count)],), {"axis": draw(axis(len(shape) + 1))}
-
-
-def pad_widths(draw, ndim, longest):
-    """pad_width in one of NumPy's forms."""
-    width = st.integers(0, longest)
-    pairs = tuple((draw(width), draw(width)) for _ in range(ndim))
-    same = (draw(width), draw(width))
-    forms = [draw(width), same, (same,), pairs, [list(pair) for pair in pairs]]
-    return draw(st.sampled_from(forms if ndim else forms[:3]))
-
-
-@sample("pad", reference=lambda x, pad_width, value: np.pad(x, pad_width, constant_values=value))
-def _(draw):
-    x = some(draw, min_dims=1)
-    return (x,), {"pad_width": pad_widths(draw, x.ndim, 2), "value": draw(st.sampled_from([0.0, 1.5, -2.0]))}
-
-
-@sample("crop", reference=lambda x, pad_width: x[tuple(slice(a, x.shape[i] - b) for i, (a, b) in enumerate(pad_width))])
-def _(draw):
-    x = some(draw)
-    pairs = []
-    for n in x.shape:
-        before = draw(st.integers(0, n))
-        pairs.append((before, draw(st.integers(0, n - before))))
-    return (x,), {"pad_width": tuple(pairs)}
-
-
 for name in ("tril", "triu"):
 
     @sample(name)

@@ -20,7 +20,8 @@ from ..core.graph import Handle, Leaf, Node, as_array, enable_grad, grad_enabled
 from ..core.sweep import reach, stand_in, sweep
 from ..core.tree import leaves, map_leaves, unflatten
 from ..ops.elementwise import add
-from ..ops.movement import reshape, stack
+from ..ops.joining import stack
+from ..ops.movement import reshape
 from ..ops.reductions import sum
 from .gradients import cotangent
 

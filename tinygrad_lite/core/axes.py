@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .errors import ShapeError
 
-__all__ = ["Axis", "axes_of", "wrong_axis"]
+__all__ = ["Axis", "axes_of", "shape_of", "wrong_axis"]
 
 Axis = int | tuple[int, ...] | None
 """One axis, several, or all of them. Negative numbers count from the last."""
 
 
-def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """The axes that `axis` names, counted from 0; all of them for None. ShapeError for one that does not exist."""
+def axes_of(axis: Axis, ndim: int, op: str | None = None) -> tuple[int, ...]:
+    """The axes that `axis` names, counted from 0; all for None. ShapeError, of `op`, for one that is not there."""
     if axis is None:
         return tuple(range(ndim))
     axes = (axis,) if not isinstance(axis, (tuple, list)) else tuple(axis)
     message = wrong_axis(ndim, axes)
     if message is not None:
-        raise ShapeError(message)
+        raise ShapeError(message if op is None else f"{op}: {message}")
     return tuple(i % ndim for i in axes)
 
 
@@ -34,3 +36,8 @@ def wrong_axis(ndim: int, axis: Axis) -> str | None:
     if len({i % ndim for i in axes}) < len(axes):
         return f"axis is {axis!r}; each axis may be named once."
     return None
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    """The shape of an array; that of a Python number is ()."""
+    return tuple(getattr(value, "shape", ()))

@@ -40,5 +40,7 @@ def set_default_dtype(dtype: Any) -> None:
 
 def is_floating(dtype: Any) -> bool:
     """Whether `dtype` is real or complex floating-point, and so can have gradients. Works for any backend's dtypes."""
+    if isinstance(dtype, numpy.dtype) and dtype.kind != "V":
+        return dtype.kind in "fc"  # its name NumPy composes anew, and slowly, each time
     name = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
     return name.startswith(("float", "bfloat", "complex"))

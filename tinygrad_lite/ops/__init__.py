@@ -7,6 +7,7 @@ from .convolution import *
 from .creation import *
 from .elementwise import *
 from .indexing import *
+from .joining import *
 from .linalg import *
 from .losses import *
 from .movement import *

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from ..core.backend import backend_of, device_backend
+from typing import Any
+
+from ..core.backend import Backend, backend_of, device_backend
 from ..core.dtypes import is_floating
+from ..core.errors import DTypeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite, primitive
 
 __all__ = ["astype", "cast", "detach", "to_device"]
+
+
+def dtype_on(backend: Backend, dtype: Any) -> Any:
+    """The dtype of a backend that has the given name, or the name of the given dtype."""
+    try:
+        return backend.dtype(dtype)
+    except (TypeError, AttributeError) as error:
+        raise DTypeError(f"unknown dtype {dtype!r}; give a name, 'float32', or tinygrad_lite.float32.") from error
 
 
 @primitive(x=lambda g, x_dtype: cast(g, dtype=x_dtype), shapes="any")
@@ -27,7 +38,7 @@ def astype(x: Array, /, dtype) -> Array:
     >>> astype(np.array([1.5, 2.0]), "int64")
     array([1, 2])
     """
-    dtype = backend_of(unwrap(x)).dtype(dtype)
+    dtype = dtype_on(backend_of(unwrap(x)), dtype)
     if x.dtype == dtype:
         return x
     return cast(x if is_floating(dtype) and is_floating(x.dtype) else detach(x), dtype=dtype)

@@ -12,7 +12,7 @@ from ..core.dtypes import default_dtype, is_floating
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import Handle, Leaf, unwrap, wrap
 from ..core.op import Array, primitive
-from .conversion import astype, to_device
+from .conversion import astype, dtype_on, to_device
 
 __all__ = [
     "arange", "asarray", "empty", "eye", "full", "full_like", "linspace", "ones", "ones_like", "tensor", "zeros",
@@ -134,7 +134,13 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None) -> Any:
 def _made(name: str, device: str | None, dtype: Any, *arguments: Any, **keywords: Any) -> Any:
     """A Tensor of what the function `name` of the device's namespace makes."""
     backend = device_backend(device or "cpu")
-    array = getattr(backend.xp, name)(*arguments, dtype=backend.dtype(dtype), **keywords)
+    dtype = dtype_on(backend, dtype)
+    try:
+        array = getattr(backend.xp, name)(*arguments, dtype=dtype, **keywords)
+    except (ValueError, ZeroDivisionError) as error:
+        raise ShapeError(f"{name}: got {', '.join(map(repr, arguments))}; {error}.") from error
+    except TypeError as error:
+        raise DTypeError(f"{name}: got {', '.join(map(repr, arguments))}; {error}.") from error
     return wrap(array if device is None else backend.asarray(array, device=device), None)
 
 
@@ -243,4 +249,4 @@ def full_like(xp, x: Array, /, fill_value: float, *, dtype: Any = None) -> Array
 
 
 def _dtype_for(x: Any, dtype: Any) -> Any:
-    return dtype if dtype is None else backend_of(x).dtype(dtype)
+    return dtype if dtype is None else dtype_on(backend_of(x), dtype)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from ..core.axes import axes_of, wrong_axis
+from ..core.axes import axes_of, shape_of, wrong_axis
 from ..core.backend import backend_of
 from ..core.dtypes import is_floating
 from ..core.errors import DTypeError
@@ -124,7 +124,7 @@ def _explain_range(shape: tuple[int, ...], axis: int, indices: Any) -> str | Non
 @primitive(
     x=lambda g, x_shape, index: scatter(g, index=index, shape=x_shape),
     shapes="any",
-    explain=lambda x, /, *, index: _explain_index(tuple(x.shape), index),
+    explain=lambda x, /, *, index: _explain_index(shape_of(x), index),
 )
 def getitem(xp, x: Array, *, index: Any) -> Array:
     """The elements of x at an index, `x[index]`, with all of NumPy's basic and advanced indexing.
@@ -156,7 +156,7 @@ def scatter(xp, x: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
 
 
 def _explain_set(x: Array, v: Array, /, *, index: Any) -> str | None:
-    message = _explain_index(tuple(x.shape), index)
+    message = _explain_index(shape_of(x), index)
     if message is None:
         target = tuple(backend_of(x).getitem(x, index).shape)
         message = f"x[i] is {target} and v is {tuple(getattr(v, 'shape', ()))}; v must broadcast to x[i]."
@@ -210,13 +210,13 @@ def survives(xp, x: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
 
 
 def _explain_take(x: Array, indices: Array, /, *, axis: int | None = None) -> str | None:
-    shape = tuple(x.shape) if axis is not None else (product(x.shape),)
+    shape = shape_of(x) if axis is not None else (product(shape_of(x)),)
     message = wrong_axis(len(shape), axis)
-    if message is None and not _is_index_dtype(indices.dtype):
+    if message is None and not _is_index_dtype(getattr(indices, "dtype", "int")):
         message = f"indices have dtype {indices.dtype}; integers are required."
     if message is None:
         message = _explain_range(shape, 0 if axis is None else axis % len(shape), indices)
-    return message and f"x is {tuple(x.shape)} and axis={axis}; {message}"
+    return message and f"x is {shape_of(x)} and axis={axis}; {message}"
 
 
 def _take_rule(g: Array, x_shape: tuple, indices: Array, axis: int | None) -> Array:
@@ -241,21 +241,21 @@ def take(xp, x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
     if axis is None:
         x, axis = xp.reshape(x, (-1,)), 0
     axis = axes_of(axis, len(x.shape))[0]
-    taken = xp.take(x, xp.reshape(indices, (-1,)), axis=axis)
-    return xp.reshape(taken, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+    taken = xp.take(x, xp.reshape(xp.asarray(indices), (-1,)), axis=axis)
+    return xp.reshape(taken, (*x.shape[:axis], *shape_of(indices), *x.shape[axis + 1 :]))
 
 
 def _explain_along(x: Array, indices: Array, /, *, axis: int) -> str | None:
-    shape = tuple(x.shape)
+    shape = shape_of(x)
     message = wrong_axis(len(shape), axis)
-    if message is None and len(indices.shape) != len(shape):
-        message = f"indices are {tuple(indices.shape)}; they must have as many axes as x."
-    elif message is None and not _is_index_dtype(indices.dtype):
+    if message is None and len(shape_of(indices)) != len(shape):
+        message = f"indices are {shape_of(indices)}; they must have as many axes as x."
+    elif message is None and not _is_index_dtype(getattr(indices, "dtype", "int")):
         message = f"indices have dtype {indices.dtype}; integers are required."
     elif message is None:
         message = _explain_range(shape, axis % len(shape), indices)
     if message is None:
-        message = f"indices are {tuple(indices.shape)}; they must broadcast with x in every other axis."
+        message = f"indices are {shape_of(indices)}; they must broadcast with x in every other axis."
     return f"x is {shape} and axis={axis}; {message}"
 
 

@@ -8,7 +8,7 @@ from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .convolution import Geometry, Pair, pair
 from .creation import ones_like
-from .movement import pad
+from .joining import pad
 from .reductions import max, sum
 
 __all__ = ["avg_pool2d", "fold2d", "max_pool2d", "unfold2d"]

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy
 
+from ..core.backend import BACKENDS
 from ..core.dtypes import default_dtype
-from ..core.errors import DTypeError, ShapeError
+from ..core.errors import DTypeError, ShapeError, StateError
+from .conversion import dtype_on
 from .creation import tensor
 
 __all__ = ["Generator", "default_generator", "manual_seed"]
@@ -43,14 +45,14 @@ class Generator:
 
         dtype : floating-point; default: the default dtype, float32.
         """
-        made = self._numpy.random(shape, dtype=_made_as(dtype))
+        made = self._numpy.random(_checked(shape), dtype=_made_as(dtype))
         return _finish(made * (high - low) + low, dtype, device)
 
     def normal(
         self, shape: Shape = (), *, mean: float = 0.0, std: float = 1.0, dtype: Any = None, device: str | None = None
     ) -> Any:
         """Numbers from the normal distribution with the given mean and standard deviation. `dtype` as for `uniform`."""
-        made = self._numpy.standard_normal(shape, dtype=_made_as(dtype))
+        made = self._numpy.standard_normal(_checked(shape), dtype=_made_as(dtype))
         return _finish(made * std + mean, dtype, device)
 
     def integers(
@@ -63,11 +65,11 @@ class Generator:
         first, end = (0, low) if high is None else (low, high)
         if end <= first:
             raise ShapeError(f"integers: low is {first} and high is {end}; high must be greater than low.")
-        return _finish(self._numpy.integers(first, end, shape), dtype, device)
+        return _finish(self._numpy.integers(first, end, _checked(shape)), dtype, device)
 
     def permutation(self, n: int, *, device: str | None = None) -> Any:
         """The integers from 0 to n - 1 in random order."""
-        return _finish(self._numpy.permutation(n), None, device)
+        return _finish(self._numpy.permutation(_checked(n)), None, device)
 
     def bernoulli(self, p: float, shape: Shape = (), *, device: str | None = None) -> Any:
         """Booleans that are true with probability p.
@@ -76,7 +78,7 @@ class Generator:
         """
         if not 0 <= p <= 1:
             raise ShapeError(f"bernoulli: p is {p}; a probability from 0 to 1 is required.")
-        return _finish(self._numpy.random(shape, dtype="float32") < p, None, device)
+        return _finish(self._numpy.random(_checked(shape), dtype="float32") < p, None, device)
 
     def spawn(self, n: int) -> list[Generator]:
         """`n` new generators, independent of each other and of this one, which moves on."""
@@ -99,7 +101,10 @@ class Generator:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state_dict` was called, bit for bit."""
+        """Go on from where `state_dict` was called, bit for bit. StateError if an entry is missing."""
+        missing = [name for name in self.state_dict() if name not in state]
+        if missing:
+            raise StateError(f"Generator: the state lacks {', '.join(missing)}; it must come from state_dict().")
         words = {name: numpy.asarray(state[name], dtype="uint64") for name in ("counter", "key", "buffer")}
         self._numpy.bit_generator.state = {
             "bit_generator": "Philox",
@@ -111,9 +116,16 @@ class Generator:
         }
 
 
-def _made_as(dtype: Any) -> str:
+def _checked(shape: Shape) -> Shape:
+    lengths = shape if isinstance(shape, (tuple, list)) else (shape,)
+    if any(not hasattr(n, "__index__") or n < 0 for n in lengths):
+        raise ShapeError(f"random: shape is {shape!r}; an integer or a tuple of them is required, none negative.")
+    return shape
+
+
+def _made_as(dtype: Any) -> Any:
     """The dtype in which numbers are drawn: float64 if that is asked for, else float32."""
-    wanted = numpy.dtype(default_dtype() if dtype is None else getattr(dtype, "name", dtype))
+    wanted = dtype_on(BACKENDS["numpy"], default_dtype() if dtype is None else dtype)
     if wanted.kind not in "fV":
         raise DTypeError(f"random: dtype is {wanted}; a floating-point dtype is required.")
     return "float64" if wanted == numpy.float64 else "float32"

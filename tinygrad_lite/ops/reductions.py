@@ -6,13 +6,14 @@ import builtins
 from math import inf, nan
 from math import prod as product
 
-from ..core.axes import Axis, axes_of, wrong_axis
+from ..core.axes import Axis, axes_of, shape_of, wrong_axis
 from ..core.dtypes import is_floating
 from ..core.op import Array, primitive
 from .comparison import equal, isnan, logical_or, where
 from .conversion import cast, detach
 from .elementwise import exp
-from .movement import broadcast_to, concat, crop, flip, moveaxis, pad, reshape
+from .joining import concat, crop, pad
+from .movement import broadcast_to, flip, moveaxis, reshape
 
 __all__ = [
     "all", "any", "argmax", "argmin", "cumulative_sum", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var",
@@ -33,7 +34,7 @@ def _count(shape: tuple[int, ...], axis: Axis) -> int:
 
 
 def _explain(x: Array, /, *, axis: Axis = None, **_) -> str | None:
-    shape = tuple(x.shape)
+    shape = shape_of(x)
     message = wrong_axis(len(shape), axis)
     if message is None and _count(shape, axis) == 0:
         message = "there is no element to choose from along the reduced axes; give at least one."
@@ -281,8 +282,8 @@ def logsumexp(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Arr
 
 
 def _explain_scan(x: Array, /, *, axis: int | None = None, **_) -> str | None:
-    if axis is None and len(x.shape) != 1:
-        return f"x is {tuple(x.shape)} and axis=None; an axis is required unless x has one axis."
+    if axis is None and len(shape_of(x)) != 1:
+        return f"x is {shape_of(x)} and axis=None; an axis is required unless x has one axis."
     return _explain_one_axis(x, axis=axis)
 
 

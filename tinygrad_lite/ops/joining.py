@@ -1,0 +1,157 @@
+"""Operations that join arrays, cut them, add borders and take them off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+from ..core.axes import axes_of, shape_of, wrong_axis
+from ..core.errors import ShapeError
+from ..core.op import Array, primitive
+from .movement import reshape, squeeze
+
+__all__ = ["concat", "crop", "pad", "split", "stack", "unstack"]
+
+
+def _explain_concat(*arrays: Array, axis: int | None) -> str:
+    return _explain_joint(arrays, axis, 0, "their shapes must agree on every axis but the joined one.")
+
+
+def _explain_stack(*arrays: Array, axis: int) -> str:
+    return _explain_joint(arrays, axis, 1, "their shapes must be equal.")
+
+
+def _explain_joint(arrays: tuple, axis: int | None, added: int, law: str) -> str:
+    if not arrays:
+        return "got no arrays; at least one is required."
+    shapes = [shape_of(array) for array in arrays]
+    message = wrong_axis(len(shapes[0]) + added, axis) or law
+    return f"the arrays are {', '.join(map(str, shapes))} and axis={axis}; {message}"
+
+
+def _concat_rule(g: Array, arrays_shape: tuple, axis: int | None) -> list[Array]:
+    lengths = [prod(shape) if axis is None else shape[axis] for shape in arrays_shape]
+    ends = [sum(lengths[: i + 1]) for i in range(len(lengths) - 1)]
+    parts = split(g, ends, axis=axis or 0)
+    return [reshape(part, shape) for part, shape in zip(parts, arrays_shape, strict=True)] if axis is None else parts
+
+
+@primitive(arrays=_concat_rule, shapes="any", explain=_explain_concat)
+def concat(xp, *arrays: Array, axis: int | None = 0) -> Array:
+    """The arrays joined along an existing axis; with `axis=None` they are flattened first.
+
+    Raises ShapeError if they differ in another axis.
+
+    >>> concat([np.array([1.0, 2.0]), np.array([3.0])])
+    array([1., 2., 3.])
+    """
+    return xp.concat(arrays, axis=axis)
+
+
+@primitive(arrays=lambda g, axis: unstack(g, axis=axis), shapes="any", explain=_explain_stack)
+def stack(xp, *arrays: Array, axis: int = 0) -> Array:
+    """The arrays, of equal shape, joined along a new axis, which lies at `axis` in the result.
+
+    >>> stack([np.array([1.0, 2.0]), np.array([3.0, 4.0])], axis=1)
+    array([[1., 3.],
+           [2., 4.]])
+    """
+    if any(isinstance(array, (int, float)) for array in arrays):
+        dtype = xp.result_type(*arrays)
+        arrays = tuple(xp.asarray(array, dtype=dtype) for array in arrays)
+    return xp.stack(arrays, axis=axis)
+
+
+def split(x: Array, /, indices_or_sections: int | Sequence[int], *, axis: int = 0) -> list[Array]:
+    """x cut along an axis into equal sections, or at the given indices.
+
+    indices_or_sections : a number of sections, which must divide the axis; or the indices at which to cut.
+
+    Raises ShapeError if the sections would not be equal.
+
+    >>> split(np.arange(6.0), 3)
+    [array([0., 1.]), array([2., 3.]), array([4., 5.])]
+    """
+    (axis,) = axes_of(axis, len(x.shape), "split")
+    length = x.shape[axis]
+    if isinstance(indices_or_sections, int):
+        n = indices_or_sections
+        if n < 1 or length % n:
+            raise ShapeError(
+                f"split: x is {tuple(x.shape)} and axis {axis} of length {length} cannot be cut into {n} equal "
+                f"sections; give a divisor of the length, or the indices at which to cut."
+            )
+        bounds = [i * (length // n) for i in range(n + 1)]
+    else:
+        bounds = [0, *indices_or_sections, length]
+    return [_section(x, axis, start, stop) for start, stop in pairwise(bounds)]
+
+
+def _section(x: Array, axis: int, start: int, stop: int) -> Array:
+    """x[start:stop] along `axis`, with the meaning that Python's slices give to bounds outside the axis."""
+    length = x.shape[axis]
+    start, stop, _ = slice(start, stop).indices(length)
+    widths = [(0, 0)] * len(x.shape)
+    widths[axis] = (start, length - stop) if stop > start else (0, length)
+    return crop(x, tuple(widths))
+
+
+def unstack(x: Array, *, axis: int = 0) -> tuple[Array, ...]:
+    """The subarrays of x along an axis, which they no longer have.
+
+    >>> unstack(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    (array([1., 3.]), array([2., 4.]))
+    """
+    (axis,) = axes_of(axis, len(x.shape), "unstack")
+    return tuple(squeeze(_section(x, axis, i, i + 1), axis=axis) for i in range(x.shape[axis]))
+
+
+def _widths(pad_width, ndim: int) -> Any:
+    """NumPy's forms of pad_width as one pair per axis: a number, (before, after), or one pair (or number) per axis."""
+    if isinstance(pad_width, int):
+        return ((pad_width, pad_width),) * ndim
+    entries = [(entry,) if isinstance(entry, int) else tuple(entry) for entry in pad_width]
+    if len(entries) == 2 and all(isinstance(entry, int) for entry in pad_width):
+        entries = [tuple(pad_width)]
+    pairs = [entry * 2 if len(entry) == 1 else entry for entry in entries]
+    pairs = pairs * ndim if len(pairs) == 1 else pairs
+    if len(pairs) != ndim or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
+        raise ValueError
+    return tuple(pairs)
+
+
+def _explain_pad(x: Array, /, pad_width, **_) -> str:
+    return (
+        f"x is {shape_of(x)} and pad_width is {pad_width!r}; it must be a number, (before, after), or "
+        f"{len(shape_of(x))} such pairs, none of them negative, and to be cut off no more than there is."
+    )
+
+
+@primitive(x=lambda g, pad_width: crop(g, pad_width), shapes="any", explain=_explain_pad)
+def pad(xp, x: Array, /, pad_width, *, value: float = 0.0) -> Array:
+    """x with `value` added around it.
+
+    pad_width : the number of added elements: one for all sides, `(before, after)` for all axes, or a pair per axis.
+
+    >>> pad(np.array([1.0, 2.0]), (1, 2))
+    array([0., 1., 2., 0., 0.])
+    """
+    widths = _widths(pad_width, len(x.shape))
+    out = xp.full(tuple(a + n + b for n, (a, b) in zip(x.shape, widths, strict=True)), value, dtype=x.dtype)
+    out[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True))] = x
+    return out
+
+
+@primitive(x=lambda g, pad_width: pad(g, pad_width), shapes="any", explain=_explain_pad)
+def crop(xp, x: Array, /, pad_width) -> Array:
+    """x without its outer elements: `crop(pad(x, w), w)` is x. `pad_width` as for `pad`.
+
+    >>> crop(np.arange(5.0), (1, 2))
+    array([1., 2.])
+    """
+    widths = _widths(pad_width, len(x.shape))
+    if any(a + b > n for n, (a, b) in zip(x.shape, widths, strict=True)):
+        raise ValueError
+    return x[tuple(slice(a, n - b) for n, (a, b) in zip(x.shape, widths, strict=True))]
