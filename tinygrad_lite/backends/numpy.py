@@ -36,28 +36,25 @@ class NumpyBackend(Backend):
         target[index] = values
 
     def scatter_add(self, target: Any, index: Any, values: Any) -> None:
-        if isinstance(index, tuple) and len(index) == 1:
-            (index,) = index
-        if _names_rows(index, target):
-            # add.at is four times as fast with one flat index as with rows.
-            shape = (*index.shape, *target.shape[1:])
+        rows = _rows(index, target)
+        if rows is not None:
+            # add.at is several times as fast with one flat index as with rows.
             width = target[:1].size
-            rows = numpy.where(index < 0, index + len(target), index).astype(numpy.intp)
+            values = numpy.broadcast_to(values, (*rows.shape, *target.shape[1:])).reshape(-1)
             index = (rows.reshape(-1, 1) * width + numpy.arange(width)).reshape(-1)
-            values = numpy.broadcast_to(values, shape).reshape(-1)
             target = target.reshape(-1)
         numpy.add.at(target, index, values)
 
 
-def _names_rows(index: Any, target: numpy.ndarray) -> bool:
-    """Whether the index is one array of integers, in range from below, for the first of several axes."""
-    return (
-        isinstance(index, numpy.ndarray)
-        and index.dtype.kind in "iu"
-        and target.ndim > 1
-        and target.flags.c_contiguous
-        and (index.size == 0 or index.min() >= -len(target))
-    )
+def _rows(index: Any, target: numpy.ndarray) -> numpy.ndarray | None:
+    """The index counted from 0, if it is one array of integers, in range from below, for the first of several axes."""
+    if isinstance(index, tuple) and len(index) == 1:
+        (index,) = index
+    if not isinstance(index, numpy.ndarray) or index.dtype.kind not in "iu":
+        return None
+    if target.ndim < 2 or not target.flags.c_contiguous or (index.size and index.min() < -len(target)):
+        return None
+    return numpy.where(index < 0, index + len(target), index).astype(numpy.intp)
 
 
 register_backend(NumpyBackend())
