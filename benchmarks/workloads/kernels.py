@@ -50,6 +50,11 @@ CALLS: dict[str, dict[str, Call]] = {
         "1 M": _call(_mask(M), (M,), (M,)),
         "16 M, or 0": _call(_mask(16 * M), (16 * M,), 0.0),
     },
+    "gelu": {
+        "1 M, tanh": _call((M,), approximate="tanh"),
+        "1 M, exact": _call((M,)),
+        "16 M, tanh": _call((16 * M,), approximate="tanh"),
+    },
     "sum": {"64": _call((64,)), "32 x 64 over rows": _call((32, 64), axis=0), "16 M": _call((16 * M,))},
     "mean": {"64": _call((64,)), "32 x 64 over rows": _call((32, 64), axis=0), "16 M": _call((16 * M,))},
     "broadcast_to": {"64 to 32 x 64": _call((64,), shape=(32, 64))},
@@ -92,8 +97,15 @@ def _elementwise(op: Any) -> Mapping[str, Call | None]:
     """Calls of an operation on arrays of any shapes; for another, one entry that stands for its lack."""
     if op.shapes != "elementwise":
         return {"no call given": None}
-    sizes = {"64": 64, "4096": 4096, "16 M": 16 * M}
-    return {title: _call(*[(size,)] * len(op.arrays)) for title, size in sizes.items()}
+    sizes = {"64": 64, "4096": 4096, "1 M": M, "16 M": 16 * M}
+    taken = {title: size for title, size in sizes.items() if _taken(op, size)}
+    return {title: _call(*[(size,)] * len(op.arrays)) for title, size in (taken or sizes).items()}
+
+
+def _taken(op: Any, size: int) -> bool:
+    """Whether one of the operation's kernels is for arrays of this size, many being worth it only for large ones."""
+    arrays = [np.empty(size, dtype=np.float32)] * len(op.arrays)
+    return any(kernel.when(*arrays) for kernel in op.kernels.get("numpy", ()))
 
 
 class KernelWorkload(Workload):
