@@ -23,7 +23,15 @@ from .core.dtypes import (
     uint32,
     uint64,
 )  # fmt: skip
-from .core.errors import BackendError, DeclarationError, DTypeError, GradientError, ShapeError, TinygradLiteError
+from .core.errors import (
+    BackendError,
+    DeclarationError,
+    DTypeError,
+    GradientError,
+    ShapeError,
+    StateError,
+    TinygradLiteError,
+)  # fmt: skip
 from .core.graph import enable_grad, no_grad, set_grad_enabled
 from .core.op import OPS, composite, kernel, primitive
 from .ops import *

@@ -222,8 +222,8 @@ class Tensor(Handle):
     # Moving and converting
 
     def to(self, device: str) -> Tensor:
-        """The tensor on the device called `device`, `"cpu"` or `"cuda:1"`; itself if it is there. Differentiable."""
-        if device_backend(device).owns_device(self.device) and device in (self.device, self.device.partition(":")[0]):
+        """The tensor on a device: `"cpu"`, `"cuda"` (the first GPU), `"cuda:1"`; itself if there. Differentiable."""
+        if device_backend(device).full_name(device) == self.device:
             return self
         return ops.to_device(self, device=device)
 

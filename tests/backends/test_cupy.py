@@ -91,6 +91,8 @@ def test_arrays_of_the_second_device_stay_there():
         assert cuda.device_of(array) == "cuda:1"
         assert cuda.device_of(cuda.asarray(array, dtype=np.float32)) == "cuda:1"
         assert cuda.device_of(cuda.copy(array)) == "cuda:1"
+        there = tl.Tensor(array)
+        assert there.to("cuda:1") is there and there.to("cuda").device == there.cuda().device == "cuda:0"
         assert cuda.device_of(cuda.asarray(array, device="cuda")) == "cuda:0"
         assert cupy.cuda.Device().id == 0
 

@@ -54,6 +54,9 @@ class CupyBackend(Backend):
     def device_of(self, array: Any) -> str:
         return f"cuda:{array.device.id}"
 
+    def full_name(self, device: str) -> str:
+        return f"cuda:{self._index(device)}"
+
     def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
         if device is not None:
             with cupy.cuda.Device(self._index(device)):

@@ -51,6 +51,10 @@ class Backend:
         """The name of the device that holds `array`."""
         return self.default_device
 
+    def full_name(self, device: str) -> str:
+        """The name by which `device_of` reports the device called `device`."""
+        return device
+
     def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
         """`value` as an array of this backend; NumPy arrays and Python numbers are transferred, own arrays kept."""
         return self.xp.asarray(value, dtype=dtype)
