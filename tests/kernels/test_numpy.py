@@ -117,3 +117,16 @@ def test_max_pool2d(options):
     x[0, 0, :3, :3] = nan
     x[1, 0, :6, :6] = -inf
     agrees("max_pool2d", x, **options)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_in_several_blocks(approximate):
+    x = normal(3, 40_001) * 4
+    x[0, :4] = [-1000, 1000, 0, -1e-20]
+    agrees("gelu", x, approximate=approximate)
+    agrees("gelu", x[:, ::-1].T, approximate=approximate)
+    assert not OPS["gelu"].kernels["numpy"][0].when(x, approximate="other")
+
+
+def test_erf_in_several_blocks():
+    agrees("erf", (normal(40_001, 3) * 4).T, rtol=0)
