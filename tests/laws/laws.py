@@ -252,6 +252,7 @@ def composed(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> 
 @law
 def kernel_equals_definition(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
     """Each NumPy kernel that accepts the call has the value and the gradients of the definition."""
+    statics = {**op_defaults(op), **statics}
     for kernel in op.kernels.get("numpy", ()):
         if not called(kernel.when, arrays, statics):
             continue

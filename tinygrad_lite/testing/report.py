@@ -87,7 +87,7 @@ class GradientCheckError(AssertionError, TinygradLiteError):
 
 def _table(rows: Sequence[Comparison]) -> list[str]:
     head = ("input", "direction", "order", "mode", "expected", "got", "error", "tolerance", "")
-    cells = [head]
+    cells: list[tuple[str, ...]] = [head]
     for row in rows:
         numbers = [f"{row.expected:.9g}", f"{row.got:.9g}", f"{row.error:.2g}", f"{row.tolerance:.2g}"]
         verdict = "" if row.verdict == "ok" else row.verdict

@@ -113,9 +113,8 @@ def arrays(
     domain : where the values may lie; they keep a distance from its bounds, and from each of `kinks`.
     layouts : which of `LAYOUTS` the array may have in memory.
     """
-    if shape is None or isinstance(shape, st.SearchStrategy):
-        shape = draw(shapes() if shape is None else shape)
-    (array,) = separated_arrays([shape], draw(generators()), domain=domain, kinks=kinks)
+    chosen = draw(shapes()) if shape is None else draw(shape) if isinstance(shape, st.SearchStrategy) else shape
+    (array,) = separated_arrays([chosen], draw(generators()), domain=domain, kinks=kinks)
     return laid_out(array.astype(dtype), draw(st.sampled_from(layouts)) if len(layouts) > 1 else layouts[0])
 
 
@@ -133,12 +132,11 @@ def integer_arrays(
     draw, shape: tuple[int, ...] | st.SearchStrategy[tuple[int, ...]], low: int, high: int, *, unique: bool = False
 ) -> np.ndarray:
     """int64 arrays of values from `low` to `high` - 1; all different if `unique`."""
-    if isinstance(shape, st.SearchStrategy):
-        shape = draw(shape)
+    chosen = draw(shape) if isinstance(shape, st.SearchStrategy) else shape
     rng = draw(generators())
     if unique:
-        return rng.choice(np.arange(low, high), size=math.prod(shape), replace=False).reshape(shape)
-    return rng.integers(low, high, size=shape)
+        return rng.choice(np.arange(low, high), size=math.prod(chosen), replace=False).reshape(chosen)
+    return rng.integers(low, high, size=chosen)
 
 
 @st.composite
