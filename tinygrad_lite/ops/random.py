@@ -5,6 +5,7 @@ All numbers are made in main memory and then moved, so that a seed means the sam
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy
@@ -137,12 +138,10 @@ def _finish(made: Any, dtype: Any, device: str | None) -> Any:
     return tensor(made, dtype=dtype, device=device)
 
 
-_default = Generator()
-
-
+@cache  # made when it is first needed: numpy.random is a tenth of what importing NumPy costs
 def default_generator() -> Generator:
     """The generator that draws where no `rng` is given."""
-    return _default
+    return Generator()
 
 
 def manual_seed(seed: int) -> Generator:
@@ -151,12 +150,13 @@ def manual_seed(seed: int) -> Generator:
     >>> manual_seed(0) is default_generator()
     True
     """
-    _default.seed(seed)
-    return _default
+    generator = default_generator()
+    generator.seed(seed)
+    return generator
 
 
 def _chosen(rng: Generator | None) -> Generator:
-    return _default if rng is None else rng
+    return default_generator() if rng is None else rng
 
 
 def uniform(shape: Shape = (), *, rng: Generator | None = None, **options: Any) -> Any:
