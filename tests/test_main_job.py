@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
+from tests.backends import fake_cupy
 from tinygrad_lite import data, io, train
 from tinygrad_lite.__main__ import main
 from tinygrad_lite.train.digits import MODELS, SPLIT_SEED
@@ -126,6 +127,16 @@ def test_device_without_gpu_ends_with_one_line(tmp_path):
     done = job("--device", "cuda", cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and "argument --device: device 'cuda'" in done.stderr
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_runs_on_a_stand_in_for_a_gpu(model, tmp_path, capsys):
+    """It refuses NumPy arrays and hidden transfers, so data, training and measuring move what must be moved."""
+    with fake_cupy.installed():
+        status = main(["--device", "cuda", "--model", model, "--epochs", "1", "--out", str(tmp_path)])
+    assert status == 0
+    assert "on cuda" in capsys.readouterr().out
+    io.load_weights(tmp_path / "weights.safetensors", MODELS[model]())
 
 
 @pytest.mark.gpu
