@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import numpy
 
 __all__ = ["digits"]
@@ -22,5 +20,7 @@ def digits() -> tuple[numpy.ndarray, numpy.ndarray]:
     >>> images.shape, labels[:3]
     ((1797, 8, 8), array([0, 1, 2]))
     """
+    from importlib.resources import files  # 10 to 30 ms, too long at import
+
     with files("tinygrad_lite.data").joinpath("files/digits.npz").open("rb") as file, numpy.load(file) as archive:
         return archive["images"].astype(numpy.float32) / 16, archive["labels"].astype(numpy.int64)
