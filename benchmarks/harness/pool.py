@@ -194,7 +194,7 @@ class Pool:
     def _imports(
         self, group: str, workload: Workload, columns: dict[str, str], result: Result, progress: Callable[[str], None]
     ) -> None:
-        """Seconds in fresh processes, after one for each column that does not count: it writes bytecode, as pip does."""
+        """Seconds in fresh processes. The first of each column does not count; it writes bytecode, as pip does."""
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         for i in range(self.settings.rounds + 1):
             progress(f"round {i} of {self.settings.rounds}")

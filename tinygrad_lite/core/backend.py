@@ -171,7 +171,7 @@ def common_backend(op: str, types: tuple[type, ...]) -> Backend:
 
 def backend_of(array: Any) -> Backend:
     """The backend that `array` belongs to; NumPy's for Python and NumPy scalars."""
-    return common_backend("backend_of", (type(array),))
+    return _BY_TYPE.get(type(array)) or common_backend("backend_of", (type(array),))
 
 
 def device_backend(device: str) -> Backend:

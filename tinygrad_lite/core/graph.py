@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import linecache
 import os
 import sys
 import weakref
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy
 
@@ -29,6 +30,9 @@ __all__ = [
     "set_grad_enabled",
 ]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _recording: ContextVar[bool] = ContextVar("tinygrad_lite_recording", default=True)
 grad_enabled = _recording.get
 """Whether operations record; each thread and each asynchronous task has its own setting."""
@@ -37,22 +41,34 @@ next_birth = itertools.count(1).__next__
 """The order of events: nodes and writes take consecutive numbers, so a node's parents have smaller ones."""
 
 
-@contextmanager
-def set_grad_enabled(enabled: bool):
-    """Within the `with` block (or decorated function) operations record if `enabled`, and do not otherwise."""
-    token = _recording.set(enabled)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
+class set_grad_enabled:
+    """Within the `with` block, or in the decorated function, operations record if `enabled`, and do not otherwise."""
+
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = enabled
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(_recording.set(self._enabled))
+
+    def __exit__(self, *exception: object) -> None:
+        _recording.reset(self._tokens.pop())
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def decorated(*args: P.args, **kwargs: P.kwargs) -> R:
+            with set_grad_enabled(self._enabled):
+                return function(*args, **kwargs)
+
+        return decorated
 
 
-def no_grad():
+def no_grad() -> set_grad_enabled:
     """Within the `with` block, or in the decorated function, nothing is recorded: no gradients, less memory."""
     return set_grad_enabled(False)
 
 
-def enable_grad():
+def enable_grad() -> set_grad_enabled:
     """Within the `with` block, or in the decorated function, operations record, even inside `no_grad`."""
     return set_grad_enabled(True)
 

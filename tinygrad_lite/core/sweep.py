@@ -69,7 +69,7 @@ def sweep(
             held = grads[node]
             grads[node] = cotangent if held is None else held + cotangent
     given = {id(cotangent) for _, cotangent in roots}
-    older_than_write = bool(order) and _oldest_birth(order) < graph.last_write
+    older_than_write = graph.last_write > 0 and _oldest_birth(order) < graph.last_write
     with set_grad_enabled(create_graph):
         for node in order:
             g = grads[node]
