@@ -1,7 +1,7 @@
 """Automatic differentiation for NumPy and CuPy arrays, and a neural-network library on top of it."""
 
 from . import autodiff as autograd
-from . import backends, kernels, nn, ops, optim, regularizers
+from . import backends, data, io, kernels, nn, ops, optim, regularizers, train
 from .autodiff.recompute import checkpoint
 from .autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .core.domain import Interval
