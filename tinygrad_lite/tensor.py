@@ -168,7 +168,8 @@ class Tensor(Handle):
         return numpy.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        op = OPS.get(_UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__))
+        name: str = ufunc.__name__
+        op = OPS.get(_UFUNC_NAMES.get(name, name))
         if op is None or method != "__call__" or kwargs:
             raise DTypeError(
                 f"numpy.{ufunc.__name__}: no differentiable counterpart for this call on Tensors; use the functions of "

@@ -41,7 +41,7 @@ class _Call:
         with enable_grad():
             self.inputs = [self._input(value) for value in self.given]
             self.out = function(*unflatten(tuple(primals), iter(self.inputs)), **(rest or {}))
-        self.nodes: list[Node] = [value.node for value in self.inputs]
+        self.nodes: list[Any] = [value.node for value in self.inputs]
         for node in self.nodes:
             if isinstance(node, Leaf):
                 node.internal = True

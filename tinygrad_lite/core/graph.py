@@ -126,7 +126,7 @@ class Leaf(Node):
         self.dtype = array.dtype
         self.birth = next_birth()
         self.hooks = None
-        self.grad = None
+        self.grad: Any = None
         self.internal = False
         self.code, self.lasti = caller(sys._getframe(1))
 
