@@ -62,6 +62,7 @@ class Settings(NamedTuple):
     out: Path = Path("runs/digits")
 
 
+# Chosen on parts of the training images: over four such splits 15 and 20 epochs of the cnn gave the same mean, .986.
 EPOCHS = {"cnn": 15, "mlp": 40}
 
 
