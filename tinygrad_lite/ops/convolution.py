@@ -22,6 +22,11 @@ Pair = tuple[int, int]
 class Geometry:
     """Where the windows of a kernel lie on a padded image; shared by convolution and pooling.
 
+    Images are (c, height, width, n) here: with the batch last, a row of a window is one long run of memory. For small
+    images that halves the time of copying windows, and one product serves the whole batch: convolution and its two
+    gradients take 0.7, 0.7 and 0.3 of the time for 64 images 16 x 8 x 8 and 32 filters 3 x 3 on one core, and 0.8 to 1
+    for 16 images 64 x 32 x 32.
+
     image, kernel, stride, dilation : (height, width) of each. padding : ((top, bottom), (left, right)).
     """
 
@@ -32,9 +37,9 @@ class Geometry:
         self.out = tuple((p - s) // step + 1 for p, s, step in zip(self.padded, spans, stride, strict=True))
         self.stride, self.dilation = stride, dilation
 
-    def matrix(self, channels: int) -> Pair:
-        """The shape of the matrix of all windows of so many channels: a column for each window."""
-        return channels * self.kernel[0] * self.kernel[1], self.out[0] * self.out[1]
+    def matrix(self, channels: int, n: int) -> Pair:
+        """The shape of the matrix of all windows of `n` images with so many channels: a column for each window."""
+        return channels * math.prod(self.kernel), math.prod(self.out) * n
 
     def windows(self) -> list[tuple[int, int, slice, slice]]:
         """For each element of the kernel, its position and the rows and columns of the padded image that it meets."""
@@ -45,35 +50,47 @@ class Geometry:
         return [(i, j, rows, columns) for i, rows in enumerate(slices[0]) for j, columns in enumerate(slices[1])]
 
     def pad(self, xp: Any, x: Any, value: float = 0.0) -> Any:
-        """The images x, (n, c, height, width), with a border of `value`."""
-        if self.padded == self.image:
+        """The images x with a border of `value`, in C order."""
+        if self.padded == self.image and x.shape[3] == 1:
             return x
-        padded = xp.full((*x.shape[:2], *self.padded), value, dtype=x.dtype)
+        # Also without a border a batch is copied: its images may lie one after another, and then the many copies of
+        # windows from there would be slow (3 times, for 64 images 16 x 8 x 8 and windows 3 x 3).
+        padded = xp.full((x.shape[0], *self.padded, x.shape[3]), value, dtype=x.dtype)
         padded[self._inside()] = x
         return padded
 
     def crop(self, padded: Any) -> Any:
         """The inverse of `pad`."""
-        return padded if self.padded == self.image else padded[self._inside()]
+        return padded[self._inside()]
 
     def _inside(self) -> tuple:
         (top, _), (left, _) = self.padding
-        return (..., slice(top, top + self.image[0]), slice(left, left + self.image[1]))
+        return slice(None), slice(top, top + self.image[0]), slice(left, left + self.image[1]), slice(None)
 
     def gather(self, xp: Any, x: Any, value: float = 0.0) -> Any:
-        """The elements under each window: (n, c, height, width) becomes (n, c, kernel, kernel, rows, columns)."""
+        """The elements under each window: (c, height, width, n) becomes (c, kh, kw, rows, columns, n)."""
         padded = self.pad(xp, x, value)
-        columns = xp.empty((*x.shape[:2], *self.kernel, *self.out), dtype=x.dtype)
+        columns = xp.empty((x.shape[0], *self.kernel, *self.out, x.shape[3]), dtype=x.dtype)
         for i, j, rows, cols in self.windows():
-            columns[:, :, i, j, ...] = padded[:, :, rows, cols]
+            columns[:, i, j, ...] = padded[:, rows, cols, :]
         return columns
 
     def scatter(self, xp: Any, columns: Any) -> Any:
         """The adjoint of `gather`: every element is added where it came from."""
-        padded = xp.zeros((*columns.shape[:2], *self.padded), dtype=columns.dtype)
+        padded = xp.zeros((columns.shape[0], *self.padded, columns.shape[5]), dtype=columns.dtype)
         for i, j, rows, cols in self.windows():
-            padded[:, :, rows, cols] += columns[:, :, i, j, ...]
+            padded[:, rows, cols, :] += columns[:, i, j, ...]
         return self.crop(padded)
+
+
+def _batch_last(xp: Any, x: Any) -> Any:
+    """Images (n, c, h, w) as (c, h, w, n)."""
+    return xp.permute_dims(x, (1, 2, 3, 0))
+
+
+def _batch_first(xp: Any, x: Any) -> Any:
+    """The inverse of `_batch_last`. Both are views: what follows keeps the layout until the next convolution."""
+    return xp.permute_dims(x, (3, 0, 1, 2))
 
 
 def pair(op: str, name: str, value: int | Pair, least: int) -> Pair:
@@ -123,9 +140,10 @@ def convolve2d(
              [4., 4.]]]])
     """
     geometry = Geometry(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    columns = xp.reshape(geometry.gather(xp, x), (x.shape[0], groups, *geometry.matrix(w.shape[1])))
+    n = x.shape[0]
+    columns = xp.reshape(geometry.gather(xp, _batch_last(xp, x)), (groups, *geometry.matrix(w.shape[1], n)))
     filters = xp.reshape(w, (groups, w.shape[0] // groups, math.prod(w.shape[1:])))
-    return xp.reshape(xp.matmul(filters, columns), (x.shape[0], w.shape[0], *geometry.out))
+    return _batch_first(xp, xp.reshape(xp.matmul(filters, columns), (w.shape[0], *geometry.out, n)))
 
 
 @primitive(
@@ -152,9 +170,9 @@ def convolve2d_input(
     geometry = Geometry(image, w.shape[2:], stride, padding, dilation)
     n, inputs = y.shape[0], w.shape[1] * groups
     filters = xp.reshape(w, (groups, w.shape[0] // groups, math.prod(w.shape[1:])))
-    cotangents = xp.reshape(y, (n, groups, w.shape[0] // groups, math.prod(geometry.out)))
+    cotangents = xp.reshape(_batch_last(xp, y), (groups, w.shape[0] // groups, math.prod(geometry.out) * n))
     columns = xp.matmul(xp.matrix_transpose(filters), cotangents)
-    return geometry.scatter(xp, xp.reshape(columns, (n, inputs, *geometry.kernel, *geometry.out)))
+    return _batch_first(xp, geometry.scatter(xp, xp.reshape(columns, (inputs, *geometry.kernel, *geometry.out, n))))
 
 
 @primitive(
@@ -179,10 +197,10 @@ def convolve2d_weight(
     """
     geometry = Geometry(x.shape[2:], kernel, stride, padding, dilation)
     n, outputs = x.shape[0], y.shape[1]
-    columns = xp.reshape(geometry.gather(xp, x), (n, groups, *geometry.matrix(x.shape[1] // groups)))
-    cotangents = xp.reshape(y, (n, groups, outputs // groups, math.prod(geometry.out)))
+    columns = xp.reshape(geometry.gather(xp, _batch_last(xp, x)), (groups, *geometry.matrix(x.shape[1] // groups, n)))
+    cotangents = xp.reshape(_batch_last(xp, y), (groups, outputs // groups, math.prod(geometry.out) * n))
     products = xp.matmul(cotangents, xp.matrix_transpose(columns))
-    return xp.reshape(xp.sum(products, axis=0), (outputs, x.shape[1] // groups, *kernel))
+    return xp.reshape(products, (outputs, x.shape[1] // groups, *kernel))
 
 
 @composite(shapes="any")

@@ -26,7 +26,9 @@ def unfold2d(xp, x: Array, *, kernel_size: Pair, stride: Pair) -> Array:
     >>> unfold2d(np.arange(4.0).reshape(1, 1, 2, 2), kernel_size=(1, 2), stride=(1, 1)).shape
     (1, 1, 1, 2, 2, 1)
     """
-    return _windows(x.shape[2:], kernel_size, stride).gather(xp, x)
+    n, c, h, w = x.shape
+    windows = _windows((h, w), kernel_size, stride)
+    return xp.reshape(windows.gather(xp, xp.reshape(x, (n * c, h, w, 1))), (n, c, *windows.kernel, *windows.out))
 
 
 @primitive(
@@ -41,7 +43,9 @@ def fold2d(xp, x: Array, *, image: Pair, stride: Pair) -> Array:
     >>> fold2d(np.ones((1, 1, 1, 2, 1, 2)), image=(1, 3), stride=(1, 1))
     array([[[[1., 2., 1.]]]])
     """
-    return _windows(image, x.shape[2:4], stride).scatter(xp, x)
+    n, c = x.shape[:2]
+    windows = _windows(image, x.shape[2:4], stride)
+    return xp.reshape(windows.scatter(xp, xp.reshape(x, (n * c, *x.shape[2:], 1))), (n, c, *image))
 
 
 @composite(shapes="any")

@@ -21,15 +21,11 @@ def _selects_bits(condition: Any, x: Any, y: Any) -> bool:
     """An array or the number 0.0 on either side, all arrays of one shape and floating-point dtype."""
     if not isinstance(condition, np.ndarray) or condition.size < _WORTH_IT:
         return False
-    if condition.dtype != bool or not condition.flags.c_contiguous:
+    if condition.dtype != bool:
         return False
     arrays = [a for a in (x, y) if not (type(a) is float and a == 0.0)]
     return all(
-        isinstance(a, np.ndarray)
-        and a.shape == condition.shape
-        and a.dtype in _BITS
-        and a.dtype == arrays[0].dtype
-        and a.flags.c_contiguous
+        isinstance(a, np.ndarray) and a.shape == condition.shape and a.dtype in _BITS and a.dtype == arrays[0].dtype
         for a in arrays
     ) and bool(arrays)
 

@@ -35,7 +35,7 @@ def max_pool2d(x: Any, *, kernel_size: Any, stride: Any = None, padding: Any = 0
     """The maximum of views of x, without gathering the windows."""
     sizes = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
     first, *others = _elements(x, sizes)
-    out = first.copy()
+    out = first.copy(order="K")
     for elements in others:
         np.maximum(out, elements, out=out)
     return out, (x, out, sizes)
@@ -52,7 +52,7 @@ def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
     for mask in masks:
         count += mask
     share = g / count if count.max(initial=1) > 1 else g
-    gradient = np.zeros_like(x, order="C")
+    gradient = np.zeros_like(x)
     for mask, elements in zip(masks, _elements(gradient, sizes), strict=True):
         elements[...] = ops.where(mask, share, 0.0)
     return (gradient,)
