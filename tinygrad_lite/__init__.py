@@ -1,7 +1,10 @@
 """Automatic differentiation for NumPy and CuPy arrays, and a neural-network library on top of it."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import autodiff as autograd
-from . import backends, data, io, kernels, nn, ops, optim, regularizers, train
+from . import backends, kernels, nn, ops, optim, regularizers
 from .autodiff.recompute import checkpoint
 from .autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .core.domain import Interval
@@ -37,4 +40,14 @@ from .core.op import OPS, composite, kernel, primitive
 from .ops import *
 from .tensor import Tensor
 
+if TYPE_CHECKING:
+    from . import data, io, testing, train
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # What not every program needs is imported when it is first used; it brings half of the standard library along.
+    if name in ("data", "io", "testing", "train"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

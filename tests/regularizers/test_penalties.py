@@ -95,7 +95,7 @@ def test_they_are_values():
     assert L2(0.1).on(named("a*")) == L2(0.1).on(named("a*")) != L2(0.1).on(named("b*"))
     assert L1(0.1) != L2(0.1)
     assert len({L1(0.1), L1(0.1), L2(0.1).on(matrices)}) == 2
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match=r"does not change; make another with but\(strength=...\)"):
         L1(0.1).strength = 3.0
 
 

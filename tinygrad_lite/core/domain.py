@@ -10,21 +10,17 @@ constant bound, maximum(x, y) gives one half to each of two equal arrays, and ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 __all__ = ["REALS", "Interval"]
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """The open interval from `low` to `high`; `inf` stands for no bound."""
 
     low: float = -inf
     high: float = inf
-
-    def __contains__(self, value: float) -> bool:
-        return self.low < value < self.high
 
 
 REALS = Interval()

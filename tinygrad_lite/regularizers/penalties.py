@@ -11,7 +11,6 @@ For plain gradient descent the two are the same; with momentum or adaptive steps
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 from .. import ops
 from ..autodiff.transforms import grad
 from ..core.op import Array
+from ..core.value import Value
 from ..nn.module import Module, named_tensors
 from ..tensor import Tensor
 from .selection import Selector, as_selector, everything
@@ -28,7 +28,7 @@ __all__ = ["L1", "L2", "Penalty", "Regularizer", "Sum"]
 Named = Sequence[tuple[str, Tensor]]
 
 
-class Regularizer:
+class Regularizer(Value):
     """A sum of penalties. Called on a model it is a scalar; `+`, `*` by a number and `.on` make new ones."""
 
     def terms(self) -> tuple[Penalty, ...]:
@@ -70,11 +70,11 @@ class Regularizer:
         return self * factor
 
 
-@dataclass(frozen=True, repr=False)
 class Sum(Regularizer):
     """Several penalties added up; what `a + b` makes."""
 
-    parts: tuple[Penalty, ...]
+    def __init__(self, parts: tuple[Penalty, ...]) -> None:
+        self.parts = parts
 
     def terms(self) -> tuple[Penalty, ...]:
         return self.parts
@@ -83,7 +83,6 @@ class Sum(Regularizer):
         return " + ".join(map(repr, self.parts))
 
 
-@dataclass(frozen=True, repr=False)
 class Penalty(Regularizer):
     """One penalty, strength * of(w), for each selected parameter w. Subclass it and define `of` for one of your own.
 
@@ -95,15 +94,16 @@ class Penalty(Regularizer):
     Tensor(34., dtype=float32)
     """
 
-    strength: float
-    selector: Selector = everything
-
     elementwise = False
     """Whether `gradient` may be applied to any part of an array alone."""
 
-    def __post_init__(self) -> None:
-        if not self.strength >= 0:
-            raise ValueError(f"{type(self).__name__}: strength is {self.strength}; it must be at least 0.")
+    def __init__(self, strength: float, selector: Selector = everything) -> None:
+        self.strength, self.selector = self._accept(strength), selector
+
+    def _accept(self, strength: float) -> float:
+        if not strength >= 0:
+            raise ValueError(f"{type(self).__name__}: strength is {strength}; it must be at least 0.")
+        return strength
 
     def of(self, w: Array) -> Array:
         """The penalty of one parameter at strength 1, a scalar, written with operations."""
@@ -128,10 +128,10 @@ class Penalty(Regularizer):
 
     def on(self, choice: Callable[[str, Tensor], bool]) -> Penalty:
         chosen = as_selector(choice)
-        return replace(self, selector=chosen if self.selector == everything else self.selector & chosen)
+        return self.but(selector=chosen if self.selector == everything else self.selector & chosen)
 
     def __mul__(self, factor: float) -> Penalty:
-        return replace(self, strength=self.strength * factor)
+        return self.but(strength=self._accept(self.strength * factor))
 
     def __repr__(self) -> str:
         chosen = "" if self.selector == everything else f".on({self.selector!r})"
@@ -172,11 +172,11 @@ class L2(Penalty):
         return w
 
 
-@dataclass(frozen=True)
-class Slope:
+class Slope(Value):
     """The gradient of the sum of some penalties, as a function of one parameter's array."""
 
-    terms: tuple[Penalty, ...]
+    def __init__(self, terms: tuple[Penalty, ...]) -> None:
+        self.terms = terms
 
     @property
     def elementwise(self) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import translate
 
+from ..core.value import Value
 from ..tensor import Tensor
 
 __all__ = ["Selector", "biases", "everything", "matrices", "named"]
 
 
-class Selector:
+class Selector(Value):
     """A choice of parameters; `a & b`, `a | b` and `~a` are choices again.
 
     >>> from tinygrad_lite.regularizers import L2, matrices, named
@@ -34,9 +34,9 @@ class Selector:
         return _Not(self)
 
 
-@dataclass(frozen=True, repr=False)
 class _Predicate(Selector):
-    accepts: Callable[[str, Tensor], bool]
+    def __init__(self, accepts: Callable[[str, Tensor], bool]) -> None:
+        self.accepts = accepts
 
     def __call__(self, name: str, parameter: Tensor) -> bool:
         return bool(self.accepts(name, parameter))
@@ -45,9 +45,9 @@ class _Predicate(Selector):
         return getattr(self.accepts, "__name__", repr(self.accepts)).lstrip("_")
 
 
-@dataclass(frozen=True, repr=False)
 class _Named(Selector):
-    pattern: str
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
 
     def __call__(self, name: str, parameter: Tensor) -> bool:
         expression = translate(self.pattern).removesuffix(r"\Z").removesuffix(r"\z")
@@ -57,11 +57,12 @@ class _Named(Selector):
         return f"named({self.pattern!r})"
 
 
-@dataclass(frozen=True, repr=False)
-class _Both(Selector):
-    first: Selector
-    second: Selector
+class _Pair(Selector):
+    def __init__(self, first: Selector, second: Selector) -> None:
+        self.first, self.second = first, second
 
+
+class _Both(_Pair):
     def __call__(self, name: str, parameter: Tensor) -> bool:
         return self.first(name, parameter) and self.second(name, parameter)
 
@@ -69,11 +70,7 @@ class _Both(Selector):
         return f"{self.first!r} & {self.second!r}"
 
 
-@dataclass(frozen=True, repr=False)
-class _Either(Selector):
-    first: Selector
-    second: Selector
-
+class _Either(_Pair):
     def __call__(self, name: str, parameter: Tensor) -> bool:
         return self.first(name, parameter) or self.second(name, parameter)
 
@@ -81,9 +78,9 @@ class _Either(Selector):
         return f"({self.first!r} | {self.second!r})"
 
 
-@dataclass(frozen=True, repr=False)
 class _Not(Selector):
-    choice: Selector
+    def __init__(self, choice: Selector) -> None:
+        self.choice = choice
 
     def __call__(self, name: str, parameter: Tensor) -> bool:
         return not self.choice(name, parameter)
