@@ -117,7 +117,7 @@ def publish(op: Op) -> Callable:
     """The public function of `op`, with the declaration's name, docstring and annotations.
 
     Generating and compiling takes a millisecond, too long at import for every operation. So the function starts as a
-    stub, and takes on its real code when it is first called, or when `source(function)` is.
+    stub, and takes on its real code when it is first called.
     """
     scope = {"__name__": op.body.__module__, "__builtins__": builtins, "OP": op, "materialise": _materialise}
     function = FunctionType(_stub.__code__, scope, op.name)

@@ -162,8 +162,12 @@ def primitive(
 ) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[P, R]]:
     """Declare an operation by its computation on a namespace and one derivative rule per differentiable array.
 
-    Broadcasting is undone after the rule, and the gradient gets its input's dtype; no rule mentions either.
-    An operation without rules (a comparison, argmax) gives constants.
+    rules : for an array argument's name, the function from what it asks for by name to the vector-Jacobian product.
+        Broadcasting is undone after the rule, and the gradient gets its input's dtype; no rule mentions either.
+        An operation without rules (a comparison, argmax) gives constants.
+    domain : where the arrays may lie, for all or by name; kinks : where it is not differentiable. Checks read both.
+    shapes : `"elementwise"` if it takes any shapes that broadcast, else `"any"`.
+    explain : called with the arguments of a call that failed; returns what to say of them, or None.
 
     Raises DeclarationError if a rule is not for an array argument or asks for something that there is not.
 
@@ -186,9 +190,10 @@ def composite(
     domain: Interval | dict[str, Interval] = REALS,
     kinks: tuple[float, ...] = (),
     shapes: str = "elementwise",
-    explain: Callable[..., str | None] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare an operation by a body written with other operations; its derivatives follow from theirs.
+
+    domain, kinks, shapes : as for `primitive`.
 
     >>> from tinygrad_lite import composite, grad, tanh
     >>> @composite()
@@ -199,7 +204,7 @@ def composite(
     """
 
     def declare(body: Callable[P, R]) -> Callable[P, R]:
-        return Op(body, None, domain=domain, kinks=kinks, shapes=shapes, explain=explain).function
+        return Op(body, None, domain=domain, kinks=kinks, shapes=shapes).function
 
     return declare
 
