@@ -151,6 +151,13 @@ def test_repr():
     assert repr(tensor([[1, 2], [3, 4]])) == "Tensor([[1, 2],\n        [3, 4]], dtype=int64)"
 
 
+def test_format_and_membership():
+    assert f"{tensor(2.5):.2f}" == "2.50" and f"{tensor([1.0])}" == "Tensor([1.], dtype=float32)"
+    with pytest.raises(ShapeError, match="one element"):
+        f"{tensor([1.0, 2.0]):.2f}"
+    assert 2.0 in tensor([[1.0, 2.0]]) and 3.0 not in tensor([1.0, 2.0])
+
+
 def test_copies_and_pickles_of_leaves_and_constants():
     x = tensor([1.0, 2.0], requires_grad=True)
     for again in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):

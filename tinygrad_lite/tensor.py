@@ -199,6 +199,12 @@ class Tensor(Handle):
     def __index__(self) -> int:
         return self.item().__index__()
 
+    def __format__(self, specification: str) -> str:
+        return format(self.item(), specification) if specification else repr(self)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(ops.any(ops.equal(self, value)).item())
+
     def __len__(self) -> int:
         if not self.shape:
             raise DTypeError("len: the tensor is 0-d and has no length.")
