@@ -170,10 +170,10 @@ def rules_keep_dtype(op: Op, sample: Sample, arrays: tuple, statics: dict[str, A
     """Each rule itself computes in float32 for float32 inputs; the engine's cast would hide it if one did not."""
     single = cast(arrays, "float32")
     out = called(op.function, single, statics) if op.rules else None
-    if not is_float(np.asarray(out)):
+    if not any(is_float(np.asarray(part)) for part in leaves(out)):
         return
     names = {op.arrays[0]: list(single[0])} if op.variadic else dict(zip(op.arrays, single, strict=False))
-    known = {**op_defaults(op), **statics, **names, "out": out, "g": np.ones_like(out)}
+    known = {**op_defaults(op), **statics, **names, "out": out, "g": map_leaves(np.ones_like, out)}
     for name, value in names.items():
         for what, none in (("shape", ()), ("dtype", None)):
             several = tuple(getattr(x, what, none) for x in leaves(value))

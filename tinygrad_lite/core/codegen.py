@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import graph
 from .errors import DeclarationError
+from .outputs import complete, record_outputs, wrap_outputs
 from .sweep import fit
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ _GLOBALS: dict[str, Any] = {
     "caller": graph.caller,
     "node_of": graph.node_of,
     "unwrap": graph.unwrap,
+    "complete": complete,
+    "record_outputs": record_outputs,
+    "wrap_outputs": wrap_outputs,
     "wrap": graph.wrap,
     "fit": fit,
 }
@@ -227,7 +231,7 @@ def _dispatch_source(op: Op) -> list[str]:
         f"        OP.fail(error, ({', '.join(arrays)},), {_statics(op)})",
         "        raise",
         "    if constant:",
-        "        return out",
+        "        return OP.result(*out)" if op.outputs else "        return out",
     ]
     recorded = " and ".join(f"{name}_node is None" for name in arrays if name in op.rules)
     return lines + _record_source(op, recorded, f"({', '.join(nodes)},)")
@@ -248,13 +252,16 @@ def _variadic_source(op: Op) -> list[str]:
         f"        OP.fail(error, arrays, {_statics(op)})",
         "        raise",
         "    if constant:",
-        "        return out",
+        "        return OP.result(*out)" if op.outputs else "        return out",
     ]
     return lines + _record_source(op, "all([node is None for node in nodes])", "nodes")
 
 
 def _record_source(op: Op, constant: str, parents: str) -> list[str]:
     """The part of a dispatch function after the computation. `graph.record` is the same, written for reading."""
+    saved = f"({''.join(_value_to_keep(op, name) + ', ' for name in op.kept)})"
+    if op.outputs:
+        return [*_refuse_missing_rules(op), f"    return record_outputs(OP, {parents}, {saved}, out)"]
     lines = ["    out_shape = out.shape", "    if not out_shape:", "        out = as_array(out)"]
     lines += ["    tensor = new(Tensor)", "    tensor.data = out"]
     if not op.rules:
@@ -262,7 +269,7 @@ def _record_source(op: Op, constant: str, parents: str) -> list[str]:
     lines += _refuse_missing_rules(op)
     lines += [f"    if ({constant}) or not grad_enabled():", "        tensor.node = None", "        return tensor"]
     lines += ["    node = new(Node)", "    node.op = OP", f"    node.parents = {parents}"]
-    lines += [f"    node.saved = ({''.join(_value_to_keep(op, name) + ', ' for name in op.kept)})"]
+    lines += [f"    node.saved = {saved}"]
     lines += [
         "    node.shape = out_shape",
         "    node.dtype = out.dtype",
@@ -302,11 +309,13 @@ def _pull_lines(op: Op, *, wrapped: bool) -> list[str]:
     nodes = [f"{name}_node" for name in op.arrays]
     lines = [f"def {'pull_graph' if wrapped else 'pull'}(node, g, grads):"]
     lines += ["    nodes = node.parents" if op.variadic else f"    {', '.join(nodes)}, = node.parents"]
+    if op.outputs:
+        lines += ["    g = complete(node, g)"]
     if op.kept:
         lines += [f"    {', '.join(op.kept)}, = node.saved"]
     for name in op.kept if wrapped else ():
         if name == "out":
-            lines += ["    out = wrap(out, node)"]
+            lines += [f"    out = {'wrap_outputs(node, out)' if op.outputs else 'wrap(out, node)'}"]
         elif name in op.arrays:
             if op.variadic:
                 lines += [f"    {name} = [a if n is None else wrap(a, n) for a, n in zip({name}, nodes)]"]

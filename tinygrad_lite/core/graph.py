@@ -175,16 +175,21 @@ def record(op: Any, parents: tuple[Node | None, ...], saved: tuple, out: Any, *,
         out = as_array(out)
     if not grad_enabled() or all(parent is None for parent in parents):
         return wrap(out, None)
+    return wrap(out, new_node(op, parents, saved, out.shape, out.dtype, sys._getframe(depth)))
+
+
+def new_node(op: Any, parents: tuple[Node | None, ...], saved: tuple, shape: Any, dtype: Any, frame: FrameType) -> Node:
+    """A node born now; its source line is that of the innermost frame, from `frame` outwards, outside this package."""
     node = Node()
     node.op = op
     node.parents = parents
     node.saved = saved
-    node.shape = out.shape
-    node.dtype = out.dtype
+    node.shape = shape
+    node.dtype = dtype
     node.birth = next_birth()
     node.hooks = None
-    node.code, node.lasti = caller(sys._getframe(depth))
-    return wrap(out, node)
+    node.code, node.lasti = caller(frame)
+    return node
 
 
 # Source lines. Recording (code, instruction) costs a tenth of a microsecond; the line is looked up only for a message.

@@ -16,6 +16,7 @@ In the declared signature the positional parameters are arrays (if there is a `/
 from __future__ import annotations
 
 import inspect
+from collections import namedtuple
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -48,6 +49,7 @@ class Op:
     domain : where the arrays may lie (an Interval, or a dict of them by name).
     kinks : values of an input at which the operation is not differentiable.
     shapes : `"elementwise"` if it takes any shapes that broadcast; `"any"` if what it takes is special to it.
+    outputs : names of the outputs if there are several; the result is then a named tuple, and `g` and `out` are tuples.
     explain : called as the operation was when it fails; returns a message, or None if it has none.
     kept : what the rules ask for, and so what a call keeps for the backward pass.
     function : the public function.
@@ -61,6 +63,7 @@ class Op:
         domain: Interval | dict[str, Interval] = REALS,
         kinks: tuple[float, ...] = (),
         shapes: str = "elementwise",
+        outputs: tuple[str, ...] = (),
         explain: Callable[..., str | None] | None = None,
     ) -> None:
         self.name = body.__name__
@@ -69,6 +72,8 @@ class Op:
         self.primitive = rules is not None
         self.rules = rules or {}
         self.domain, self.kinks, self.shapes, self.explain = domain, kinks, shapes, explain
+        self.outputs = outputs
+        self.result: Any = namedtuple(f"{self.name}_result", outputs) if outputs else None
         self.kernels: dict[str, list[Kernel]] = {}
         self.arrays, self.variadic, self.statics = codegen.split_arguments(body, skip=int(self.primitive))
         self.signature = codegen.public_signature(self)
@@ -157,6 +162,7 @@ def primitive(
     domain: Interval | dict[str, Interval] = REALS,
     kinks: tuple[float, ...] = (),
     shapes: str = "elementwise",
+    outputs: tuple[str, ...] = (),
     explain: Callable[..., str | None] | None = None,
     **rules: Callable,
 ) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[P, R]]:
@@ -167,6 +173,8 @@ def primitive(
         An operation without rules (a comparison, argmax) gives constants.
     domain : where the arrays may lie, for all or by name; kinks : where it is not differentiable. Checks read both.
     shapes : `"elementwise"` if it takes any shapes that broadcast, else `"any"`.
+    outputs : names of the outputs where the body returns a tuple. The operation returns a named tuple, and a rule's `g`
+        and `out` are tuples; the cotangent of an output that had none is zero.
     explain : called with the arguments of a call that failed; returns what to say of them, or None.
 
     Raises DeclarationError if a rule is not for an array argument or asks for something that there is not.
@@ -180,7 +188,7 @@ def primitive(
     """
 
     def declare(body: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
-        return Op(body, rules, domain=domain, kinks=kinks, shapes=shapes, explain=explain).function
+        return Op(body, rules, domain=domain, kinks=kinks, shapes=shapes, outputs=outputs, explain=explain).function
 
     return declare
 
