@@ -18,8 +18,9 @@ LAYERS = [
 """From the bottom up: a module imports from its own layer and from those before it."""
 
 OPS_LAYERS = [
-    "comparison", "conversion", "movement", "joining", "elementwise", "indexing", "reductions", "linalg", "creation",
-    "random", "activations", "normalization", "convolution", "pooling", "losses",
+    "comparison", "complex", "conversion", "movement", "joining", "elementwise", "indexing", "reductions",
+    "gathering", "linalg", "creation", "random", "activations", "piecewise", "smooth", "normalization",
+    "convolution", "pooling", "losses",
 ]  # fmt: skip
 
 CUPY_HOMES = ("backends/cupy.py", "kernels/cupy/")
