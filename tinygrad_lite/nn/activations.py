@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from .. import ops
 from ..core.op import Array
 from .module import Module
+from .parameter import Parameter
 
 __all__ = [
-    "ELU", "GELU", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Tanh",
+    "CELU", "ELU", "GELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
+    "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softmin", "Softplus",
+    "Softshrink", "Softsign", "Step", "Tanh", "Tanhshrink", "Threshold",
 ]  # fmt: skip
 
 
@@ -106,3 +109,144 @@ class Step(Module):
 
     def forward(self, x: Array) -> Array:
         return ops.step(x)
+
+
+class ReLU6(Module):
+    """min(max(x, 0), 6); see `relu6`."""
+
+    def forward(self, x: Array) -> Array:
+        return ops.relu6(x)
+
+
+class Hardtanh(Module):
+    """x limited to the interval from min_val to max_val; see `hardtanh`."""
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        self.min_val, self.max_val = min_val, max_val
+
+    def forward(self, x: Array) -> Array:
+        return ops.hardtanh(x, min_val=self.min_val, max_val=self.max_val)
+
+
+class Hardsigmoid(Module):
+    """The logistic function in three lines; see `hardsigmoid`."""
+
+    def forward(self, x: Array) -> Array:
+        return ops.hardsigmoid(x)
+
+
+class Hardswish(Module):
+    """x times the logistic function in three lines; see `hardswish`."""
+
+    def forward(self, x: Array) -> Array:
+        return ops.hardswish(x)
+
+
+class Softshrink(Module):
+    """x moved towards 0 by lambd; see `softshrink`."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        self.lambd = lambd
+
+    def forward(self, x: Array) -> Array:
+        return ops.softshrink(x, lambd=self.lambd)
+
+
+class Hardshrink(Module):
+    """x where |x| > lambd, 0 elsewhere; see `hardshrink`."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        self.lambd = lambd
+
+    def forward(self, x: Array) -> Array:
+        return ops.hardshrink(x, lambd=self.lambd)
+
+
+class Threshold(Module):
+    """x where x > threshold, value elsewhere; see `threshold`."""
+
+    def __init__(self, threshold: float, value: float) -> None:
+        self.threshold, self.value = threshold, value
+
+    def forward(self, x: Array) -> Array:
+        return ops.threshold(x, threshold=self.threshold, value=self.value)
+
+
+class PReLU(Module):
+    """x where x > 0, weight * x elsewhere, with a learned weight for all channels or for each; see `prelu`.
+
+    num_parameters : 1, or the number of channels, on axis 1 of the input; init : the weight's initial value.
+    """
+
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, *, dtype: Any = None, device: str | None = None
+    ) -> None:
+        self.weight = Parameter(ops.full(num_parameters, init, dtype=dtype, device=device))
+
+    def forward(self, x: Array) -> Array:
+        return ops.prelu(x, self.weight)
+
+
+class CELU(Module):
+    """x where x > 0, alpha * (e^(x / alpha) - 1) elsewhere; see `celu`."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def forward(self, x: Array) -> Array:
+        return ops.celu(x, alpha=self.alpha)
+
+
+class SELU(Module):
+    """The scaled exponential linear unit, which keeps mean 0 and variance 1; see `selu`."""
+
+    def forward(self, x: Array) -> Array:
+        return ops.selu(x)
+
+
+class Softsign(Module):
+    """x / (1 + |x|); see `softsign`."""
+
+    def forward(self, x: Array) -> Array:
+        return ops.softsign(x)
+
+
+class Mish(Module):
+    """x tanh(softplus(x)); see `mish`."""
+
+    def forward(self, x: Array) -> Array:
+        return ops.mish(x)
+
+
+class LogSigmoid(Module):
+    """The logarithm of the logistic function; see `logsigmoid`."""
+
+    def forward(self, x: Array) -> Array:
+        return ops.logsigmoid(x)
+
+
+class Tanhshrink(Module):
+    """x - tanh(x); see `tanhshrink`."""
+
+    def forward(self, x: Array) -> Array:
+        return ops.tanhshrink(x)
+
+
+class GLU(Module):
+    """The first half of x along `axis`, gated by the second; see `glu`."""
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Array) -> Array:
+        return ops.glu(x, axis=self.axis)
+
+
+class Softmin(Module):
+    """Softmax of -x along `axis`; see `softmin`."""
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Array) -> Array:
+        return ops.softmin(x, axis=self.axis)
