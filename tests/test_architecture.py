@@ -12,15 +12,17 @@ PACKAGE = ROOT / "tinygrad_lite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    "core", "backends", "ops", "kernels", "autodiff", "tensor", "nn", "optim", "regularizers", "io", "data", "train",
+    "core", "backends", "ops", "linalg", "kernels", "autodiff", "interop", "tensor", "nn", "optim", "regularizers", "io", "data", "train",
     "testing", "__main__",
 ]  # fmt: skip
 """From the bottom up: a module imports from its own layer and from those before it."""
 
 OPS_LAYERS = [
-    "comparison", "complex", "conversion", "movement", "joining", "elementwise", "indexing", "reductions",
-    "gathering", "linalg", "creation", "random", "activations", "piecewise", "smooth", "normalization",
-    "convolution", "pooling", "losses",
+    "comparison", "complex", "conversion", "movement", "joining", "elementwise", "powers", "trigonometry", "rounding",
+    "bits", "indexing", "reductions", "repetition", "sorting", "gathering", "linalg", "creation", "diagonals",
+    "solving", "decompositions", "determinants", "norms", "matrix_functions", "random", "activations", "piecewise",
+    "smooth", "fourier", "normalization", "attention", "windows", "convolution", "pooling", "adaptive_pooling",
+    "losses",
 ]  # fmt: skip
 
 CUPY_HOMES = ("backends/cupy.py", "kernels/cupy/")
