@@ -13,6 +13,7 @@ from .creation import *
 from .elementwise import *
 from .gathering import *
 from .indexing import *
+from .interpolation import *
 from .joining import *
 from .linalg import *
 from .losses import *

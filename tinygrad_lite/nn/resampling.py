@@ -1,0 +1,51 @@
+"""Layers that change the size of images."""
+
+from __future__ import annotations
+
+from ..core.op import Array
+from ..ops import interpolate, pixel_shuffle, pixel_unshuffle
+from .module import Module
+
+__all__ = ["PixelShuffle", "PixelUnshuffle", "Upsample"]
+
+
+class Upsample(Module):
+    """Images `(n, channels, ...)` at another size; see `interpolate`. One of size and scale_factor is required.
+
+    >>> nn.Upsample(scale_factor=2)(np.ones((1, 3, 4, 4))).shape
+    (1, 3, 8, 8)
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, ...] | None = None,
+        scale_factor: float | tuple[float, ...] | None = None,
+        mode: str = "nearest",
+        align_corners: bool = False,
+    ) -> None:
+        self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
+
+    def forward(self, x: Array) -> Array:
+        return interpolate(
+            x, size=self.size, scale_factor=self.scale_factor, mode=self.mode, align_corners=self.align_corners
+        )
+
+
+class PixelShuffle(Module):
+    """Groups of channels laid out as blocks of pixels; see `pixel_shuffle`."""
+
+    def __init__(self, upscale_factor: int) -> None:
+        self.upscale_factor = upscale_factor
+
+    def forward(self, x: Array) -> Array:
+        return pixel_shuffle(x, upscale_factor=self.upscale_factor)
+
+
+class PixelUnshuffle(Module):
+    """Blocks of pixels as channels, the inverse of PixelShuffle; see `pixel_unshuffle`."""
+
+    def __init__(self, downscale_factor: int) -> None:
+        self.downscale_factor = downscale_factor
+
+    def forward(self, x: Array) -> Array:
+        return pixel_unshuffle(x, downscale_factor=self.downscale_factor)
