@@ -275,10 +275,14 @@ class Tensor(Handle):
     __le__ = ops.less_equal
     __gt__ = ops.greater
     __ge__ = ops.greater_equal
-    __and__ = ops.logical_and
-    __or__ = ops.logical_or
-    __xor__ = ops.logical_xor
-    __invert__ = ops.logical_not
+    __floordiv__ = ops.floor_divide
+    __mod__ = ops.remainder
+    __and__ = ops.bitwise_and
+    __or__ = ops.bitwise_or
+    __xor__ = ops.bitwise_xor
+    __invert__ = ops.bitwise_invert
+    __lshift__ = ops.bitwise_left_shift
+    __rshift__ = ops.bitwise_right_shift
 
     def __radd__(self, other: Any) -> Tensor:
         return ops.add(other, self)
@@ -297,6 +301,27 @@ class Tensor(Handle):
 
     def __rmatmul__(self, other: Any) -> Tensor:
         return ops.matmul(other, self)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return ops.bitwise_and(other, self)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return ops.bitwise_or(other, self)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return ops.bitwise_xor(other, self)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(other, self)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(other, self)
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None else ops.equal(self, other)

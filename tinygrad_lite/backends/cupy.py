@@ -160,13 +160,16 @@ def namespace(module: Any) -> Any:
 def _parameters(cupy: Any) -> dict[str, Any]:
     """Functions that take the Array API's parameters."""
 
+    def argsort(x, *, axis=-1, stable=True):  # CuPy's is always stable
+        return cupy.argsort(x, axis=axis)
+
     def std(x, *, axis=None, correction=0.0, keepdims=False):
         return cupy.std(x, axis=axis, ddof=correction, keepdims=keepdims)
 
     def var(x, *, axis=None, correction=0.0, keepdims=False):
         return cupy.var(x, axis=axis, ddof=correction, keepdims=keepdims)
 
-    return {"std": std, "var": var}
+    return {"argsort": argsort, "std": std, "var": var}
 
 
 def _names_of_14(cupy: Any) -> dict[str, Any]:
