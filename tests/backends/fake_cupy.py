@@ -13,6 +13,7 @@ import sys
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,7 @@ _FROM_NOTHING = {
 
 def _function(name: str, parameters: str) -> Any:
     """CuPy's function `name`: takes CuPy's parameters, calls NumPy's function."""
-    compute = getattr(numpy, name)
+    compute = attrgetter(name)(numpy)
     signature = inspect.signature(eval(f"lambda {parameters}: None"))
 
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -296,13 +297,15 @@ def _may_share_memory(a: ndarray, b: ndarray) -> bool:
 
 def _build() -> Any:
     """The module."""
-    module = types.ModuleType("cupy")
+    module: Any = types.ModuleType("cupy")
+    module.fft, module.linalg = types.SimpleNamespace(), types.SimpleNamespace(LinAlgError=numpy.linalg.LinAlgError)
     for line in Path(__file__).with_name("cupy_names.txt").read_text().splitlines():
         name, _, parameters = line.partition("(")
         name, _, kind = name.partition(" ")
-        if not line.startswith("#") and hasattr(numpy, name):
+        owner, _, own_name = name.rpartition(".")
+        if not line.startswith("#") and (owner or hasattr(numpy, name)):
             made = _Ufunc(name) if kind else _function(name, parameters.removesuffix(")"))
-            setattr(module, name, made)
+            setattr(getattr(module, owner) if owner else module, own_name, made)
     for name in ("bool", "bool_", "e", "inf", "nan", "newaxis", "pi", "finfo", "iinfo", "dtype", "intp", *_DTYPES):
         setattr(module, name, getattr(numpy, name))
     ndarray.__module__ = "cupy"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.backend import backend_of
+from ..core.dtypes import is_complex
 from ..core.errors import GradientError
 from ..core.graph import Handle, unwrap, wrap
 from ..core.op import Array
@@ -91,6 +92,11 @@ def cotangent(op: str, output: Handle, gradient: Array | None, create_graph: boo
             raise GradientError(
                 f"{op}: the output has shape {tuple(output.data.shape)}; a derivative without a cotangent needs "
                 f"a scalar. Reduce it, for example with .sum() or .mean(), or give a cotangent of its shape."
+            )
+        if is_complex(output.data.dtype):
+            raise GradientError(
+                f"{op}: the output is complex ({output.data.dtype}); a derivative without a cotangent needs a real "
+                f"number. Take for example its real part or its absolute value."
             )
         gradient = xp.ones_like(output.data)
     elif isinstance(gradient, (int, float)) or tuple(gradient.shape) != tuple(output.data.shape):

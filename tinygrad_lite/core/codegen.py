@@ -18,6 +18,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from . import graph
+from .dtypes import is_complex
 from .errors import DeclarationError
 from .outputs import complete, record_outputs, wrap_outputs
 from .sweep import fit
@@ -44,6 +45,7 @@ _GLOBALS: dict[str, Any] = {
     "as_array": graph.as_array,
     "grad_enabled": graph.grad_enabled,
     "next_birth": graph.next_birth,
+    "is_complex": is_complex,
     "getframe": sys._getframe,
     "library_files": graph.library_files,
     "caller": graph.caller,
@@ -268,7 +270,8 @@ def _record_source(op: Op, constant: str, parents: str) -> list[str]:
         return [*lines, "    tensor.node = None", "    return tensor"]
     lines += _refuse_missing_rules(op)
     lines += [f"    if ({constant}) or not grad_enabled():", "        tensor.node = None", "        return tensor"]
-    lines += ["    node = new(Node)", "    node.op = OP", f"    node.parents = {parents}"]
+    lines += ["    node = new(Node)", f"    node.parents = {parents}"]
+    lines += ["    node.op = CONJUGATED if is_complex(out.dtype) else OP"]
     lines += [f"    node.saved = {saved}"]
     lines += [
         "    node.shape = out_shape",
@@ -372,6 +375,7 @@ class _Name:
 def _compile(op: Op, lines: list[str], name: str, scope: dict[str, Any]) -> FunctionType:
     """Run the source of one function with `scope` as its globals, extended by the names that generated code uses."""
     scope |= _GLOBALS | {"OP": op, "BODY": op.body, "KERNELS": op.kernels, "IMPLEMENTATIONS": op.implementations}
+    scope["CONJUGATED"] = op.conjugated
     scope |= {f"RULE_{array}": rule for array, rule in op.rules.items()}
     scope |= {f"DEFAULT_{p.name}": p.default for p in op.signature.parameters.values() if p.default is not p.empty}
     text = "\n".join(lines)

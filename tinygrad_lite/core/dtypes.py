@@ -8,7 +8,7 @@ import numpy
 
 from .errors import DTypeError
 
-__all__ = ["default_dtype", "is_floating", "set_default_dtype"]
+__all__ = ["default_dtype", "is_complex", "is_floating", "set_default_dtype"]
 
 bool_ = numpy.dtype("bool")
 int8, int16, int32, int64 = (numpy.dtype(f"int{bits}") for bits in (8, 16, 32, 64))
@@ -44,3 +44,11 @@ def is_floating(dtype: Any) -> bool:
         return dtype.kind in "fc"  # its name NumPy composes anew, and slowly, each time
     name = getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
     return name.startswith(("float", "bfloat", "complex"))
+
+
+def is_complex(dtype: Any) -> bool:
+    """Whether `dtype`, of any backend, is complex."""
+    try:
+        return dtype.kind == "c"
+    except AttributeError:  # not a NumPy dtype, which CuPy uses too
+        return "complex" in str(dtype)

@@ -23,6 +23,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import codegen
 from .backend import Backend, common_backend
+from .conjugate import Conjugated
 from .domain import REALS, Interval
 from .errors import DeclarationError, DTypeError, GradientError, ShapeError, TinygradLiteError, describe
 from .graph import Handle, Node, node_of, record, unwrap
@@ -49,6 +50,7 @@ class Op:
     domain : where the arrays may lie (an Interval, or a dict of them by name).
     kinks : values of an input at which the operation is not differentiable.
     shapes : `"elementwise"` if it takes any shapes that broadcast; `"any"` if what it takes is special to it.
+    conjugated : what stands for the operation in nodes with a complex result.
     outputs : names of the outputs if there are several; the result is then a named tuple, and `g` and `out` are tuples.
     explain : called as the operation was when it fails; returns a message, or None if it has none.
     kept : what the rules ask for, and so what a call keeps for the backward pass.
@@ -64,6 +66,7 @@ class Op:
         kinks: tuple[float, ...] = (),
         shapes: str = "elementwise",
         outputs: tuple[str, ...] = (),
+        holomorphic: bool = True,
         explain: Callable[..., str | None] | None = None,
     ) -> None:
         self.name = body.__name__
@@ -73,6 +76,7 @@ class Op:
         self.rules = rules or {}
         self.domain, self.kinks, self.shapes, self.explain = domain, kinks, shapes, explain
         self.outputs = outputs
+        self.conjugated = Conjugated(self) if holomorphic else self
         self.result: Any = namedtuple(f"{self.name}_result", outputs) if outputs else None
         self.kernels: dict[str, list[Kernel]] = {}
         self.arrays, self.variadic, self.statics = codegen.split_arguments(body, skip=int(self.primitive))
@@ -163,6 +167,7 @@ def primitive(
     kinks: tuple[float, ...] = (),
     shapes: str = "elementwise",
     outputs: tuple[str, ...] = (),
+    holomorphic: bool = True,
     explain: Callable[..., str | None] | None = None,
     **rules: Callable,
 ) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[P, R]]:
@@ -175,6 +180,7 @@ def primitive(
     shapes : `"elementwise"` if it takes any shapes that broadcast, else `"any"`.
     outputs : names of the outputs where the body returns a tuple. The operation returns a named tuple, and a rule's `g`
         and `out` are tuples; the cotangent of an output that had none is zero.
+    holomorphic : False for an operation such as the complex conjugate, see `core/conjugate.py`.
     explain : called with the arguments of a call that failed; returns what to say of them, or None.
 
     Raises DeclarationError if a rule is not for an array argument or asks for something that there is not.
@@ -188,7 +194,8 @@ def primitive(
     """
 
     def declare(body: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
-        return Op(body, rules, domain=domain, kinks=kinks, shapes=shapes, outputs=outputs, explain=explain).function
+        facts: dict[str, Any] = {"domain": domain, "kinks": kinks, "shapes": shapes, "explain": explain}
+        return Op(body, rules, outputs=outputs, holomorphic=holomorphic, **facts).function
 
     return declare
 

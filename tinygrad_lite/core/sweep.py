@@ -13,6 +13,7 @@ from typing import Any
 
 from . import graph
 from .backend import backend_of
+from .dtypes import is_complex
 from .errors import GradientError, ShapeError
 from .graph import Leaf, Node, check_unwritten, record, set_grad_enabled, unwrap, wrap
 from .registry import OPS
@@ -160,6 +161,8 @@ def fit(gradient: Any, parent: Node) -> Any:
                 f"{shape}; it must have that shape, or one that the input broadcasts to. "
                 f"The input was made at {parent.location()}"
             ) from None
+    if is_complex(gradient.dtype) and not is_complex(parent.dtype):
+        gradient = OPS["real"].function(gradient)
     if gradient.dtype != parent.dtype:
         gradient = OPS["cast"].function(gradient, dtype=parent.dtype)
     return gradient

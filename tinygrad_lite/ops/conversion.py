@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.backend import Backend, backend_of, device_backend
-from ..core.dtypes import is_floating
+from ..core.dtypes import is_complex, is_floating
 from ..core.errors import DTypeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite, primitive
@@ -21,7 +21,12 @@ def dtype_on(backend: Backend, dtype: Any) -> Any:
         raise DTypeError(f"unknown dtype {dtype!r}; give a name, 'float32', or tinygrad_lite.float32.") from error
 
 
-@primitive(x=lambda g, x_dtype: cast(g, dtype=x_dtype), shapes="any")
+def _cast_rule(g: Array, x_dtype) -> Array:
+    # The part of a complex gradient that a real input gets is left to the engine.
+    return g if is_complex(g.dtype) and not is_complex(x_dtype) else cast(g, dtype=x_dtype)
+
+
+@primitive(x=_cast_rule, shapes="any")
 def cast(xp, x: Array, *, dtype) -> Array:
     """x with another floating-point dtype of its library. See `astype` for any dtype.
 

@@ -1,10 +1,12 @@
-"""Arithmetic and elementary functions, element by element."""
+"""Arithmetic and elementary functions, element by element. (conj, real and imag are in `complex.py`.)"""
 
 from __future__ import annotations
 
 from math import inf
 
 from ..core.domain import Interval
+from ..core.dtypes import is_complex
+from ..core.errors import GradientError
 from ..core.op import Array, composite, primitive
 from .comparison import where
 
@@ -96,7 +98,14 @@ def positive(xp, x: Array) -> Array:
     return xp.positive(x)
 
 
-@primitive(x=lambda g, x: g * sign(x), kinks=(0.0,))
+def _abs_rule(g: Array, x: Array) -> Array:
+    if not is_complex(x.dtype):
+        return g * sign(x)
+    size = abs(x)
+    return g * (x / where(size == 0, 1.0, size))
+
+
+@primitive(x=_abs_rule, kinks=(0.0,))
 def abs(xp, x: Array) -> Array:
     """Absolute value |x|; derivative 0 at 0.
 
@@ -106,7 +115,13 @@ def abs(xp, x: Array) -> Array:
     return xp.abs(x)
 
 
-@primitive(x=lambda g: g * 0.0, kinks=(0.0,))
+def _sign_rule(g: Array, x_dtype) -> Array:
+    if is_complex(x_dtype):
+        raise GradientError("sign: of complex numbers it has no derivative here; write x / abs(x).")
+    return g * 0.0
+
+
+@primitive(x=_sign_rule, kinks=(0.0,))
 def sign(xp, x: Array) -> Array:
     """Sign of x: -1, 0 or 1, NaN where x is NaN; derivative 0 everywhere.
 
