@@ -1,0 +1,343 @@
+"""Factors of matrices: Cholesky, QR, eigenvalues of symmetric matrices, singular values, and the pseudo-inverse.
+
+Where eigenvalues or singular values repeat, single vectors are not determined, and their derivative does not exist. The
+terms that would divide by the difference of equal values are left out. So gradients are finite everywhere, and the
+first derivative is right for whatever belongs to a whole eigenspace: sums over its values, the projector on it, the
+polar factor, norms. Of functions such as V f(w) V^T it lacks, at repeated values, the terms with f': cotangents of w
+and V do not determine them. Functions that are not computed by vectors (pinv, det, expm) are right to any order.
+A repeated value itself is a kink of the sorted values; `eigvalsh` and `svdvals` give each of k equal ones the mean of
+the k derivatives, the element of least norm. Values count as equal within the rounding of the decomposition.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy
+
+from ..core.axes import shape_of
+from ..core.op import Array, primitive
+from .comparison import equal, less_equal, where
+from .conversion import astype, detach
+from .elementwise import abs, negative
+from .joining import concat
+from .linalg import matmul
+from .movement import expand_dims, matrix_transpose, tril
+from .reductions import sum
+from .solving import floating, identity_like, not_square, solve
+
+__all__ = ["cholesky", "eigh", "eigvalsh", "matrix_rank", "pinv", "qr", "svd", "svdvals"]
+
+
+def epsilon(dtype: Any) -> float:
+    """The distance from 1 to the next number of a floating-point dtype of any library."""
+    return float(numpy.finfo(getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]).eps)
+
+
+def _symmetric(x: Array) -> Array:
+    return (x + matrix_transpose(x)) * 0.5
+
+
+def _no_matrix(x: Array, **_: Any) -> str | None:
+    return f"x is {shape_of(x)}; at least two axes are required, (..., m, n)." if len(shape_of(x)) < 2 else None
+
+
+def _first(x: Array, count: int) -> Array:
+    """The first columns of each matrix."""
+    return x[..., :count]
+
+
+# Cholesky
+
+
+def _explain_cholesky(x: Array, **_: Any) -> str:
+    return not_square(x) or f"x is {shape_of(x)}; a matrix is not positive definite."
+
+
+def _cholesky_rule(g: Array, out: Array, upper: bool) -> Array:
+    # Source: I. Murray, Differentiation of the Cholesky decomposition, 2016, arXiv:1602.07527, eq. 10.
+    lower, g = (matrix_transpose(out), matrix_transpose(g)) if upper else (out, g)
+    inner = matmul(matrix_transpose(lower), g)
+    inner = tril(inner) - 0.5 * inner * identity_like(inner)
+    transposed = matrix_transpose(lower)
+    return _symmetric(matrix_transpose(solve(transposed, matrix_transpose(solve(transposed, inner)))))
+
+
+@primitive(x=_cholesky_rule, shapes="any", explain=_explain_cholesky)
+def cholesky(xp, x: Array, *, upper: bool = False) -> Array:
+    """Cholesky factor of positive definite matrices: the lower triangular L with L L^T = x, or L^T if `upper`.
+
+    x : (..., n, n), symmetric; of others the symmetric part (x + x^T) / 2 is taken.
+    Raises ShapeError if a matrix is not square or not positive definite.
+
+    >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
+    array([[2., 0.],
+           [1., 2.]])
+    """
+    x = floating(xp, x)
+    lower = xp.linalg.cholesky((x + xp.matrix_transpose(x)) * 0.5)
+    return xp.matrix_transpose(lower) if upper else lower
+
+
+# QR
+
+
+def _explain_qr(x: Array, *, mode: str) -> str | None:
+    if mode not in ("reduced", "complete"):
+        return f"mode is {mode!r}; it must be 'reduced' or 'complete'."
+    return _no_matrix(x)
+
+
+def _qr_rule(g: tuple, x: Array, out: tuple) -> Array:
+    # Source: S. Walter and L. Lehmann, Algorithmic differentiation of linear algebra functions, 2010, arXiv:1009.6112.
+    (q, r), (gq, gr) = out, g
+    rows, columns = shape_of(x)[-2:]
+    k = min(rows, columns)
+    if shape_of(q)[-1] > k:
+        # The further columns of Q are any basis of the rest; they turn no more than the first ones make them.
+        rest, g_rest = q[..., k:], gq[..., k:]
+        q, gq, r, gr = _first(q, k), _first(gq, k), r[..., :k, :], gr[..., :k, :]
+        gq = gq - matmul(rest, matmul(matrix_transpose(g_rest), q))
+    if columns > rows:
+        # The first columns determine Q; the others are R's, Q^T x.
+        gq = gq + matmul(x[..., k:], matrix_transpose(gr[..., k:]))
+    square = _first(r, k)
+    inner = matmul(square, matrix_transpose(_first(gr, k))) - matmul(matrix_transpose(gq), q)
+    inner = tril(inner) + matrix_transpose(tril(inner, k=-1))
+    gx = matrix_transpose(solve(square, matrix_transpose(gq + matmul(q, inner))))
+    return gx if columns <= rows else concat([gx, matmul(q, gr[..., k:])], axis=-1)
+
+
+@primitive(x=_qr_rule, outputs=("Q", "R"), shapes="any", explain=_explain_qr)
+def qr(xp, x: Array, *, mode: Literal["reduced", "complete"] = "reduced") -> Any:
+    """Factors x = Q R, the columns of Q orthonormal, R upper triangular.
+
+    x : (..., m, n). Q : (..., m, k), R : (..., k, n), with k = min(m, n), or k = m for `mode="complete"`.
+    The derivative exists if the first min(m, n) columns of x are independent; ShapeError, of `solve`, if they are not.
+    Raises ShapeError for fewer than two axes or another mode.
+
+    >>> q, r = qr(np.array([[3.0, 1.0], [4.0, 2.0]]))
+    >>> np.allclose(q @ r, [[3, 1], [4, 2]])
+    True
+    """
+    if mode not in ("reduced", "complete"):
+        raise ValueError
+    return tuple(xp.linalg.qr(floating(xp, x), mode=mode))
+
+
+# Eigenvalues
+
+
+def _ties(values: Array) -> Array:
+    """Which of the values along the last axis are equal within rounding: (..., n, n) of booleans."""
+    values = detach(values)
+    tolerance = epsilon(values.dtype) * sum(abs(values), axis=-1, keepdims=True)
+    return less_equal(abs(_differences(values)), expand_dims(tolerance, axis=-1))
+
+
+def _differences(values: Array) -> Array:
+    """values[j] - values[i]."""
+    return expand_dims(values, axis=-2) - expand_dims(values, axis=-1)
+
+
+def _reciprocal(x: Array, zero: Array) -> Array:
+    """1 / x, and 0 where `zero` holds."""
+    return where(zero, 0.0, 1.0 / where(zero, 1.0, x))
+
+
+def _shared(g: Array, values: Array) -> Array:
+    """Cotangents of sorted values, where equal ones get their mean."""
+    ties = astype(_ties(values), g.dtype)
+    return sum(ties * expand_dims(g, axis=-2), axis=-1) / sum(ties, axis=-1)
+
+
+def _columns(scale: Array) -> Array:
+    return expand_dims(scale, axis=-2)
+
+
+def _eigh_rule(g: tuple, out: tuple) -> Array:
+    (g_values, g_vectors), (w, v) = g, out
+    transposed = matrix_transpose(v)
+    inner = matmul(transposed, g_vectors) * _reciprocal(_differences(w), _ties(w))
+    return _symmetric(matmul(v * _columns(g_values) + matmul(v, inner), transposed))
+
+
+def _explain_eigh(x: Array) -> str:
+    return not_square(x) or f"x is {shape_of(x)}; the eigenvalues were not found. Are all elements finite?"
+
+
+@primitive(x=_eigh_rule, outputs=("eigenvalues", "eigenvectors"), shapes="any", explain=_explain_eigh)
+def eigh(xp, x: Array) -> Any:
+    """Eigenvalues w and eigenvectors V of symmetric matrices, x = V diag(w) V^T; the values ascend.
+
+    x : (..., n, n), symmetric; of others the symmetric part (x + x^T) / 2 is taken. eigenvalues : (..., n).
+    eigenvectors : (..., n, n), the vectors are columns.
+    At repeated eigenvalues the derivative is that for which V does not turn within an eigenspace.
+    Raises ShapeError if a matrix is not square.
+
+    >>> w, v = eigh(np.array([[2.0, 1.0], [1.0, 2.0]]))
+    >>> w
+    array([1., 3.])
+    """
+    x = floating(xp, x)
+    return tuple(xp.linalg.eigh(x * 0.5 + xp.matrix_transpose(x) * 0.5))
+
+
+def _eigvalsh_rule(g: Array, x: Array) -> Array:
+    w, v = eigh(x)
+    return matmul(v * _columns(_shared(g, w)), matrix_transpose(v))
+
+
+@primitive(x=_eigvalsh_rule, shapes="any", explain=_explain_eigh)
+def eigvalsh(xp, x: Array) -> Array:
+    """Eigenvalues of symmetric matrices, in ascending order.
+
+    x : (..., n, n), symmetric; of others the symmetric part (x + x^T) / 2 is taken. Result (..., n).
+    Each of k equal eigenvalues gets the mean of their derivatives.
+    Raises ShapeError if a matrix is not square.
+
+    >>> eigvalsh(np.array([[2.0, 1.0], [1.0, 2.0]]))
+    array([1., 3.])
+    """
+    x = floating(xp, x)
+    return xp.linalg.eigvalsh(x * 0.5 + xp.matrix_transpose(x) * 0.5)
+
+
+# Singular values
+
+
+def _explain_svd(x: Array, **_: Any) -> str:
+    return _no_matrix(x) or f"x is {shape_of(x)}; the singular values were not found. Are all elements finite?"
+
+
+def _zeros(s: Array) -> Array:
+    """Which singular values are 0 within rounding."""
+    values = detach(s)
+    return less_equal(values, epsilon(s.dtype) * sum(values, axis=-1, keepdims=True))
+
+
+def _svd_rule(g: tuple, out: tuple) -> Array:
+    # U and V turn by the skew-symmetric parts of U^T dU and V^T dV. Their sum is the symmetric part of U^T dx V over
+    # differences of singular values; their difference is the skew part over sums, which repeated values do no harm.
+    (gu, gs, gvh), (u, s, vh) = g, out
+    k = shape_of(s)[-1]
+    v, gv = matrix_transpose(vh), matrix_transpose(gvh)
+    u, gu = _without_rest(u, gu, k)
+    v, gv = _without_rest(v, gv, k)
+    ut, vt = matrix_transpose(u), matrix_transpose(v)
+    left, right = matmul(ut, gu), matmul(vt, gv)
+    a, b = left - matrix_transpose(left), right - matrix_transpose(right)
+    zero = _zeros(s)
+    total = expand_dims(s, axis=-2) + expand_dims(s, axis=-1)
+    both = expand_dims(astype(zero, s.dtype), axis=-2) * expand_dims(astype(zero, s.dtype), axis=-1)
+    inner = (a + b) * _reciprocal(_differences(s), _ties(s)) + (a - b) * _reciprocal(total, equal(both, 1.0))
+    inverse = _columns(_reciprocal(s, zero))
+    gx = matmul(u * _columns(gs) + matmul(u, 0.5 * inner), vt)
+    if shape_of(u)[-2] > k:
+        gx = gx + matmul((gu - matmul(u, left)) * inverse, vt)
+    if shape_of(v)[-2] > k:
+        gx = gx + matmul(u, matrix_transpose((gv - matmul(v, right)) * inverse))
+    return gx
+
+
+def _without_rest(u: Array, gu: Array, k: int) -> tuple[Array, Array]:
+    """The first k columns, and their cotangent if the others turn no more than these make them."""
+    if shape_of(u)[-1] == k:
+        return u, gu
+    first, rest = _first(u, k), u[..., k:]
+    return first, _first(gu, k) - matmul(rest, matmul(matrix_transpose(gu[..., k:]), first))
+
+
+@primitive(x=_svd_rule, outputs=("U", "S", "Vh"), shapes="any", explain=_explain_svd)
+def svd(xp, x: Array, *, full_matrices: bool = True) -> Any:
+    """Singular value decomposition x = U diag(S) Vh; U and Vh have orthonormal columns and rows, S descends.
+
+    x : (..., m, n). S : (..., k) with k = min(m, n). U : (..., m, m), Vh : (..., n, n), or, unless `full_matrices`,
+    (..., m, k) and (..., k, n).
+    At repeated singular values the derivative is that for which U and V do not turn together within their space.
+    Raises ShapeError for fewer than two axes.
+
+    >>> u, s, vh = svd(np.array([[3.0, 0.0], [0.0, 2.0], [0.0, 0.0]]), full_matrices=False)
+    >>> s
+    array([3., 2.])
+    """
+    return tuple(xp.linalg.svd(floating(xp, x), full_matrices=full_matrices))
+
+
+def _singular_values(xp: Any, x: Array) -> Array:
+    x = floating(xp, x)
+    if hasattr(xp.linalg, "svdvals"):
+        return xp.linalg.svdvals(x)
+    return xp.linalg.svd(x, compute_uv=False)  # CuPy
+
+
+def _svdvals_rule(g: Array, x: Array) -> Array:
+    u, s, vh = svd(x, full_matrices=False)
+    return matmul(u * _columns(where(_zeros(s), 0.0, _shared(g, s))), vh)
+
+
+@primitive(x=_svdvals_rule, shapes="any", explain=_explain_svd)
+def svdvals(xp, x: Array) -> Array:
+    """Singular values of matrices, in descending order.
+
+    x : (..., m, n), result (..., min(m, n)).
+    Each of k equal singular values gets the mean of their derivatives; those that are 0 have derivative 0.
+    Raises ShapeError for fewer than two axes.
+
+    >>> svdvals(np.array([[0.0, 3.0], [2.0, 0.0]]))
+    array([3., 2.])
+    """
+    return _singular_values(xp, x)
+
+
+def _threshold(xp: Any, x: Array, s: Array, rtol: float | None) -> Array:
+    """Singular values up to this count as 0."""
+    if rtol is None:
+        rtol = max(x.shape[-2:]) * epsilon(s.dtype)
+    return xp.max(s, axis=-1, keepdims=True) * rtol
+
+
+@primitive(shapes="any", explain=_explain_svd)
+def matrix_rank(xp, x: Array, *, rtol: float | None = None) -> Array:
+    """How many singular values exceed `rtol` times the largest; `rtol` is max(m, n) times the dtype's epsilon if None.
+
+    x : (..., m, n), result (...) of integers.
+
+    >>> matrix_rank(np.array([[1.0, 2.0], [2.0, 4.0]]))
+    np.int64(1)
+    """
+    s = _singular_values(xp, x)
+    if not s.shape[-1]:
+        return xp.sum(xp.astype(s, xp.int64), axis=-1)
+    return xp.sum(xp.astype(s > _threshold(xp, x, s, rtol), xp.int64), axis=-1)
+
+
+def _pinv_rule(g: Array, x: Array, out: Array) -> Array:
+    # Source: G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 1973, eq. 4.12. It holds while the rank stays the same.
+    turned, transposed = matrix_transpose(g), matrix_transpose(out)
+    left = matmul(matmul(turned, out), transposed)
+    right = matmul(matmul(transposed, out), turned)
+    straight = negative(matmul(matmul(transposed, g), transposed))
+    return straight + left - matmul(x, matmul(out, left)) + right - matmul(matmul(right, out), x)
+
+
+@primitive(x=_pinv_rule, shapes="any", explain=_explain_svd)
+def pinv(xp, x: Array, *, rtol: float | None = None) -> Array:
+    """Pseudo-inverse of each matrix: `pinv(a) @ b` is the shortest of the x that make |a @ x - b| least.
+
+    x : (..., m, n), result (..., n, m).
+    rtol : singular values up to `rtol` times the largest count as 0; max(m, n) times the dtype's epsilon if None.
+    The derivative is that among matrices of the same rank.
+    Raises ShapeError for fewer than two axes.
+
+    >>> pinv(np.array([[2.0, 0.0], [0.0, 0.0]]))
+    array([[0.5, 0. ],
+           [0. , 0. ]])
+    """
+    x = floating(xp, x)
+    u, s, vh = xp.linalg.svd(x, full_matrices=False)
+    if not s.shape[-1]:
+        return xp.matrix_transpose(x)
+    large = s > _threshold(xp, x, s, rtol)
+    inverse = xp.where(large, 1.0 / xp.where(large, s, xp.ones_like(s)), xp.zeros_like(s))
+    return xp.matmul(xp.matrix_transpose(vh) * inverse[..., None, :], xp.matrix_transpose(u))
