@@ -14,7 +14,9 @@ from .core.codegen import set_tensor_class
 from .core.dtypes import is_floating
 from .core.errors import DTypeError, GradientError, ShapeError
 from .core.graph import Handle, Leaf, grad_enabled, wrap
-from .core.registry import OPS
+from .interop import dlpack
+from .interop.functions import call_function
+from .interop.ufuncs import call_ufunc
 
 __all__ = ["Tensor"]
 
@@ -168,14 +170,20 @@ class Tensor(Handle):
         return numpy.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name: str = ufunc.__name__
-        op = OPS.get(_UFUNC_NAMES.get(name, name))
-        if op is None or method != "__call__" or kwargs:
-            raise DTypeError(
-                f"numpy.{ufunc.__name__}: no differentiable counterpart for this call on Tensors; use the functions of "
-                f"tinygrad_lite, or x.detach().numpy()."
-            )
-        return op.function(*inputs)
+        return call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        return call_function(function, args, kwargs)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return dlpack.exported(self).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        return self.data.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return dlpack.cuda_interface(self)
 
     def item(self) -> Any:
         """The only element as a Python number. ShapeError if there are more."""
@@ -379,9 +387,6 @@ class Tensor(Handle):
     def permute_dims(self, *axes: Any) -> Tensor:
         """The tensor with its axes in another order: `x.permute_dims(1, 0)` or `x.permute_dims((1, 0))`."""
         return ops.permute_dims(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
-
-
-_UFUNC_NAMES = {"absolute": "abs"}
 
 
 def _rebuild(cls: type[Tensor], data: Any, requires_grad: bool) -> Tensor:

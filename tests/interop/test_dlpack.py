@@ -1,0 +1,101 @@
+"""Memory shared with other libraries, and tensors in files."""
+
+import copy
+import io
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import BackendError, DTypeError, GradientError
+
+
+def test_numpy_shares_memory_both_ways():
+    a = np.arange(6.0).reshape(2, 3)
+    x = tl.from_dlpack(a)
+    assert isinstance(x, tl.Tensor)
+    assert np.shares_memory(x.numpy(), a)
+    assert np.shares_memory(np.from_dlpack(x), a)
+    assert x.__dlpack_device__() == a.__dlpack_device__()
+
+
+def test_torch_shares_memory_both_ways():
+    torch = pytest.importorskip("torch")
+    t = torch.arange(6.0).reshape(2, 3).T
+    x = tl.from_dlpack(t)
+    assert x.shape == (3, 2) and x.dtype == np.float32
+    t[0, 0] = 7.0
+    assert x[0, 0].item() == 7.0
+    y = tl.tensor(np.zeros(2))
+    torch.from_dlpack(y)[1] = 3.0
+    assert y.tolist() == [0.0, 3.0]
+    with pytest.raises(DTypeError, match="from_dlpack: the array has dtype torch.bfloat16"):
+        tl.from_dlpack(torch.zeros(2, dtype=torch.bfloat16))
+
+
+def test_jax():
+    jnp = pytest.importorskip("jax.numpy")
+    x = tl.from_dlpack(jnp.arange(3.0))
+    assert x.tolist() == [0.0, 1.0, 2.0]
+    assert jnp.from_dlpack(tl.tensor([1.0, 2.0])).tolist() == [1.0, 2.0]
+
+
+def test_scalars_and_copies():
+    a = np.array(2.0)
+    assert tl.from_dlpack(a).shape == ()
+    b = np.ones(3)
+    assert not np.shares_memory(tl.from_dlpack(b, copy=True).numpy(), b)
+    assert np.shares_memory(tl.from_dlpack(b, copy=False, device="cpu").numpy(), b)
+    assert tl.from_dlpack(tl.tensor([1.0])).tolist() == [1.0]
+
+
+def test_a_gradient_does_not_leave():
+    x = tl.tensor([1.0], requires_grad=True)
+    with pytest.raises(GradientError, match=r"__dlpack__: this tensor requires a gradient.*x.detach\(\)"):
+        np.from_dlpack(x)
+    with pytest.raises(GradientError, match="__dlpack__"):
+        tl.from_dlpack(x)
+    np.from_dlpack(x.detach())
+
+
+def test_what_cannot_be_taken():
+    with pytest.raises(DTypeError, match="from_dlpack: got a list; an array with the methods __dlpack__"):
+        tl.from_dlpack([1.0])
+
+    class Elsewhere:
+        def __dlpack__(self, **options):
+            raise AssertionError
+
+        def __dlpack_device__(self):
+            return 8, 0
+
+    with pytest.raises(BackendError, match="from_dlpack: the array is on a device of kind 8"):
+        tl.from_dlpack(Elsewhere())
+
+
+def test_cuda_array_interface_is_only_for_gpus():
+    assert not hasattr(tl.tensor([1.0]), "__cuda_array_interface__")
+    with pytest.raises(AttributeError, match="__cuda_array_interface__: this tensor requires a gradient"):
+        _ = tl.tensor([1.0], requires_grad=True).__cuda_array_interface__
+
+
+def test_files(tmp_path):
+    x = tl.tensor([1.0, 2.0])
+    np.save(tmp_path / "x.npy", x)
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), x.numpy())
+    for write in (np.savez, np.savez_compressed):
+        buffer = io.BytesIO()
+        write(buffer, x, y=x)
+        buffer.seek(0)
+        assert sorted(np.load(buffer)) == ["arr_0", "y"]
+    np.savetxt(tmp_path / "x.txt", x)
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "x.txt"), x.numpy())
+    with pytest.raises(GradientError, match="detach"):
+        np.save(tmp_path / "x.npy", tl.tensor([1.0], requires_grad=True))
+
+
+def test_pickle_and_deepcopy():
+    x = tl.tensor([1.0, 2.0], requires_grad=True)
+    for y in (pickle.loads(pickle.dumps(x)), copy.deepcopy(x)):
+        assert y.tolist() == [1.0, 2.0] and y.requires_grad

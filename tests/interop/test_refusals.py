@@ -1,0 +1,117 @@
+"""What NumPy's functions do not take from Tensors: the error names the function, and no gradient is lost silently."""
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import DTypeError, GradientError
+
+
+@pytest.fixture
+def x():
+    return tl.tensor(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]]), requires_grad=True)
+
+
+CALLS = {
+    r"numpy.histogram: Tensors have no differentiable counterpart.*x.detach\(\).numpy\(\)": lambda x: np.histogram(x),
+    "numpy.nanargmax: .* The nearest in tinygrad_lite is argmax": lambda x: np.nanargmax(x),
+    "numpy.linalg.tensorinv: Tensors have no": lambda x: np.linalg.tensorinv(x),
+    "numpy.apply_along_axis: ": lambda x: np.apply_along_axis(np.sum, 0, x),
+    "numpy.copyto: ": lambda x: np.copyto(np.zeros((2, 3)), x),
+    "numpy.spacing: ": lambda x: np.spacing(x),
+    "numpy.modf: ": lambda x: np.modf(x),
+    "numpy.add.reduceat: .* is add": lambda x: np.add.reduceat(x, [0, 1]),
+    "numpy.subtract.reduce: .* is subtract": lambda x: np.subtract.reduce(x),
+    "numpy.divide.accumulate: ": lambda x: np.divide.accumulate(x),
+    "numpy.sum: got out=; an array that is overwritten": lambda x: np.sum(x, out=np.zeros(())),
+    "numpy.concatenate: got out=": lambda x: np.concatenate([x, x], out=np.zeros((4, 3))),
+    "numpy.add: got out=": lambda x: np.add(x, 1, out=np.zeros((2, 3))),
+    "numpy.add.reduce: got out=": lambda x: np.add.reduce(x, out=np.zeros(3)),
+    r"numpy.sum: got where=; .*np.where\(condition, x, 0\)": lambda x: np.sum(x, where=np.ones((2, 3), bool)),
+    "numpy.exp: got where=": lambda x: np.exp(x, where=np.ones((2, 3), bool)),
+    "numpy.max: got the argument initial=0.0": lambda x: np.max(x, initial=0.0),
+    "numpy.add.reduce: got the argument initial=1": lambda x: np.add.reduce(x, initial=1),
+    "numpy.exp: got the argument dtype": lambda x: np.exp(x, dtype=np.float32),
+    "numpy.take: got the argument mode='clip'": lambda x: np.take(x, [9], mode="clip"),
+    "numpy.sum: got dtype=int64 and a Tensor that requires a gradient": lambda x: np.sum(x, dtype=np.int64),
+    "numpy.cumsum: got dtype=int32": lambda x: np.cumsum(x, dtype=np.int32),
+    "numpy.add.accumulate: got dtype=int32": lambda x: np.add.accumulate(x, dtype=np.int32),
+    "numpy.pad: got the argument mode='mean'": lambda x: np.pad(x, 1, mode="mean"),
+    "numpy.pad: got the argument constant_values": lambda x: np.pad(x, 1, constant_values=(1, 2)),
+    "numpy.reshape: got the argument order='X'": lambda x: np.reshape(x, -1, order="X"),
+    "numpy.concatenate: got the argument casting='unsafe'": lambda x: np.concatenate([x], casting="unsafe"),
+    "numpy.einsum: .*subscripts as a string": lambda x: np.einsum(x, [0, 1], [0]),
+    "numpy.add.at: the array is NumPy's": lambda x: np.add.at(np.zeros(2), 0, x[0, 0]),
+    "numpy.multiply.at: ": lambda x: np.multiply.at(x, 0, 1.0),
+}
+
+
+@pytest.mark.parametrize("message", CALLS)
+def test_refused(x, message):
+    with pytest.raises(DTypeError, match=message):
+        CALLS[message](x)
+
+
+def test_functions_that_numpy_does_not_dispatch(x):
+    for call in (lambda: np.vectorize(abs)(x), lambda: np.array([x, x]), lambda: np.sum([x, x])):
+        with pytest.raises(GradientError, match=r"use .detach\(\).numpy\(\)"):
+            call()
+
+
+def test_a_static_argument_has_no_derivative(x):
+    with pytest.raises(GradientError, match="numpy.full_like: fill_value requires a gradient"):
+        np.full_like(x, x[0, 0])
+    assert np.full_like(x, tl.tensor(2.0)).tolist() == [[2.0] * 3] * 2
+
+
+def test_writing_into_an_array(x):
+    array = np.ones((2, 3))
+    with pytest.raises(DTypeError, match="numpy.add: got out="):
+        array += x
+    assert array.sum() == 6
+
+
+def test_a_loss_is_not_mistaken_for_a_function_of_scipy(x):
+    special = pytest.importorskip("scipy.special")
+    with pytest.raises(DTypeError, match="scipy.special.kl_div: Tensors have no"):
+        special.kl_div(x, x)
+    np.testing.assert_allclose(special.erf(x).detach().numpy(), special.erf(x.detach().numpy()), rtol=1e-14)
+
+
+def test_values_without_a_gradient_leave(x):
+    assert np.array([x.detach(), x.detach()]).shape == (2, 2, 3)
+    assert np.asarray(x.detach()).sum() == 22
+
+
+def test_add_at():
+    x = tl.tensor(np.zeros(3))
+    v = tl.tensor(np.array([1.0, 2.0, 4.0]), requires_grad=True)
+    np.add.at(x, [0, 0, 2], v)
+    np.testing.assert_array_equal(x.detach().numpy(), [3.0, 0.0, 4.0])
+    (x * np.array([1.0, 10.0, 100.0])).sum().backward()
+    np.testing.assert_array_equal(v.grad.numpy(), [1.0, 1.0, 100.0])
+    y = tl.tensor(np.ones(2))
+    np.subtract.at(y, 1, 3.0)
+    assert y.tolist() == [1.0, -2.0]
+    with pytest.raises(GradientError, match="leaf"):
+        np.add.at(v, 0, 1.0)
+
+
+def test_repr_and_str(x):
+    assert np.array_repr(x) == repr(x)
+    assert np.array_str(x) == str(x)
+
+
+def test_operations_declared_by_users_are_found():
+    t = tl.tensor([1.0])
+    with pytest.raises(DTypeError, match="numpy.spacing"):
+        np.spacing(t)
+
+    @tl.composite()
+    def spacing(x):
+        return x * 2
+
+    try:
+        assert np.spacing(t).tolist() == [2.0]
+    finally:
+        del tl.OPS["spacing"]
