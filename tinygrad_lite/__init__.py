@@ -37,6 +37,7 @@ from .core.errors import (
 )  # fmt: skip
 from .core.graph import enable_grad, no_grad, set_grad_enabled
 from .core.op import OPS, composite, kernel, primitive
+from .interop.dlpack import from_dlpack
 from .ops import *
 from .tensor import Tensor
 
