@@ -12,8 +12,8 @@ PACKAGE = ROOT / "tinygrad_lite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    "core", "backends", "ops", "linalg", "kernels", "autodiff", "interop", "tensor", "nn", "optim", "regularizers", "io", "data", "train",
-    "testing", "__main__",
+    "core", "backends", "ops", "linalg", "special", "kernels", "autodiff", "interop", "tensor", "nn", "optim",
+    "regularizers", "io", "data", "train", "testing", "__main__",
 ]  # fmt: skip
 """From the bottom up: a module imports from its own layer and from those before it."""
 
@@ -21,8 +21,8 @@ OPS_LAYERS = [
     "comparison", "complex", "conversion", "movement", "joining", "elementwise", "powers", "trigonometry", "rounding",
     "bits", "indexing", "reductions", "repetition", "sorting", "gathering", "interpolation", "linalg", "creation",
     "diagonals", "solving", "decompositions", "determinants", "norms", "matrix_functions", "random", "activations",
-    "piecewise", "smooth", "fourier", "normalization", "attention", "windows", "convolution", "pooling",
-    "adaptive_pooling", "losses",
+    "piecewise", "smooth", "fourier", "special_functions", "normalization", "attention", "windows", "convolution",
+    "pooling", "adaptive_pooling", "losses",
 ]  # fmt: skip
 
 CUPY_HOMES = ("backends/cupy.py", "kernels/cupy/")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import scipy.special
 
 from tinygrad_lite import backends
 from tinygrad_lite.core import backend as core
@@ -25,6 +26,7 @@ from tinygrad_lite.core import backend as core
 __all__ = ["HostCopyError", "cupy", "installed", "ndarray"]
 
 _BACKEND_MODULE = "tinygrad_lite.backends.cupy"
+_CUPYX = ("cupyx", "cupyx.scipy", "cupyx.scipy.special")
 
 host_copies = 0
 _current_device = 0
@@ -316,6 +318,29 @@ def _build() -> Any:
     return module
 
 
+def _cupyx() -> dict[str, types.ModuleType]:
+    """The package `cupyx` as far as `cupyx.scipy.special`, which has more functions than are here."""
+    made = {name: types.ModuleType(name) for name in _CUPYX}
+    made["cupyx"].scipy, made["cupyx.scipy"].special = made["cupyx.scipy"], made["cupyx.scipy.special"]
+    for name in _SPECIAL:
+        setattr(made["cupyx.scipy.special"], name, _special(name))
+    return made
+
+
+def _special(name: str) -> Any:
+    def function(*args: Any) -> Any:
+        for arg in args:
+            _require_arrays(name, arg)
+        return _array(getattr(scipy.special, name)(*map(_host, args)))
+
+    return function
+
+
+_SPECIAL = [
+    "beta", "betaln", "digamma", "erfc", "erfcx", "erfinv", "gammaln", "i0", "i0e", "i1", "i1e", "j0", "j1", "log_ndtr",
+    "ndtr", "polygamma",
+]  # fmt: skip
+
 _DTYPES = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
 _DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
 
@@ -326,10 +351,11 @@ cupy: Any = _build()
 @contextmanager
 def installed(module: Any = cupy) -> Iterator[Any]:
     """Within the block, `import cupy` gives `module` (fails if None), and the package has not loaded CuPy yet."""
-    before = {name: sys.modules.get(name) for name in ("cupy", _BACKEND_MODULE)}
+    before = {name: sys.modules.get(name) for name in ("cupy", *_CUPYX, _BACKEND_MODULE)}
     registries = [(registry, registry.copy()) for registry in (core.BACKENDS, core._BY_TYPE, core._ON_DEMAND)]
     try:
         sys.modules["cupy"] = module
+        sys.modules.update(_cupyx() if module is not None else dict.fromkeys(_CUPYX))
         sys.modules.pop(_BACKEND_MODULE, None)
         vars(backends).pop("cupy", None)
         core.BACKENDS.pop("cupy", None)

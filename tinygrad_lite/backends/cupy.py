@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -105,6 +106,11 @@ class CupyBackend(Backend):
     def scatter_add(self, target: Any, index: Any, values: Any) -> None:
         _check_range(target, index)
         cupy.add.at(target, index, values)
+
+    def special(self, name: str) -> Callable:
+        import cupyx.scipy.special  # on demand: it compiles nothing, but takes a while
+
+        return getattr(cupyx.scipy.special, name)
 
     def _index(self, device: str) -> int:
         """The number of the device called `device`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy
 
-from ..core.backend import Backend, register_backend
+from ..core.backend import Backend, register_backend, scipy_special
 
 __all__ = ["NumpyBackend"]
 
@@ -28,6 +29,9 @@ class NumpyBackend(Backend):
 
     def owns_memory(self, array: Any) -> bool:
         return array.base is None
+
+    def special(self, name: str) -> Callable:
+        return getattr(scipy_special(name), name)
 
     def getitem(self, array: Any, index: Any) -> Any:
         return array[index]

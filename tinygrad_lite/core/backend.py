@@ -21,6 +21,7 @@ __all__ = [
     "device_backend",
     "load_on_demand",
     "register_backend",
+    "scipy_special",
 ]
 
 PYTHON_SCALARS = (bool, int, float, complex)
@@ -103,11 +104,35 @@ class Backend:
         numpy.add.at(host, self._host(index), self.to_numpy(values))
         target[...] = self.asarray(host, dtype=target.dtype)
 
+    # Special functions: the standard has none, nor has NumPy.
+
+    def special(self, name: str) -> Callable:
+        """The function `scipy.special.<name>` for arrays of this backend. The default computes in main memory.
+
+        Raises BackendError if the library that has it is not installed.
+        """
+        function = getattr(scipy_special(name), name)
+        return lambda *args: self.asarray(
+            function(*(self.to_numpy(arg) if isinstance(arg, self.array_types) else arg for arg in args))
+        )
+
     def _host(self, index: Any) -> Any:
         """`index` with its arrays in main memory."""
         if isinstance(index, tuple):
             return tuple(map(self._host, index))
         return self.to_numpy(index) if isinstance(index, self.array_types) else index
+
+
+def scipy_special(name: str) -> Any:
+    """The module `scipy.special`, which `name` is wanted of; imported on demand, since SciPy is optional."""
+    try:
+        import scipy.special
+    except ImportError as error:
+        raise BackendError(
+            f"{name}: SciPy, which computes it, cannot be imported ({error}). Install it with "
+            f"pip install 'tinygrad-lite[scipy]'."
+        ) from error
+    return scipy.special
 
 
 BACKENDS: dict[str, Backend] = {}
