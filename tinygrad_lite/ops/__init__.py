@@ -28,5 +28,6 @@ from .repetition import *
 from .rounding import *
 from .smooth import *
 from .sorting import *
+from .statistics import *
 from .trigonometry import *
 from .windows import *

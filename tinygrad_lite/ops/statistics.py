@@ -1,0 +1,218 @@
+"""Order statistics, and reductions that leave out NaN."""
+
+from __future__ import annotations
+
+import math
+from math import inf, nan
+from typing import NamedTuple
+
+import numpy
+
+from ..core.axes import Axis, axes_of, shape_of, wrong_axis
+from ..core.backend import backend_of
+from ..core.errors import ShapeError
+from ..core.graph import unwrap
+from ..core.op import Array, composite
+from . import reductions
+from .comparison import equal, isnan, logical_not, where
+from .conversion import cast
+from .elementwise import sqrt, square
+from .indexing import take
+from .movement import moveaxis, reshape
+from .reductions import all, any, sum
+from .sorting import argsort, sort
+
+__all__ = [
+    "median", "nanmax", "nanmean", "nanmin", "nanstd", "nansum", "nanvar", "quantile", "topk",
+]  # fmt: skip
+
+
+# In order
+
+
+class TopK(NamedTuple):
+    """The chosen elements, and where they are along the axis."""
+
+    values: Array
+    indices: Array
+
+
+def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> TopK:
+    """The k largest elements along an axis, or the smallest, the most extreme first, and their indices.
+
+    x : (..., n, ...). Returns the named tuple (values, indices) of arrays (..., k, ...). NaN counts as the largest. Of
+    equal elements the first comes first, and all of them share the gradient.
+    Raises ShapeError for a k that is not from 0 to n.
+
+    >>> topk(np.array([3.0, 1.0, 4.0, 1.0]), k=2)
+    TopK(values=array([4., 3.]), indices=array([2, 0]))
+    """
+    message = wrong_axis(len(shape_of(x)), axis)
+    if message is not None:
+        raise ShapeError(f"topk: x is {shape_of(x)}; {message}")
+    n = x.shape[axis]
+    if not 0 <= k <= n:
+        raise ShapeError(f"topk: x is {shape_of(x)} and k is {k}; it must be from 0 to the length of the axis, {n}.")
+    first = backend_of(unwrap(x)).xp.arange(k)
+    ordered = (sort(x, axis=axis, descending=largest), argsort(x, axis=axis, descending=largest))
+    return TopK(*(take(one, first, axis=axis) for one in ordered))
+
+
+@composite(shapes="any")
+def quantile(x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The value below which the fraction q of the elements lies, interpolated linearly between the nearest two.
+
+    q : a number from 0 to 1, or several, for a result with a new first axis. NaN if an element is NaN. Equal elements
+    share the gradient.
+    Raises ShapeError if q is not from 0 to 1, or there is no element.
+
+    >>> quantile(np.array([1.0, 2.0, 4.0]), 0.75)
+    array(3.)
+    """
+    return _quantiles("quantile", x, q, axis, keepdims)
+
+
+@composite(shapes="any")
+def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The middle element, or the mean of the two in the middle. NaN if an element is NaN.
+
+    Raises ShapeError if there is no element.
+
+    >>> median(np.array([[3.0, 1.0, 2.0], [4.0, 6.0, 9.0]]), axis=1)
+    array([2., 6.])
+    """
+    return _quantiles("median", x, 0.5, axis, keepdims)
+
+
+def _quantiles(op: str, x: Array, q: float | tuple[float, ...], axis: Axis, keepdims: bool) -> Array:
+    shape = shape_of(x)
+    message = wrong_axis(len(shape), axis)
+    axes = axes_of(axis, len(shape)) if message is None else ()
+    n = math.prod(shape[i] for i in axes)
+    fractions = numpy.asarray(q, dtype="float64")
+    if message is None and n == 0:
+        message = "there is no element to choose from along the reduced axes; give at least one."
+    if message is None and (fractions.ndim > 1 or not ((fractions >= 0.0) & (fractions <= 1.0)).all()):
+        message = f"q is {q!r}; numbers from 0 to 1 are required."
+    if message is not None:
+        raise ShapeError(f"{op}: x is {shape} and axis={axis}; {message}")
+    places = fractions.reshape(-1) * (n - 1)
+    low = numpy.minimum(places.astype("int64"), max(n - 2, 0))
+    out = _interpolated(_last(x, axes, n), low, places - low)
+    out = moveaxis(out, -1, 0)
+    kept = tuple(1 if i in axes else m for i, m in enumerate(shape) if keepdims or i not in axes)
+    return reshape(out, (*fractions.shape, *kept))
+
+
+def _last(x: Array, axes: tuple[int, ...], n: int) -> Array:
+    """x with the axes merged into one, the last."""
+    moved = moveaxis(x, axes, tuple(range(-len(axes), 0)))
+    return reshape(moved, (*moved.shape[: len(moved.shape) - len(axes)], n))
+
+
+def _interpolated(x: Array, low: numpy.ndarray, part: numpy.ndarray) -> Array:
+    """At each of the positions low + part in the sorted last axis: the value between its neighbours."""
+    raw = unwrap(x)
+    backend = backend_of(raw)
+    ordered = sort(x)
+    last = raw.shape[-1] - 1
+    below = take(ordered, backend.asarray(low), axis=-1)
+    above = take(ordered, backend.asarray(numpy.minimum(low + 1, last)), axis=-1)
+    part = backend.asarray(part, dtype=raw.dtype)
+    # A neighbour of weight 0 takes no part, be it infinite.
+    out = where(part == 0, below, where(part == 1, above, 0.0))
+    between = backend.xp.logical_and(part > 0, part < 1)
+    out = where(between, where(between, below, 0.0) * (1.0 - part) + where(between, above, 0.0) * part, out)
+    return where(any(isnan(x), axis=-1, keepdims=True), nan, out)
+
+
+# Without NaN
+
+
+@composite(shapes="any")
+def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum of the elements that are not NaN, 0 if there are none.
+
+    >>> nansum(np.array([1.0, np.nan, 2.0]))
+    np.float64(3.0)
+    """
+    return sum(where(isnan(x), 0.0, x), axis=axis, keepdims=keepdims)
+
+
+def _present(x: Array, axis: Axis, keepdims: bool) -> Array:
+    """How many elements are not NaN, in x's dtype."""
+    return sum(cast(logical_not(isnan(x)), dtype=x.dtype), axis=axis, keepdims=keepdims)
+
+
+def _divided(total: Array, count: Array) -> Array:
+    """total / count, NaN where the count is not positive."""
+    return where(count > 0, total / where(count > 0, count, 1.0), nan)
+
+
+@composite(shapes="any")
+def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Mean of the elements that are not NaN, NaN if there are none.
+
+    >>> nanmean(np.array([1.0, np.nan, 2.0]))
+    array(1.5)
+    """
+    return _divided(nansum(x, axis=axis, keepdims=keepdims), _present(x, axis, keepdims))
+
+
+@composite(shapes="any")
+def nanvar(x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+    """Variance of the elements that are not NaN, NaN if there are no more of them than `correction`.
+
+    correction : 0 for the variance of a population, 1 for the unbiased estimate from a sample.
+
+    >>> nanvar(np.array([1.0, np.nan, 3.0]))
+    array(1.)
+    """
+    missing = isnan(x)
+    centred = where(missing, 0.0, x) - where(missing, 0.0, nanmean(x, axis=axis, keepdims=True))
+    count = _present(x, axis, keepdims)
+    return _divided(sum(square(centred), axis=axis, keepdims=keepdims), count - correction)
+
+
+@composite(shapes="any")
+def nanstd(x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+    """Standard deviation of the elements that are not NaN. Its derivative is 0 where all of them are equal.
+
+    correction : 0 for a population, 1 for a sample; see `nanvar`.
+
+    >>> nanstd(np.array([1.0, np.nan, 3.0]))
+    array(1.)
+    """
+    variance = nanvar(x, axis=axis, correction=correction, keepdims=keepdims)
+    zero = equal(variance, 0.0)
+    return where(zero, 0.0, sqrt(where(zero, 1.0, variance)))
+
+
+def _extreme(reduce, x: Array, neutral: float, axis: Axis, keepdims: bool) -> Array:
+    missing = isnan(x)
+    out = reduce(where(missing, neutral, x), axis=axis, keepdims=keepdims)
+    return where(all(missing, axis=axis, keepdims=keepdims), nan, out)
+
+
+@composite(shapes="any")
+def nanmax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The largest element that is not NaN, NaN if there is none. Equal largest elements share the gradient.
+
+    Raises ShapeError if there is no element.
+
+    >>> nanmax(np.array([1.0, np.nan, 2.0]))
+    array(2.)
+    """
+    return _extreme(reductions.max, x, -inf, axis, keepdims)
+
+
+@composite(shapes="any")
+def nanmin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The smallest element that is not NaN, NaN if there is none. Equal smallest elements share the gradient.
+
+    Raises ShapeError if there is no element.
+
+    >>> nanmin(np.array([1.0, np.nan, 2.0]))
+    array(1.)
+    """
+    return _extreme(reductions.min, x, inf, axis, keepdims)
