@@ -4,6 +4,7 @@ Importable as `tinygrad_lite.autograd`: `autograd.grad(outputs, inputs)` and `au
 recorded tensors. The transforms (`grad(f)`, `vjp`, `jacobian`, ...) are in `tinygrad_lite` itself.
 """
 
+from .diagnosis import NonFinite, find_nan
 from .gradients import backward, grad
 
-__all__ = ["backward", "grad"]
+__all__ = ["NonFinite", "backward", "find_nan", "grad"]

@@ -8,7 +8,7 @@ from typing import Any
 from ..core.backend import backend_of
 from ..core.dtypes import is_complex
 from ..core.errors import GradientError
-from ..core.graph import Handle, unwrap, wrap
+from ..core.graph import Handle, Node, unwrap, wrap
 from ..core.op import Array
 from ..core.sweep import sweep
 
@@ -32,7 +32,7 @@ def backward(
     >>> x.grad
     Tensor([2., 4., 6.], dtype=float32)
     """
-    node = _require_node("backward", tensor)
+    node = require_node("backward", tensor)
     retain = create_graph if retain_graph is None else retain_graph
     sweep(
         [(node, cotangent("backward", tensor, gradient, create_graph))],
@@ -72,11 +72,11 @@ def grad(
         raise GradientError(
             f"grad: {len(results)} outputs and {len(given)} cotangents; give one for each output, or None."
         )
-    nodes = [_require_node("grad", target, "input") for target in targets]
+    nodes = [require_node("grad", target, "input") for target in targets]
     roots = [
         (result.node, cotangent("grad", result, value, create_graph))
         for result, value in zip(results, given, strict=True)
-        if _require_node("grad", result) is not None
+        if require_node("grad", result) is not None
     ]
     retain = create_graph if retain_graph is None else retain_graph
     found = sweep(roots, nodes, create_graph=create_graph, retain_graph=retain)
@@ -119,7 +119,8 @@ def as_gradient(value: Any, target: Handle) -> Handle:
     return wrap(backend.xp.zeros_like(target.data) if value is None else backend.asarray(value), None)
 
 
-def _require_node(op: str, tensor: Handle, what: str = "output"):
+def require_node(op: str, tensor: Handle, what: str = "output") -> Node:
+    """The node of a tensor that gradients reach; GradientError, with `what` it is, if they do not."""
     if not isinstance(tensor, Handle) or tensor.node is None:
         given = (
             f"a tensor of shape {tuple(tensor.data.shape)}"

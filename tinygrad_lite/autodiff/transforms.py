@@ -25,7 +25,7 @@ from ..ops.movement import reshape
 from ..ops.reductions import sum
 from .gradients import cotangent
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["gauss_newton_product", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
 class _Call:
@@ -343,3 +343,20 @@ def hvp(f: Callable, primal: Any, vector: Any) -> Any:
         return functools.reduce(add, parts)
 
     return grad(slope)(primal)
+
+
+def gauss_newton_product(f: Callable, loss: Callable, primal: Any, vector: Any) -> Any:
+    """The product of the Gauss-Newton matrix J^T H J of `loss(f(x))` with a vector.
+
+    f : a function from one array to one array, with Jacobian J at the primal.
+    loss : a scalar function of f's result, with Hessian H there.
+    primal, vector : arrays of equal shape.
+
+    Source: N. Schraudolph, Fast curvature matrix-vector products for second-order gradient descent, 2002.
+
+    >>> residuals = lambda x: x * x - np.array([1.0, 4.0])
+    >>> gauss_newton_product(residuals, lambda r: (r * r).sum() / 2, np.array([1.0, 2.0]), np.array([1.0, 1.0]))
+    array([ 4., 16.])
+    """
+    out, tangent = jvp(f, (primal,), (vector,))
+    return vjp(f, primal)[1](hvp(loss, out, tangent))[0]

@@ -18,7 +18,7 @@ from .errors import GradientError, ShapeError
 from .graph import Leaf, Node, check_unwritten, record, set_grad_enabled, unwrap, wrap
 from .registry import OPS
 
-__all__ = ["Identity", "accumulate", "fit", "pull_definition", "reach", "stand_in", "sweep"]
+__all__ = ["Identity", "accumulate", "fit", "freed", "pull_definition", "reach", "stand_in", "sweep"]
 
 _birth = attrgetter("birth")
 
@@ -86,7 +86,7 @@ def sweep(
             if node in ends:
                 continue
             if node.saved is None:
-                raise GradientError(_freed(node))
+                raise GradientError(freed(node))
             if older_than_write:
                 check_unwritten(node)
             if create_graph:
@@ -142,7 +142,8 @@ def _owned(g: Any, given: set[int]) -> Any:
     return g
 
 
-def _freed(node: Node) -> str:
+def freed(node: Node) -> str:
+    """What to say of a node whose saved values were freed."""
     return (
         f"{node.op.name}: this part of the graph was freed by an earlier backward pass. "
         f"Give that pass retain_graph=True to go through it twice. The node was made at {node.location()}"
