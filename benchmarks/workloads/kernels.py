@@ -75,7 +75,9 @@ CALLS: dict[str, dict[str, Call]] = {
         "8 images, 5 x 5, 1 to 6": _call((8, 1, 28, 28), (6, 1, 5, 5), (6,), padding=2),
         "16 images, 3 x 3, 64 to 64": _call((16, 64, 32, 32), (64, 64, 3, 3), (64,), padding=1),
     },
+    "max_pool1d": {"64 x 16 x 1000": _call((64, 16, 1000), kernel_size=2)},
     "max_pool2d": POOLED,
+    "max_pool3d": {"4 x 8 x 16 x 32 x 32": _call((4, 8, 16, 32, 32), kernel_size=2)},
     "avg_pool2d": POOLED,
 }
 """Calls of each operation that has kernels, by title; elementwise operations need no entry."""

@@ -119,6 +119,18 @@ def test_max_pool2d(options):
     agrees("max_pool2d", x, **options)
 
 
+def test_max_pooling_in_other_dimensions():
+    agrees("max_pool1d", np.maximum(normal(3, 4, 17), 0), kernel_size=3)
+    agrees("max_pool3d", np.maximum(normal(2, 3, 5, 6, 7), 0), kernel_size=(2, 3, 2))
+    (kernel,) = OPS["max_pool2d"].kernels["numpy"]
+    assert kernel.when(normal(1, 1, 4, 6), kernel_size=2, ceil_mode=True)
+    for x, other in (
+        ((1, 1, 5, 6), {"ceil_mode": True}), ((1, 1, 4, 6), {"dilation": 2}), ((1, 1, 4, 6), {"padding": 1}),
+        ((1, 1, 4, 6), {"stride": 1}), ((1, 4, 6), {}),
+    ):  # fmt: skip
+        assert not kernel.when(normal(*x), kernel_size=2, **other)
+
+
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
 def test_gelu_in_several_blocks(approximate):
     x = normal(3, 40_001) * 4

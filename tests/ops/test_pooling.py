@@ -63,3 +63,24 @@ def test_messages(op, shape, options, message):
     with pytest.raises(ShapeError) as caught:
         getattr(tl, op)(np.zeros(shape), **options)
     assert str(caught.value) == f"{op}: {message}"
+
+
+def test_messages_of_options():
+    x = np.zeros((1, 1, 4, 4))
+    with pytest.raises(ShapeError) as caught:
+        tl.avg_pool2d(x, kernel_size=2, divisor_override=0)
+    assert str(caught.value) == "avg_pool2d: divisor_override is 0; it must be another number, or None."
+    with pytest.raises(ShapeError) as caught:
+        tl.lp_pool2d(x, kernel_size=2, norm_type=0)
+    assert str(caught.value) == "lp_pool2d: norm_type is 0; it must be another number."
+    with pytest.raises(ShapeError) as caught:
+        tl.max_pool1d(x, kernel_size=2)
+    assert str(caught.value) == "max_pool1d: x is (1, 1, 4, 4); it must be (n, c, l)."
+
+
+def test_windows_of_zeros_have_norm_and_gradient_zero():
+    x = np.array([[[0.0, 0.0, 3.0, 4.0]]])
+    np.testing.assert_array_equal(tl.lp_pool1d(x, norm_type=2, kernel_size=2), [[[0, 5]]])
+    np.testing.assert_allclose(gradient(lambda x: tl.lp_pool1d(x, norm_type=2, kernel_size=2), x), [[[0, 0, 0.6, 0.8]]])
+    minima = tl.lp_pool1d(x, norm_type=-np.inf, kernel_size=2)
+    np.testing.assert_array_equal(minima, [[[0, 3]]])

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ..core.errors import ShapeError
 from ..core.op import Array
 from ..ops import conv2d
-from ..ops.convolution import pair
+from ..ops.windows import per_axis
 from . import init
 from .module import Module
 from .parameter import Parameter
@@ -59,7 +59,7 @@ class Conv2d(Module):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.padding: Padding = padding
-        shape = (out_channels, in_channels // groups, *pair("Conv2d", "kernel_size", kernel_size, 1))
+        shape = (out_channels, in_channels // groups, *per_axis("Conv2d", "kernel_size", kernel_size, 1, 2))
         bound = 1 / sqrt(max(prod(shape[1:]), 1))
         how = {"rng": rng, "dtype": dtype, "device": device}
         self.weight = Parameter(init.uniform(shape, -bound, bound, **how))

@@ -1,8 +1,9 @@
-"""Convolution in two dimensions, as networks understand it: a cross-correlation over channels.
+"""Convolution in one, two and three dimensions, as networks understand it: a cross-correlation over channels.
 
 It is linear in the image, in the weight and in the cotangent, and the sum of their products is one trilinear form. So
 there are three primitives, each computing the derivative of that form with respect to one of the three from the other
-two, and the rules of each are the other two. Derivatives of any order need nothing else.
+two, and the rules of each are the other two. Derivatives of any order need nothing else, and transposed convolution is
+one of the three.
 """
 
 from __future__ import annotations
@@ -12,195 +13,142 @@ from typing import Any, Literal
 
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
+from .joining import pad
 from .movement import reshape
+from .windows import LETTERS, Borders, Sizes, check_fit, geometry, per_axis
 
-__all__ = ["conv2d", "convolve2d", "convolve2d_input", "convolve2d_weight"]
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "convolve_nd",
+    "convolve_nd_input",
+    "convolve_nd_weight",
+]
 
-Pair = tuple[int, int]
-
-
-class Geometry:
-    """Where the windows of a kernel lie on a padded image; shared by convolution and pooling.
-
-    Images are (c, height, width, n) here: with the batch last, a row of a window is one long run of memory. For small
-    images that halves the time of copying windows, and one product serves the whole batch: convolution and its two
-    gradients take 0.7, 0.7 and 0.3 of the time for 64 images 16 x 8 x 8 and 32 filters 3 x 3 on one core, and 0.8 to 1
-    for 16 images 64 x 32 x 32.
-
-    image, kernel, stride, dilation : (height, width) of each. padding : ((top, bottom), (left, right)).
-    """
-
-    def __init__(self, image: Pair, kernel: Pair, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair) -> None:
-        self.image, self.kernel, self.padding = image, kernel, padding
-        self.padded = image[0] + padding[0][0] + padding[0][1], image[1] + padding[1][0] + padding[1][1]
-        spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-        self.out = tuple((p - s) // step + 1 for p, s, step in zip(self.padded, spans, stride, strict=True))
-        self.stride, self.dilation = stride, dilation
-
-    def matrix(self, channels: int, n: int) -> Pair:
-        """The shape of the matrix of all windows of `n` images with so many channels: a column for each window."""
-        return channels * math.prod(self.kernel), math.prod(self.out) * n
-
-    def windows(self) -> list[tuple[int, int, slice, slice]]:
-        """For each element of the kernel, its position and the rows and columns of the padded image that it meets."""
-        slices = [
-            [slice(i * d, i * d + (n - 1) * s + 1, s) for i in range(k)]
-            for k, n, s, d in zip(self.kernel, self.out, self.stride, self.dilation, strict=True)
-        ]
-        return [(i, j, rows, columns) for i, rows in enumerate(slices[0]) for j, columns in enumerate(slices[1])]
-
-    def pad(self, xp: Any, x: Any, value: float = 0.0) -> Any:
-        """The images x with a border of `value`, in C order."""
-        if self.padded == self.image and x.shape[3] == 1:
-            return x
-        # Also without a border a batch is copied: its images may lie one after another, and then the many copies of
-        # windows from there would be slow (3 times, for 64 images 16 x 8 x 8 and windows 3 x 3).
-        padded = xp.full((x.shape[0], *self.padded, x.shape[3]), value, dtype=x.dtype)
-        padded[self._inside()] = x
-        return padded
-
-    def crop(self, padded: Any) -> Any:
-        """The inverse of `pad`."""
-        return padded[self._inside()]
-
-    def _inside(self) -> tuple:
-        (top, _), (left, _) = self.padding
-        return slice(None), slice(top, top + self.image[0]), slice(left, left + self.image[1]), slice(None)
-
-    def gather(self, xp: Any, x: Any, value: float = 0.0) -> Any:
-        """The elements under each window: (c, height, width, n) becomes (c, kh, kw, rows, columns, n)."""
-        padded = self.pad(xp, x, value)
-        columns = xp.empty((x.shape[0], *self.kernel, *self.out, x.shape[3]), dtype=x.dtype)
-        for i, j, rows, cols in self.windows():
-            columns[:, i, j, ...] = padded[:, rows, cols, :]
-        return columns
-
-    def scatter(self, xp: Any, columns: Any) -> Any:
-        """The adjoint of `gather`: every element is added where it came from."""
-        padded = xp.zeros((columns.shape[0], *self.padded, columns.shape[5]), dtype=columns.dtype)
-        for i, j, rows, cols in self.windows():
-            padded[:, rows, cols, :] += columns[:, i, j, ...]
-        return self.crop(padded)
+Padding = int | Sizes | Literal["same", "valid"]
 
 
 def _batch_last(xp: Any, x: Any) -> Any:
-    """Images (n, c, h, w) as (c, h, w, n)."""
-    return xp.permute_dims(x, (1, 2, 3, 0))
+    """Images (n, c, *image) as (c, *image, n)."""
+    return xp.permute_dims(x, (*range(1, len(x.shape)), 0))
 
 
 def _batch_first(xp: Any, x: Any) -> Any:
     """The inverse of `_batch_last`. Both are views: what follows keeps the layout until the next convolution."""
-    return xp.permute_dims(x, (3, 0, 1, 2))
+    last = len(x.shape) - 1
+    return xp.permute_dims(x, (last, *range(last)))
 
 
-def pair(op: str, name: str, value: int | Pair, least: int) -> Pair:
-    """`value` for height and width; ShapeError unless both are integers that are at least `least`."""
-    both = (value, value) if isinstance(value, int) else value
-    if not isinstance(both, (tuple, list)) or [isinstance(v, int) and v >= least for v in both] != [True, True]:
-        raise ShapeError(f"{op}: {name} is {value!r}; it must be an integer from {least} up, or two: (height, width).")
-    return tuple(both)
-
-
-def _padding(value: int | Pair | str, image: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
-    """Elements to add on both sides of both axes."""
-    if value == "valid":
-        return (0, 0), (0, 0)
-    if value == "same":
-        if stride != (1, 1):
-            raise ShapeError(f"conv2d: padding is 'same' and stride is {stride}; 'same' needs stride 1.")
-        total = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
-        return tuple((t // 2, t - t // 2) for t in total)
-    if isinstance(value, str):
-        raise ShapeError(f"conv2d: padding is {value!r}; it must be an integer, two integers, 'same' or 'valid'.")
-    return tuple((p, p) for p in pair("conv2d", "padding", value, 0))
-
-
-# The three primitives. Shapes: x (n, c_in, h, w), w (c_out, c_in / groups, kh, kw), y (n, c_out, rows, columns).
+# The three primitives. Shapes: x (n, c_in, *image), w (c_out, c_in / groups, *kernel), y (n, c_out, *out).
 
 
 @primitive(
-    x=lambda g, w, x_shape, stride, padding, dilation, groups: convolve2d_input(
+    x=lambda g, w, x_shape, stride, padding, dilation, groups: convolve_nd_input(
         g, w, image=tuple(x_shape[2:]), stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
-    w=lambda g, x, w_shape, stride, padding, dilation, groups: convolve2d_weight(
+    w=lambda g, x, w_shape, stride, padding, dilation, groups: convolve_nd_weight(
         g, x, kernel=tuple(w_shape[2:]), stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
     shapes="any",
 )
-def convolve2d(
-    xp, x: Array, w: Array, *, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair, groups: int
-) -> Array:
-    """`conv2d` with all arguments in their full form, padding as ((top, bottom), (left, right)).
+def convolve_nd(xp, x: Array, w: Array, *, stride: Sizes, padding: Borders, dilation: Sizes, groups: int) -> Array:
+    """Convolution in any number of dimensions with all arguments in their full form, padding as (before, after) pairs.
 
-    x : (n, c_in, h, w). w : (c_out, c_in / groups, kh, kw). Returns (n, c_out, rows, columns).
+    x : (n, c_in, *image). w : (c_out, c_in / groups, *kernel). Returns (n, c_out, *out).
 
     >>> full = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
-    >>> convolve2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), **full)
+    >>> convolve_nd(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), **full)
     array([[[[4., 4.],
              [4., 4.]]]])
     """
-    geometry = Geometry(x.shape[2:], w.shape[2:], stride, padding, dilation)
+    windows = geometry(x.shape[2:], w.shape[2:], stride, padding, dilation)
     n = x.shape[0]
-    columns = xp.reshape(geometry.gather(xp, _batch_last(xp, x)), (groups, *geometry.matrix(w.shape[1], n)))
+    columns = xp.reshape(windows.gather(xp, _batch_last(xp, x)), (groups, *windows.matrix(w.shape[1], n)))
     filters = xp.reshape(w, (groups, w.shape[0] // groups, math.prod(w.shape[1:])))
-    return _batch_first(xp, xp.reshape(xp.matmul(filters, columns), (w.shape[0], *geometry.out, n)))
+    return _batch_first(xp, xp.reshape(xp.matmul(filters, columns), (w.shape[0], *windows.out, n)))
 
 
 @primitive(
-    y=lambda g, w, stride, padding, dilation, groups: convolve2d(
+    y=lambda g, w, stride, padding, dilation, groups: convolve_nd(
         g, w, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
-    w=lambda g, y, w_shape, stride, padding, dilation, groups: convolve2d_weight(
+    w=lambda g, y, w_shape, stride, padding, dilation, groups: convolve_nd_weight(
         y, g, kernel=tuple(w_shape[2:]), stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
     shapes="any",
 )
-def convolve2d_input(
-    xp, y: Array, w: Array, *, image: Pair, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair, groups: int
+def convolve_nd_input(
+    xp, y: Array, w: Array, *, image: Sizes, stride: Sizes, padding: Borders, dilation: Sizes, groups: int
 ) -> Array:
-    """The adjoint of `convolve2d` in x (a transposed convolution): the gradient of images of size `image`.
+    """The adjoint of `convolve_nd` in x (a transposed convolution): the gradient of images of size `image`.
 
-    y : (n, c_out, rows, columns). w : (c_out, c_in / groups, kh, kw). Returns (n, c_in, *image).
+    y : (n, c_out, *out). w : (c_out, c_in / groups, *kernel). Returns (n, c_in, *image).
 
     >>> full = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
-    >>> convolve2d_input(np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2)), image=(2, 2), **full)
+    >>> convolve_nd_input(np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2)), image=(2, 2), **full)
     array([[[[1., 1.],
              [1., 1.]]]])
     """
-    geometry = Geometry(image, w.shape[2:], stride, padding, dilation)
+    windows = geometry(image, w.shape[2:], stride, padding, dilation)
     n, inputs = y.shape[0], w.shape[1] * groups
     filters = xp.reshape(w, (groups, w.shape[0] // groups, math.prod(w.shape[1:])))
-    cotangents = xp.reshape(_batch_last(xp, y), (groups, w.shape[0] // groups, math.prod(geometry.out) * n))
+    cotangents = xp.reshape(_batch_last(xp, y), (groups, w.shape[0] // groups, math.prod(windows.out) * n))
     columns = xp.matmul(xp.matrix_transpose(filters), cotangents)
-    return _batch_first(xp, geometry.scatter(xp, xp.reshape(columns, (inputs, *geometry.kernel, *geometry.out, n))))
+    return _batch_first(xp, windows.scatter(xp, xp.reshape(columns, (inputs, *windows.kernel, *windows.out, n))))
 
 
 @primitive(
-    y=lambda g, x, stride, padding, dilation, groups: convolve2d(
+    y=lambda g, x, stride, padding, dilation, groups: convolve_nd(
         x, g, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
-    x=lambda g, y, x_shape, stride, padding, dilation, groups: convolve2d_input(
+    x=lambda g, y, x_shape, stride, padding, dilation, groups: convolve_nd_input(
         y, g, image=tuple(x_shape[2:]), stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
     shapes="any",
 )
-def convolve2d_weight(
-    xp, y: Array, x: Array, *, kernel: Pair, stride: Pair, padding: tuple[Pair, Pair], dilation: Pair, groups: int
+def convolve_nd_weight(
+    xp, y: Array, x: Array, *, kernel: Sizes, stride: Sizes, padding: Borders, dilation: Sizes, groups: int
 ) -> Array:
-    """The adjoint of `convolve2d` in w: the gradient of filters of size `kernel`.
+    """The adjoint of `convolve_nd` in w: the gradient of filters of size `kernel`.
 
-    y : (n, c_out, rows, columns). x : (n, c_in, h, w). Returns (c_out, c_in / groups, *kernel).
+    y : (n, c_out, *out). x : (n, c_in, *image). Returns (c_out, c_in / groups, *kernel).
 
     >>> full = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
-    >>> convolve2d_weight(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), kernel=(1, 1), **full)
+    >>> convolve_nd_weight(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), kernel=(1, 1), **full)
     array([[[[4.]]]])
     """
-    geometry = Geometry(x.shape[2:], kernel, stride, padding, dilation)
+    windows = geometry(x.shape[2:], kernel, stride, padding, dilation)
     n, outputs = x.shape[0], y.shape[1]
-    columns = xp.reshape(geometry.gather(xp, _batch_last(xp, x)), (groups, *geometry.matrix(x.shape[1] // groups, n)))
-    cotangents = xp.reshape(_batch_last(xp, y), (groups, outputs // groups, math.prod(geometry.out) * n))
+    columns = xp.reshape(windows.gather(xp, _batch_last(xp, x)), (groups, *windows.matrix(x.shape[1] // groups, n)))
+    cotangents = xp.reshape(_batch_last(xp, y), (groups, outputs // groups, math.prod(windows.out) * n))
     products = xp.matmul(cotangents, xp.matrix_transpose(columns))
     return xp.reshape(products, (outputs, x.shape[1] // groups, *kernel))
+
+
+@composite(shapes="any")
+def conv1d(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    *,
+    stride: int | Sizes = 1,
+    padding: Padding = 0,
+    dilation: int | Sizes = 1,
+    groups: int = 1,
+) -> Array:
+    """One-dimensional convolution (cross-correlation) of sequences with filters; see `conv2d`.
+
+    x : (n, c_in, l). w : (c_out, c_in / groups, k). bias : (c_out,) or None.
+    Returns (n, c_out, (l + 2 padding - dilation (k - 1) - 1) // stride + 1).
+
+    >>> conv1d(np.array([[[1.0, 2.0, 4.0]]]), np.array([[[-1.0, 1.0]]]))
+    array([[[1., 2.]]])
+    """
+    return _convolution("conv1d", x, w, bias, stride, padding, dilation, groups, axes=1)
 
 
 @composite(shapes="any")
@@ -209,9 +157,9 @@ def conv2d(
     w: Array,
     bias: Array | None = None,
     *,
-    stride: int | Pair = 1,
-    padding: int | Pair | Literal["same", "valid"] = 0,
-    dilation: int | Pair = 1,
+    stride: int | Sizes = 1,
+    padding: Padding = 0,
+    dilation: int | Sizes = 1,
     groups: int = 1,
 ) -> Array:
     """Two-dimensional convolution (cross-correlation) of images with filters.
@@ -229,30 +177,208 @@ def conv2d(
     array([[[[4., 6.],
              [6., 9.]]]])
     """
-    if len(x.shape) != 4 or len(w.shape) != 4:
-        raise ShapeError(
-            f"conv2d: x is {tuple(x.shape)} and w is {tuple(w.shape)}; they must be (n, c_in, h, w) and "
-            f"(c_out, c_in / groups, kh, kw)."
-        )
-    stride, dilation = pair("conv2d", "stride", stride, 1), pair("conv2d", "dilation", dilation, 1)
+    return _convolution("conv2d", x, w, bias, stride, padding, dilation, groups, axes=2)
+
+
+@composite(shapes="any")
+def conv3d(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    *,
+    stride: int | Sizes = 1,
+    padding: Padding = 0,
+    dilation: int | Sizes = 1,
+    groups: int = 1,
+) -> Array:
+    """Three-dimensional convolution (cross-correlation) of volumes with filters; see `conv2d`.
+
+    x : (n, c_in, d, h, w). w : (c_out, c_in / groups, kd, kh, kw). bias : (c_out,) or None.
+
+    >>> conv3d(np.ones((1, 1, 3, 3, 3)), np.ones((1, 1, 2, 2, 3)))
+    array([[[[[12.],
+              [12.]],
+    <BLANKLINE>
+             [[12.],
+              [12.]]]]])
+    """
+    return _convolution("conv3d", x, w, bias, stride, padding, dilation, groups, axes=3)
+
+
+@composite(shapes="any")
+def conv_transpose1d(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    *,
+    stride: int | Sizes = 1,
+    padding: int | Sizes = 0,
+    output_padding: int | Sizes = 0,
+    groups: int = 1,
+    dilation: int | Sizes = 1,
+) -> Array:
+    """One-dimensional transposed convolution; see `conv_transpose2d`.
+
+    x : (n, c_in, l). w : (c_in, c_out / groups, k). bias : (c_out,) or None.
+
+    >>> conv_transpose1d(np.array([[[1.0, 2.0]]]), np.ones((1, 1, 3)), stride=2)
+    array([[[1., 1., 3., 2., 2.]]])
+    """
+    return _transposed("conv_transpose1d", x, w, bias, stride, padding, output_padding, groups, dilation, axes=1)
+
+
+@composite(shapes="any")
+def conv_transpose2d(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    *,
+    stride: int | Sizes = 1,
+    padding: int | Sizes = 0,
+    output_padding: int | Sizes = 0,
+    groups: int = 1,
+    dilation: int | Sizes = 1,
+) -> Array:
+    """Two-dimensional transposed convolution: each element of x adds a filter, times itself, to the result.
+
+    It is the adjoint of `conv2d` with the same options, plus the bias.
+
+    x : (n, c_in, h, w). w : (c_in, c_out / groups, kh, kw). bias : (c_out,) or None.
+    stride, dilation, groups : as for `conv2d`. padding : elements cut off on each side of the result.
+    output_padding : rows and columns more at the end, fewer than stride or dilation: `conv2d` with a stride gives one
+        size for several, and this says which.
+    Returns (n, c_out, (h - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1, and so for the width).
+    Raises ShapeError for shapes that do not fit, and for an empty result.
+
+    >>> conv_transpose2d(np.array([[[[1.0, 2.0]]]]), np.ones((1, 1, 2, 2)))
+    array([[[[1., 3., 2.],
+             [1., 3., 2.]]]])
+    """
+    return _transposed("conv_transpose2d", x, w, bias, stride, padding, output_padding, groups, dilation, axes=2)
+
+
+@composite(shapes="any")
+def conv_transpose3d(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    *,
+    stride: int | Sizes = 1,
+    padding: int | Sizes = 0,
+    output_padding: int | Sizes = 0,
+    groups: int = 1,
+    dilation: int | Sizes = 1,
+) -> Array:
+    """Three-dimensional transposed convolution; see `conv_transpose2d`.
+
+    x : (n, c_in, d, h, w). w : (c_in, c_out / groups, kd, kh, kw). bias : (c_out,) or None.
+
+    >>> conv_transpose3d(np.ones((1, 1, 1, 1, 2)), np.ones((1, 1, 1, 2, 2)))
+    array([[[[[1., 2., 1.],
+              [1., 2., 1.]]]]])
+    """
+    return _transposed("conv_transpose3d", x, w, bias, stride, padding, output_padding, groups, dilation, axes=3)
+
+
+def _convolution(
+    op: str,
+    x: Array,
+    w: Array,
+    bias: Array | None,
+    stride: int | Sizes,
+    padding: Padding,
+    dilation: int | Sizes,
+    groups: int,
+    axes: int,
+) -> Array:
+    _check_axes(op, x, w, axes, "c_out, c_in / groups")
+    steps, gaps = per_axis(op, "stride", stride, 1, axes), per_axis(op, "dilation", dilation, 1, axes)
     image, kernel = tuple(x.shape[2:]), tuple(w.shape[2:])
-    _check_channels(x, w, bias, groups)
-    full = _padding(padding, image, kernel, stride, dilation)
-    if min(Geometry(image, kernel, stride, full, dilation).out) < 1 or 0 in kernel:
+    _check_channels(op, x, w, groups)
+    _check_bias(op, w, bias, w.shape[0])
+    borders = _borders(op, padding, kernel, steps, gaps)
+    check_fit(op, geometry(image, kernel, steps, borders, gaps))
+    out = convolve_nd(x, w, stride=steps, padding=borders, dilation=gaps, groups=groups)
+    return out if bias is None else out + reshape(bias, (-1, *[1] * axes))
+
+
+def _transposed(
+    op: str,
+    x: Array,
+    w: Array,
+    bias: Array | None,
+    stride: int | Sizes,
+    padding: int | Sizes,
+    output_padding: int | Sizes,
+    groups: int,
+    dilation: int | Sizes,
+    axes: int,
+) -> Array:
+    _check_axes(op, x, w, axes, "c_in, c_out / groups")
+    steps, gaps = per_axis(op, "stride", stride, 1, axes), per_axis(op, "dilation", dilation, 1, axes)
+    cut, more = per_axis(op, "padding", padding, 0, axes), per_axis(op, "output_padding", output_padding, 0, axes)
+    if any(extra >= max(s, d) for extra, s, d in zip(more, steps, gaps, strict=True)):
         raise ShapeError(
-            f"conv2d: the image is {image}, padded by {full}, and the kernel {kernel} with dilation {dilation}; the "
-            f"kernel must not be empty or larger than the padded image."
+            f"{op}: output_padding is {more}, stride is {steps} and dilation is {gaps}; output_padding must be smaller "
+            f"than one of them on each axis."
         )
-    out = convolve2d(x, w, stride=stride, padding=full, dilation=dilation, groups=groups)
-    return out if bias is None else out + reshape(bias, (-1, 1, 1))
+    if groups < 1 or w.shape[0] % groups or x.shape[1] != w.shape[0]:
+        raise ShapeError(
+            f"{op}: x is {tuple(x.shape)}, w is {tuple(w.shape)} and groups is {groups}; the channels of x "
+            f"({x.shape[1]}) must equal the first axis of w ({w.shape[0]}), and be a multiple of groups."
+        )
+    _check_bias(op, w, bias, w.shape[1] * groups)
+    lengths, kernel = tuple(x.shape[2:]), tuple(w.shape[2:])
+    each = zip(lengths, kernel, steps, cut, more, gaps, strict=True)
+    image = tuple((n - 1) * s - 2 * p + d * (k - 1) + extra + 1 for n, k, s, p, extra, d in each)
+    if min(image) < 1 or 0 in kernel or 0 in lengths:
+        raise ShapeError(
+            f"{op}: x is {tuple(x.shape)} and the kernel {kernel}, with stride {steps}, padding {cut}, dilation {gaps} "
+            f"and output_padding {more}; the result would be {image}, and must not be empty."
+        )
+    borders = tuple((p, p) for p in cut)
+    whole = geometry(image, kernel, steps, borders, gaps).out
+    if whole != lengths:
+        # An output_padding from the stride up: windows that only zeros of x reach.
+        x = pad(x, ((0, 0), (0, 0), *[(0, n - given) for n, given in zip(whole, lengths, strict=True)]))
+    out = convolve_nd_input(x, w, image=image, stride=steps, padding=borders, dilation=gaps, groups=groups)
+    return out if bias is None else out + reshape(bias, (-1, *[1] * axes))
 
 
-def _check_channels(x: Array, w: Array, bias: Array | None, groups: int) -> None:
+def _borders(op: str, value: Padding, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Borders:
+    """Elements to add on both sides of each axis."""
+    axes = len(kernel)
+    if value == "valid":
+        return ((0, 0),) * axes
+    if value == "same":
+        if stride != (1,) * axes:
+            raise ShapeError(f"{op}: padding is 'same' and stride is {stride}; 'same' needs stride 1.")
+        total = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+        return tuple((t // 2, t - t // 2) for t in total)
+    if isinstance(value, str):
+        count = {1: "one integer", 2: "two integers", 3: "three integers"}[axes]
+        raise ShapeError(f"{op}: padding is {value!r}; it must be an integer, {count}, 'same' or 'valid'.")
+    return tuple((p, p) for p in per_axis(op, "padding", value, 0, axes))
+
+
+def _check_axes(op: str, x: Array, w: Array, axes: int, channels: str) -> None:
+    if len(x.shape) != axes + 2 or len(w.shape) != axes + 2:
+        kernel = "k" if axes == 1 else ", ".join(f"k{letter}" for letter in LETTERS[axes].split(", "))
+        raise ShapeError(
+            f"{op}: x is {tuple(x.shape)} and w is {tuple(w.shape)}; they must be (n, c_in, {LETTERS[axes]}) and "
+            f"({channels}, {kernel})."
+        )
+
+
+def _check_channels(op: str, x: Array, w: Array, groups: int) -> None:
     if groups < 1 or w.shape[0] % groups or x.shape[1] != w.shape[1] * groups:
         raise ShapeError(
-            f"conv2d: x is {tuple(x.shape)}, w is {tuple(w.shape)} and groups is {groups}; the channels of x "
+            f"{op}: x is {tuple(x.shape)}, w is {tuple(w.shape)} and groups is {groups}; the channels of x "
             f"({x.shape[1]}) must be groups times the second axis of w ({w.shape[1]}), and the first axis of w "
             f"({w.shape[0]}) a multiple of groups."
         )
-    if bias is not None and tuple(bias.shape) != (w.shape[0],):
-        raise ShapeError(f"conv2d: bias is {tuple(bias.shape)}, w is {tuple(w.shape)}; bias must be ({w.shape[0]},).")
+
+
+def _check_bias(op: str, w: Array, bias: Array | None, channels: int) -> None:
+    if bias is not None and tuple(bias.shape) != (channels,):
+        raise ShapeError(f"{op}: bias is {tuple(bias.shape)}, w is {tuple(w.shape)}; bias must be ({channels},).")
