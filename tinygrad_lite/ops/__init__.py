@@ -26,6 +26,7 @@ from .random import *
 from .reductions import *
 from .repetition import *
 from .rounding import *
+from .sampling import *
 from .smooth import *
 from .sorting import *
 from .statistics import *
