@@ -22,9 +22,9 @@ from .conversion import astype, detach
 from .elementwise import abs, negative
 from .joining import concat
 from .linalg import matmul
-from .movement import expand_dims, matrix_transpose, tril
+from .movement import expand_dims, tril
 from .reductions import sum
-from .solving import floating, identity_like, not_square, solve
+from .solving import adjoint, floating, identity_like, not_square, solve
 
 __all__ = ["cholesky", "eigh", "eigvalsh", "matrix_rank", "pinv", "qr", "svd", "svdvals"]
 
@@ -34,8 +34,8 @@ def epsilon(dtype: Any) -> float:
     return float(numpy.finfo(getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]).eps)
 
 
-def _symmetric(x: Array) -> Array:
-    return (x + matrix_transpose(x)) * 0.5
+def _hermitian(x: Array) -> Array:
+    return (x + adjoint(x)) * 0.5
 
 
 def _no_matrix(x: Array, **_: Any) -> str | None:
@@ -56,18 +56,18 @@ def _explain_cholesky(x: Array, **_: Any) -> str:
 
 def _cholesky_rule(g: Array, out: Array, upper: bool) -> Array:
     # Source: I. Murray, Differentiation of the Cholesky decomposition, 2016, arXiv:1602.07527, eq. 10.
-    lower, g = (matrix_transpose(out), matrix_transpose(g)) if upper else (out, g)
-    inner = matmul(matrix_transpose(lower), g)
+    lower, g = (adjoint(out), adjoint(g)) if upper else (out, g)
+    inner = matmul(adjoint(lower), g)
     inner = tril(inner) - 0.5 * inner * identity_like(inner)
-    transposed = matrix_transpose(lower)
-    return _symmetric(matrix_transpose(solve(transposed, matrix_transpose(solve(transposed, inner)))))
+    transposed = adjoint(lower)
+    return _hermitian(adjoint(solve(transposed, adjoint(solve(transposed, inner)))))
 
 
-@primitive(x=_cholesky_rule, shapes="any", explain=_explain_cholesky)
+@primitive(x=_cholesky_rule, holomorphic=False, shapes="any", explain=_explain_cholesky)
 def cholesky(xp, x: Array, *, upper: bool = False) -> Array:
-    """Cholesky factor of positive definite matrices: the lower triangular L with L L^T = x, or L^T if `upper`.
+    """Cholesky factor of positive definite matrices: the lower triangular L with L L^H = x, or L^H if `upper`.
 
-    x : (..., n, n), symmetric; of others the symmetric part (x + x^T) / 2 is taken.
+    x : (..., n, n), Hermitian; of others the Hermitian part (x + x^H) / 2 is taken.
     Raises ShapeError if a matrix is not square or not positive definite.
 
     >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
@@ -75,8 +75,8 @@ def cholesky(xp, x: Array, *, upper: bool = False) -> Array:
            [1., 2.]])
     """
     x = floating(xp, x)
-    lower = xp.linalg.cholesky((x + xp.matrix_transpose(x)) * 0.5)
-    return xp.matrix_transpose(lower) if upper else lower
+    lower = xp.linalg.cholesky((x + adjoint(x)) * 0.5)
+    return adjoint(lower) if upper else lower
 
 
 # QR
@@ -97,18 +97,21 @@ def _qr_rule(g: tuple, x: Array, out: tuple) -> Array:
         # The further columns of Q are any basis of the rest; they turn no more than the first ones make them.
         rest, g_rest = q[..., k:], gq[..., k:]
         q, gq, r, gr = _first(q, k), _first(gq, k), r[..., :k, :], gr[..., :k, :]
-        gq = gq - matmul(rest, matmul(matrix_transpose(g_rest), q))
+        gq = gq - matmul(rest, matmul(adjoint(g_rest), q))
     if columns > rows:
         # The first columns determine Q; the others are R's, Q^T x.
-        gq = gq + matmul(x[..., k:], matrix_transpose(gr[..., k:]))
+        gq = gq + matmul(x[..., k:], adjoint(gr[..., k:]))
     square = _first(r, k)
-    inner = matmul(square, matrix_transpose(_first(gr, k))) - matmul(matrix_transpose(gq), q)
-    inner = tril(inner) + matrix_transpose(tril(inner, k=-1))
-    gx = matrix_transpose(solve(square, matrix_transpose(gq + matmul(q, inner))))
+    inner = matmul(square, adjoint(_first(gr, k))) - matmul(adjoint(gq), q)
+    # The diagonal of R is real: only the real part of the diagonal counts.
+    diagonal = 0.5 * inner * identity_like(inner)
+    inner = tril(inner, k=-1) + diagonal
+    inner = inner + adjoint(inner)
+    gx = adjoint(solve(square, adjoint(gq + matmul(q, inner))))
     return gx if columns <= rows else concat([gx, matmul(q, gr[..., k:])], axis=-1)
 
 
-@primitive(x=_qr_rule, outputs=("Q", "R"), shapes="any", explain=_explain_qr)
+@primitive(x=_qr_rule, outputs=("Q", "R"), holomorphic=False, shapes="any", explain=_explain_qr)
 def qr(xp, x: Array, *, mode: Literal["reduced", "complete"] = "reduced") -> Any:
     """Factors x = Q R, the columns of Q orthonormal, R upper triangular.
 
@@ -157,20 +160,26 @@ def _columns(scale: Array) -> Array:
 
 def _eigh_rule(g: tuple, out: tuple) -> Array:
     (g_values, g_vectors), (w, v) = g, out
-    transposed = matrix_transpose(v)
+    transposed = adjoint(v)
     inner = matmul(transposed, g_vectors) * _reciprocal(_differences(w), _ties(w))
-    return _symmetric(matmul(v * _columns(g_values) + matmul(v, inner), transposed))
+    return _hermitian(matmul(v * _columns(g_values) + matmul(v, inner), transposed))
 
 
 def _explain_eigh(x: Array) -> str:
     return not_square(x) or f"x is {shape_of(x)}; the eigenvalues were not found. Are all elements finite?"
 
 
-@primitive(x=_eigh_rule, outputs=("eigenvalues", "eigenvectors"), shapes="any", explain=_explain_eigh)
+@primitive(
+    x=_eigh_rule,
+    outputs=("eigenvalues", "eigenvectors"),
+    holomorphic=False,
+    shapes="any",
+    explain=_explain_eigh,
+)
 def eigh(xp, x: Array) -> Any:
-    """Eigenvalues w and eigenvectors V of symmetric matrices, x = V diag(w) V^T; the values ascend.
+    """Eigenvalues w and eigenvectors V of symmetric or Hermitian matrices, x = V diag(w) V^H; the values ascend.
 
-    x : (..., n, n), symmetric; of others the symmetric part (x + x^T) / 2 is taken. eigenvalues : (..., n).
+    x : (..., n, n), Hermitian; of others the Hermitian part (x + x^H) / 2 is taken. eigenvalues : (..., n).
     eigenvectors : (..., n, n), the vectors are columns.
     At repeated eigenvalues the derivative is that for which V does not turn within an eigenspace.
     Raises ShapeError if a matrix is not square.
@@ -180,19 +189,19 @@ def eigh(xp, x: Array) -> Any:
     array([1., 3.])
     """
     x = floating(xp, x)
-    return tuple(xp.linalg.eigh(x * 0.5 + xp.matrix_transpose(x) * 0.5))
+    return tuple(xp.linalg.eigh(x * 0.5 + adjoint(x) * 0.5))
 
 
 def _eigvalsh_rule(g: Array, x: Array) -> Array:
     w, v = eigh(x)
-    return matmul(v * _columns(_shared(g, w)), matrix_transpose(v))
+    return matmul(v * _columns(_shared(g, w)), adjoint(v))
 
 
 @primitive(x=_eigvalsh_rule, shapes="any", explain=_explain_eigh)
 def eigvalsh(xp, x: Array) -> Array:
-    """Eigenvalues of symmetric matrices, in ascending order.
+    """Eigenvalues of symmetric or Hermitian matrices, in ascending order.
 
-    x : (..., n, n), symmetric; of others the symmetric part (x + x^T) / 2 is taken. Result (..., n).
+    x : (..., n, n), Hermitian; of others the Hermitian part (x + x^H) / 2 is taken. Result (..., n).
     Each of k equal eigenvalues gets the mean of their derivatives.
     Raises ShapeError if a matrix is not square.
 
@@ -200,7 +209,7 @@ def eigvalsh(xp, x: Array) -> Array:
     array([1., 3.])
     """
     x = floating(xp, x)
-    return xp.linalg.eigvalsh(x * 0.5 + xp.matrix_transpose(x) * 0.5)
+    return xp.linalg.eigvalsh(x * 0.5 + adjoint(x) * 0.5)
 
 
 # Singular values
@@ -221,12 +230,12 @@ def _svd_rule(g: tuple, out: tuple) -> Array:
     # differences of singular values; their difference is the skew part over sums, which repeated values do no harm.
     (gu, gs, gvh), (u, s, vh) = g, out
     k = shape_of(s)[-1]
-    v, gv = matrix_transpose(vh), matrix_transpose(gvh)
+    v, gv = adjoint(vh), adjoint(gvh)
     u, gu = _without_rest(u, gu, k)
     v, gv = _without_rest(v, gv, k)
-    ut, vt = matrix_transpose(u), matrix_transpose(v)
+    ut, vt = adjoint(u), adjoint(v)
     left, right = matmul(ut, gu), matmul(vt, gv)
-    a, b = left - matrix_transpose(left), right - matrix_transpose(right)
+    a, b = left - adjoint(left), right - adjoint(right)
     zero = _zeros(s)
     total = expand_dims(s, axis=-2) + expand_dims(s, axis=-1)
     both = expand_dims(astype(zero, s.dtype), axis=-2) * expand_dims(astype(zero, s.dtype), axis=-1)
@@ -236,7 +245,7 @@ def _svd_rule(g: tuple, out: tuple) -> Array:
     if shape_of(u)[-2] > k:
         gx = gx + matmul((gu - matmul(u, left)) * inverse, vt)
     if shape_of(v)[-2] > k:
-        gx = gx + matmul(u, matrix_transpose((gv - matmul(v, right)) * inverse))
+        gx = gx + matmul(u, adjoint((gv - matmul(v, right)) * inverse))
     return gx
 
 
@@ -245,10 +254,10 @@ def _without_rest(u: Array, gu: Array, k: int) -> tuple[Array, Array]:
     if shape_of(u)[-1] == k:
         return u, gu
     first, rest = _first(u, k), u[..., k:]
-    return first, _first(gu, k) - matmul(rest, matmul(matrix_transpose(gu[..., k:]), first))
+    return first, _first(gu, k) - matmul(rest, matmul(adjoint(gu[..., k:]), first))
 
 
-@primitive(x=_svd_rule, outputs=("U", "S", "Vh"), shapes="any", explain=_explain_svd)
+@primitive(x=_svd_rule, outputs=("U", "S", "Vh"), holomorphic=False, shapes="any", explain=_explain_svd)
 def svd(xp, x: Array, *, full_matrices: bool = True) -> Any:
     """Singular value decomposition x = U diag(S) Vh; U and Vh have orthonormal columns and rows, S descends.
 
@@ -314,14 +323,14 @@ def matrix_rank(xp, x: Array, *, rtol: float | None = None) -> Array:
 
 def _pinv_rule(g: Array, x: Array, out: Array) -> Array:
     # Source: G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 1973, eq. 4.12. It holds while the rank stays the same.
-    turned, transposed = matrix_transpose(g), matrix_transpose(out)
+    turned, transposed = adjoint(g), adjoint(out)
     left = matmul(matmul(turned, out), transposed)
     right = matmul(matmul(transposed, out), turned)
     straight = negative(matmul(matmul(transposed, g), transposed))
     return straight + left - matmul(x, matmul(out, left)) + right - matmul(matmul(right, out), x)
 
 
-@primitive(x=_pinv_rule, shapes="any", explain=_explain_svd)
+@primitive(x=_pinv_rule, holomorphic=False, shapes="any", explain=_explain_svd)
 def pinv(xp, x: Array, *, rtol: float | None = None) -> Array:
     """Pseudo-inverse of each matrix: `pinv(a) @ b` is the shortest of the x that make |a @ x - b| least.
 
@@ -337,7 +346,7 @@ def pinv(xp, x: Array, *, rtol: float | None = None) -> Array:
     x = floating(xp, x)
     u, s, vh = xp.linalg.svd(x, full_matrices=False)
     if not s.shape[-1]:
-        return xp.matrix_transpose(x)
+        return adjoint(x)
     large = s > _threshold(xp, x, s, rtol)
     inverse = xp.where(large, 1.0 / xp.where(large, s, xp.ones_like(s)), xp.zeros_like(s))
-    return xp.matmul(xp.matrix_transpose(vh) * inverse[..., None, :], xp.matrix_transpose(u))
+    return xp.matmul(adjoint(vh) * inverse[..., None, :], adjoint(u))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.dtypes import is_complex
 from ..core.op import Array, primitive
+from .complex import conj, imag
 from .decompositions import svd
 from .linalg import matmul
 from .movement import broadcast_to, expand_dims, matrix_transpose
 from .reductions import prod, sum
-from .solving import floating, identity_like, inv, not_square
+from .solving import adjoint, floating, identity_like, inv, not_square
 
 __all__ = ["cofactor", "det", "slogdet"]
 
@@ -41,11 +43,11 @@ def _cofactor_rule(g: Array, x: Array) -> Array:
     # In the basis of the singular vectors x is diagonal, and the second derivatives of its determinant are products
     # of all diagonal elements but two. Nothing is divided, so that it holds for singular matrices, too.
     u, s, vh = svd(x)
-    turned = matmul(matmul(matrix_transpose(u), g), matrix_transpose(vh))
+    turned = matmul(matmul(adjoint(u), g), adjoint(vh))
     one, pairs = identity_like(turned), _without_two(s)
     on = expand_dims(sum(turned * one, axis=-1), axis=-2)
     inner = one * expand_dims(sum(pairs * on, axis=-1), axis=-1) - pairs * matrix_transpose(turned)
-    return _one_matrix(det(u) * det(vh)) * matmul(matmul(u, inner), vh)
+    return _one_matrix(det(u) * det(vh)) * matmul(matmul(conj(u), inner), conj(vh))
 
 
 @primitive(x=_cofactor_rule, shapes="any", explain=not_square)
@@ -62,7 +64,7 @@ def cofactor(xp, x: Array) -> Array:
     """
     u, s, vh = xp.linalg.svd(floating(xp, x))
     sign = xp.linalg.det(u) * xp.linalg.det(vh)
-    return sign[..., None, None] * xp.matmul(u * xp.expand_dims(_without_one(s), axis=-2), vh)
+    return sign[..., None, None] * xp.matmul(conj(u) * xp.expand_dims(_without_one(s), axis=-2), conj(vh))
 
 
 @primitive(x=lambda g, x: _one_matrix(g) * cofactor(x), shapes="any", explain=not_square)
@@ -78,11 +80,16 @@ def det(xp, x: Array) -> Array:
     return xp.linalg.det(floating(xp, x))
 
 
-def _slogdet_rule(g: tuple, x: Array) -> Array:
-    return _one_matrix(g[1]) * matrix_transpose(inv(x))
+def _slogdet_rule(g: tuple, x: Array, out: tuple) -> Array:
+    turn = g[1]
+    if is_complex(x.dtype):  # the sign is e^(i phase), and the phase moves
+        turn = turn + 1j * imag(g[0] * conj(out[0]))
+    return _one_matrix(turn) * adjoint(inv(x))
 
 
-@primitive(x=_slogdet_rule, outputs=("sign", "logabsdet"), shapes="any", explain=not_square)
+@primitive(
+    x=_slogdet_rule, outputs=("sign", "logabsdet"), holomorphic=False, shapes="any", explain=not_square
+)
 def slogdet(xp, x: Array) -> Any:
     """Sign of the determinant of each matrix, and the logarithm of its absolute value.
 

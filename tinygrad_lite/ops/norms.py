@@ -6,13 +6,13 @@ from math import inf
 from typing import Any
 
 from ..core.axes import Axis, axes_of, shape_of, wrong_axis
-from ..core.dtypes import is_floating
+from ..core.dtypes import is_complex, is_floating
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .comparison import equal, not_equal, where
 from .conversion import astype
 from .decompositions import svdvals
-from .elementwise import abs, power, sign
+from .elementwise import abs, power
 from .movement import expand_dims, permute_dims
 from .reductions import max, min, spread, sum
 from .solving import floating
@@ -34,8 +34,7 @@ def _lp_rule(g: Array, x: Array, out: Array, p: float, axis: Axis, keepdims: boo
         return g * unit
     # At a zero element the derivative is 0 for p > 1, and the element of least norm for p <= 1.
     zero = equal(unit, 0.0)
-    slope = sign(unit) * power(where(zero, 1.0, abs(unit)), p - 1.0)
-    return g * where(zero, 0.0, slope)
+    return g * where(zero, 0.0, unit * power(where(zero, 1.0, abs(unit)), p - 2.0))
 
 
 def _explain_lp(x: Array, *, p: float, axis: Axis, **_: Any) -> str | None:
@@ -52,6 +51,7 @@ def lp_norm(xp, x: Array, *, p: float, axis: Axis = None, keepdims: bool = False
     """
     x = floating(xp, x)
     if p == 2:
+        x = xp.abs(x) if is_complex(x.dtype) else x
         return xp.sqrt(xp.sum(x * x, axis=axis, keepdims=keepdims))
     return xp.sum(xp.abs(x) ** p, axis=axis, keepdims=keepdims) ** (1.0 / p)
 

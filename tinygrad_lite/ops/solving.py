@@ -11,9 +11,10 @@ from typing import Any
 import numpy
 
 from ..core.axes import shape_of
-from ..core.dtypes import is_floating
+from ..core.dtypes import is_complex, is_floating
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
+from .complex import conj
 from .creation import ones_like
 from .elementwise import negative
 from .linalg import matmul
@@ -25,6 +26,12 @@ __all__ = ["inv", "solve", "solve_triangular"]
 def floating(xp: Any, x: Array) -> Array:
     """x, or as NumPy does with integers, x in double precision."""
     return x if is_floating(x.dtype) else xp.astype(x, xp.float64)
+
+
+def adjoint(x: Array) -> Array:
+    """The conjugate transpose of each matrix."""
+    x = matrix_transpose(x)
+    return conj(x) if is_complex(x.dtype) else x
 
 
 def identity_like(x: Array) -> Array:
