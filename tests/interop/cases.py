@@ -41,6 +41,21 @@ REDUCTIONS = [
     case("var", lambda x: np.var(x, axis=0, ddof=1), M),
     case("std", lambda x: np.std(x, axis=0, ddof=1), M),
     case("std", lambda x: np.std(x, correction=1), M),
+    case("cumulative_sum", lambda x: np.cumulative_sum(x, axis=0, include_initial=True), M),
+    case("trapezoid", lambda x: np.trapezoid(x, dx=0.5), M),
+    case("trapezoid", lambda y, x: np.trapezoid(y, np.cumsum(x), axis=0), M, (3,)),
+    *(case(name, lambda x, name=name: getattr(np, name)(x + np.array([0.0, np.nan, 0.0, 0.0]), axis=1), M)
+      for name in ("nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar")),
+    case("nanvar", lambda x: np.nanvar(x, ddof=1), M),
+    case("median", lambda x: np.median(x), M),
+    case("median", lambda x: np.median(x, axis=1, keepdims=True), M),
+    case("quantile", lambda x: np.quantile(x, 0.3, axis=0), M),
+    case("quantile", lambda x: np.quantile(x, [0.25, 0.6]), M),
+    case("percentile", lambda x: np.percentile(x, 30.0, axis=0), M),
+    case("percentile", lambda x: np.percentile(x, [25.0, 60.0], axis=1), M),
+    case("cov", lambda x: np.cov(x), M),
+    case("cov", lambda x: np.cov(x, rowvar=False, ddof=0), M),
+    case("corrcoef", lambda x: np.corrcoef(x), M),
     case("cumsum", lambda x: np.cumsum(x), M),
     case("cumsum", lambda x: np.cumsum(x, axis=1), M),
     case("cumprod", lambda x: np.cumprod(x), M),
@@ -123,6 +138,19 @@ CHOICE = [
     case("take_along_axis", lambda x: np.take_along_axis(x, np.array([[1], [0], [2]]), axis=1), M),
     case("linspace", lambda x, y: np.linspace(x, y, 5), V, V),
     case("linspace", lambda x: np.linspace(0.0, x, 4, endpoint=False, axis=1), V),
+    case("meshgrid", lambda x, y: np.meshgrid(x, y), V, (3,)),
+    case("meshgrid", lambda x, y: np.meshgrid(x, y, indexing="ij"), V, (3,)),
+    case("compress", lambda x: np.compress([True, False, True], x, axis=0), M),
+    case("extract", lambda x: np.extract(x > 0.5, x), M),
+    case("delete", lambda x: np.delete(x, [0, 2], axis=1), M),
+    case("delete", lambda x: np.delete(x, 5), M),
+    case("ediff1d", lambda x: np.ediff1d(x), M),
+    case("diagflat", lambda x: np.diagflat(x), (2, 2)),
+    case("vander", lambda x: np.vander(x), V),
+    case("vander", lambda x: np.vander(x, 3, increasing=True), V),
+    case("unstack", lambda x: np.unstack(x, axis=1), M),
+    case("logspace", lambda x: np.logspace(0.0, x, 3, base=2.0), V),
+    case("polyval", lambda p, x: np.polyval(p, x), V, (3,)),
     case("tile", lambda x: np.tile(x, (2, 1)), M),
     case("repeat", lambda x: np.repeat(x, 2, axis=1), M),
     case("sort", lambda x: np.sort(x, axis=0), M),
@@ -169,6 +197,13 @@ LINALG = [
     case("linalg.eigvalsh", lambda x: np.linalg.eigvalsh(spd(x)), S),
     case("linalg.svdvals", lambda x: np.linalg.svdvals(spd(x)), S),
     case("linalg.pinv", lambda x: np.linalg.pinv(spd(x)), S),
+    case("linalg.qr", lambda x: np.linalg.qr(x), S),
+    case("linalg.eigh", lambda x: np.abs(np.linalg.eigh(spd(x))[1]), S),
+    case("linalg.svd", lambda x: np.linalg.svd(x, full_matrices=False)[1], M),
+    case("linalg.vector_norm", lambda x: np.linalg.vector_norm(x, axis=0, ord=3), M),
+    case("linalg.matrix_norm", lambda x: np.linalg.matrix_norm(x, ord="nuc"), M),
+    case("linalg.trace", lambda x: np.linalg.trace(x), T3),
+    case("linalg.outer", lambda x, y: np.linalg.outer(x, y), V, V),
     case("linalg.matrix_power", lambda x: np.linalg.matrix_power(x, 3), S),
 ]
 
@@ -178,10 +213,12 @@ UFUNCS = [
         "degrees", "exp", "exp2", "expm1", "fabs", "log", "log10", "log1p", "log2", "negative", "positive", "rad2deg",
         "radians", "reciprocal", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh",
     )),
+    case("i0", lambda x: np.i0(x), M),
+    case("sinc", lambda x: np.sinc(x), M),
     case("arccosh", lambda x: np.arccosh(x + 1.5), M),
     *(case(name, lambda x, y, name=name: getattr(np, name)(x, y), M, V) for name in (
-        "add", "arctan2", "copysign", "divide", "float_power", "fmax", "fmin", "hypot", "logaddexp", "logaddexp2",
-        "maximum", "minimum", "multiply", "power", "subtract",
+        "add", "arctan2", "copysign", "divide", "float_power", "fmax", "fmin", "fmod", "hypot", "logaddexp",
+        "logaddexp2", "maximum", "minimum", "mod", "multiply", "power", "subtract",
     )),
     *(case(f"{name}.reduce", lambda x, name=name: getattr(np, name).reduce(x, axis=1, keepdims=True), M) for name in (
         "add", "logaddexp", "maximum", "minimum", "multiply",
@@ -235,7 +272,46 @@ CONSTANT = [
     case("around", lambda x: np.around(x), M),
     case("floor", lambda x: np.floor(x), M),
     case("greater", lambda x, y: np.greater(x, y), M, V),
+    *(case(name, lambda x, y, name=name: getattr(np, name)(x, y), M, V) for name in (
+        "equal", "floor_divide", "greater_equal", "less", "less_equal", "not_equal",
+    )),
+    *(case(name, lambda x, y, name=name: getattr(np, name)(x > 0.5, y > 0.5), M, V) for name in (
+        "bitwise_and", "bitwise_or", "bitwise_xor", "logical_and", "logical_or", "logical_xor",
+    )),
+    *(case(name, lambda x, name=name: getattr(np, name)(x * 3 - 1), M) for name in (
+        "argsort", "ceil", "fix", "isinf", "isnan", "rint", "signbit", "trunc",
+    )),
+    case("heaviside", lambda x: np.heaviside(x - 0.5, 0.5), M),
+    case("unique", lambda x: np.unique(np.argsort(x)), M),
+    case("digitize", lambda x: np.digitize(x, np.array([0.4, 0.6])), M),
+    case("isreal", lambda x: np.isreal(x), M),
+    case("iscomplex", lambda x: np.iscomplex(x), M),
+    case("isposinf", lambda x: np.isposinf(x), M),
+    case("isneginf", lambda x: np.isneginf(-x), M),
+    case("logical_not", lambda x: np.logical_not(x > 0.5), M),
+    case("invert", lambda x: np.invert(x > 0.5), M),
+    case("left_shift", lambda x: np.left_shift(np.argsort(x), 2), M),
+    case("right_shift", lambda x: np.right_shift(np.argsort(x), 1), M),
+    case("searchsorted", lambda x, y: np.searchsorted(np.sort(x), y), V, (5,)),
+    case("isin", lambda x: np.isin(np.argsort(x), [0, 2]), M),
+    case("unique_values", lambda x: np.unique_values(np.argsort(x)), M),
+    case("unique_counts", lambda x: np.unique_counts(np.argsort(x)), M),
+    case("astype", lambda x: np.astype(x * 3, np.int64), M),
+    case("linalg.matrix_rank", lambda x: np.linalg.matrix_rank(x), M),
 ]
 
-DIFFERENTIABLE = [*REDUCTIONS, *SHAPES, *JOINING, *CHOICE, *PRODUCTS, *LINALG, *UFUNCS]
+FOURIER = [
+    *(case(f"fft.{name}", lambda x, name=name: getattr(np.fft, name)(x), M) for name in (
+        "fft", "fft2", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft", "irfft", "irfft2",
+        "irfftn", "rfft", "rfft2", "rfftn",
+    )),
+    case("fft.fft", lambda x: np.fft.fft(x, 5, axis=0, norm="ortho"), M),
+    case("fft.irfft", lambda x: np.fft.irfft(np.fft.rfft(x) * 2j, n=4), M),
+    *(case(name, lambda x, name=name: getattr(np, name)(np.fft.fft(x)), M) for name in (
+        "absolute", "angle", "conj", "imag", "real",
+    )),
+    case("vdot", lambda x, y: np.vdot(np.fft.fft(x), np.fft.fft(y)), V, V),
+]  # fmt: skip
+
+DIFFERENTIABLE = [*REDUCTIONS, *FOURIER, *SHAPES, *JOINING, *CHOICE, *PRODUCTS, *LINALG, *UFUNCS]
 CASES = [*DIFFERENTIABLE, *CONSTANT]

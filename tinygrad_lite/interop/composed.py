@@ -1,107 +1,20 @@
-"""More entries of the table: choice, reductions, products and norms, composed from operations as NumPy defines them."""
+"""Entries of the table that are computed: reductions, products, norms, statistics, transforms."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
 
 from .. import ops
-from ..core.graph import Handle, no_grad
+from ..core.graph import Handle
 from .functions import TABLE, entry, ravel
 from .names import ours, refuse
 from .translation import array_of, in_dtype
 from .ufuncs import scan
 
 __all__: list[str] = []
-
-
-# Choice
-
-
-@entry
-def where(condition, x=None, y=None):
-    if x is None and y is None:
-        return nonzero(condition)
-    return ops.where(array_of(condition), array_of(x), array_of(y))
-
-
-@entry
-def select(condlist, choicelist, default=0):
-    chosen = array_of(default)
-    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
-        chosen = ops.where(array_of(condition), array_of(choice), chosen)
-    return chosen
-
-
-@entry
-def clip(a, a_min=None, a_max=None, *, min=None, max=None):
-    low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
-    return ops.clip(array_of(a), array_of(low), array_of(high))
-
-
-@entry
-def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
-    x = array_of(x)
-    limits = numpy.finfo(str(x.dtype))
-    high, low = (float(limits.max) if posinf is None else posinf), (float(limits.min) if neginf is None else neginf)
-    x = ops.where(ops.isnan(x), nan, x)
-    x = ops.where(ops.equal(x, float("inf")), high, x)
-    return ops.where(ops.equal(x, float("-inf")), low, x)
-
-
-@entry
-def nonzero(a):
-    found = numpy.nonzero(_constant(a))
-    return tuple(ops.asarray(index) for index in found)
-
-
-@entry
-def flatnonzero(a):
-    return nonzero(ravel(a))[0]
-
-
-@entry
-def argwhere(a):
-    return ops.asarray(numpy.argwhere(_constant(a)))
-
-
-@entry
-def count_nonzero(a, axis=None, *, keepdims=False):
-    return ops.sum(ops.not_equal(array_of(a), 0), axis=axis, keepdims=keepdims)
-
-
-def _constant(x: Any) -> numpy.ndarray:
-    """The values as a NumPy array, for results that are integers and have no derivative."""
-    x = array_of(x)
-    return x.detach().numpy() if isinstance(x, Handle) else x  # type: ignore[attr-defined]
-
-
-# Comparison: constants
-
-
-@entry
-def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
-    with no_grad():
-        a, b = array_of(a), array_of(b)
-        near = ops.less_equal(ops.abs(ops.subtract(a, b)), ops.add(atol, ops.multiply(rtol, ops.abs(b))))
-        close = ops.logical_or(ops.logical_and(near, ops.isfinite(b)), ops.equal(a, b))
-        return ops.logical_or(close, ops.logical_and(ops.isnan(a), ops.isnan(b))) if equal_nan else close
-
-
-@entry
-def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
-    return bool(ops.all(isclose(a, b, rtol, atol, equal_nan)).item())
-
-
-@entry
-def array_equal(a1, a2, equal_nan=False):
-    return numpy.array_equal(_constant(a1), _constant(a2), equal_nan)
-
-
-@entry
-def array_equiv(a1, a2):
-    return numpy.array_equiv(_constant(a1), _constant(a2))
 
 
 # Reductions and scans
@@ -120,6 +33,12 @@ def cumprod(a, axis=None, dtype=None):
 
 
 @entry
+def nanprod(a, axis=None, *, keepdims=False):
+    x = array_of(a)
+    return ops.prod(ops.where(ops.isnan(x), 1.0, x), axis=axis, keepdims=keepdims)
+
+
+@entry
 def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     x = array_of(a)
     if weights is None:
@@ -131,6 +50,19 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     total = ops.sum(weights, axis=axis, keepdims=keepdims)
     mean = ops.divide(ops.sum(ops.multiply(x, weights), axis=axis, keepdims=keepdims), total)
     return (mean, ops.asarray(total)) if returned else mean
+
+
+@entry
+def percentile(a, q, axis=None, *, method="linear", keepdims=False):
+    if method != "linear":
+        raise refuse("numpy.percentile", "method", method)
+    return numpy.quantile(array_of(a), numpy.asarray(q) / 100, axis=axis, keepdims=keepdims)
+
+
+@entry
+def ediff1d(ary):
+    x = ravel(array_of(ary))
+    return ops.subtract(x[1:], x[:-1])
 
 
 @entry
@@ -228,3 +160,81 @@ def linalg_norm(x, ord=None, axis=None, keepdims=False):
         out = norm(x, ord=ord, keepdims=keepdims)
         return ops.moveaxis(out, (-2, -1), axis) if axis is not None and keepdims else out
     return ours("vector_norm", "numpy.linalg.norm")(x, ord=2 if ord is None else ord, axis=axis, keepdims=keepdims)
+
+
+# Statistics, integrals, polynomials, transforms
+
+
+@entry
+def cov(m, y=None, rowvar=True, bias=False, ddof=None):
+    if y is not None:
+        raise refuse("numpy.cov", "y")
+    x = array_of(m)
+    x = ops.reshape(x, (1, -1)) if len(x.shape) == 1 else x if rowvar else ops.matrix_transpose(x)
+    centred = ops.subtract(x, ops.mean(x, axis=1, keepdims=True))
+    free = x.shape[1] - (ddof if ddof is not None else 0 if bias else 1)
+    return ops.squeeze(ops.divide(ops.matmul(centred, ops.matrix_transpose(centred)), free))
+
+
+@entry
+def corrcoef(x, y=None, rowvar=True):
+    c = cov(x, y, rowvar)
+    if not c.shape:
+        return ops.divide(c, c)
+    scale = ops.sqrt(ours("diagonal", "numpy.corrcoef")(c))
+    return ops.divide(ops.divide(c, ops.reshape(scale, (-1, 1))), scale)
+
+
+@entry
+def trapezoid(y, x=None, dx=1.0, axis=-1):
+    y = ops.moveaxis(array_of(y), axis, -1)
+    width = dx
+    if x is not None:
+        x = array_of(x)
+        x = x if len(x.shape) == 1 else ops.moveaxis(x, axis, -1)
+        width = ops.subtract(x[..., 1:], x[..., :-1])
+    return ops.sum(ops.multiply(ops.multiply(width, 0.5), ops.add(y[..., 1:], y[..., :-1])), axis=-1)
+
+
+@entry
+def polyval(p, x):
+    p, x = array_of(p), array_of(x)
+    value = ops.zeros_like(x)
+    for i in range(p.shape[0]):
+        value = ops.add(ops.multiply(value, x), p[i])
+    return value
+
+
+@entry
+def logspace(start, stop, num=50, endpoint=True, base=10.0, *, dtype=None, axis=0):
+    return in_dtype(ops.power(base, linspace(start, stop, num, endpoint, axis=axis)), dtype, "numpy.logspace")
+
+
+@entry
+def angle(z, deg=False):
+    z = array_of(z)
+    turned = ours("atan2", "numpy.angle")(ours("imag", "numpy.angle")(z), ours("real", "numpy.angle")(z))
+    return ops.multiply(turned, 180 / math.pi) if deg else turned
+
+
+def _two_axes(name: str) -> None:
+    def transform(a, s=None, axes=(-2, -1), norm=None):
+        transformed = ours(name, f"numpy.fft.{name[:-1]}2")
+        return transformed(array_of(a), s=s, axes=axes, norm="backward" if norm is None else norm)
+
+    TABLE[f"fft.{name[:-1]}2"] = transform
+
+
+for _name in ("fftn", "ifftn", "rfftn", "irfftn"):
+    _two_axes(_name)
+
+
+# In place, as with `x[i] = v`
+
+
+@entry
+def put_along_axis(arr, indices, values, axis):
+    if not isinstance(arr, Handle):
+        raise refuse("numpy.put_along_axis", "values (a Tensor, for an array of NumPy's)")
+    target: Any = arr
+    target[...] = ours("put_along_axis", "numpy.put_along_axis")(target, array_of(indices), array_of(values), axis=axis)

@@ -63,6 +63,9 @@ def translated(asked: str, function: Callable, counterpart: Callable, args: tupl
     positional = [name for name, p in accepted.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     arrays, statics = [], {}
     for i, (key, value) in enumerate(bound.arguments.items()):
+        if i == 0 and theirs.parameters[key].kind is inspect.Parameter.VAR_POSITIONAL:
+            arrays.extend(ops.asarray(array_of(v)) for v in value)
+            continue
         if i < count:
             arrays.append(list(map(array_of, value)) if op is not None and op.variadic else array_of(value))
             continue

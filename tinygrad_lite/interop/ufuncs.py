@@ -12,7 +12,7 @@ from .. import ops
 from ..core.errors import DTypeError
 from ..core.graph import Handle
 from ..core.registry import OPS
-from .names import RENAMED, find, no_counterpart, refuse
+from .names import RENAMED, find, no_counterpart, ours, refuse
 from .translation import array_of, in_dtype
 
 __all__ = ["call_ufunc", "scan"]
@@ -66,6 +66,8 @@ COMPOSED: dict[str, Callable] = {
     "float_power": lambda x, y: ops.power(_double(x), _double(y)),
     "fmax": _fmax,
     "fmin": _fmin,
+    "fmod": lambda x, y: x - y * ours("trunc", "numpy.fmod")(x / y),
+    "heaviside": lambda x, y: ops.where(ops.equal(x, 0), y, ops.astype(ops.greater(x, 0), str(x.dtype))),
     "logaddexp2": _logaddexp2,
     "matvec": lambda x, y: ops.squeeze(ops.matmul(x, ops.expand_dims(y, axis=-1)), axis=-1),
     "rad2deg": lambda x: x * (180 / math.pi),

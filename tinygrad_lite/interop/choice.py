@@ -1,0 +1,168 @@
+"""Entries of the table for choosing elements by conditions and positions, and for comparing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from .. import ops
+from ..core.graph import Handle, no_grad
+from .functions import entry, ravel
+from .names import ours
+from .translation import array_of
+
+__all__: list[str] = []
+
+
+# Choice
+
+
+@entry
+def where(condition, x=None, y=None):
+    if x is None and y is None:
+        return nonzero(condition)
+    return ops.where(array_of(condition), array_of(x), array_of(y))
+
+
+@entry
+def select(condlist, choicelist, default=0):
+    chosen = array_of(default)
+    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+        chosen = ops.where(array_of(condition), array_of(choice), chosen)
+    return chosen
+
+
+@entry
+def clip(a, a_min=None, a_max=None, *, min=None, max=None):
+    low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
+    return ops.clip(array_of(a), array_of(low), array_of(high))
+
+
+@entry
+def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+    x = array_of(x)
+    limits = numpy.finfo(str(x.dtype))
+    high, low = (float(limits.max) if posinf is None else posinf), (float(limits.min) if neginf is None else neginf)
+    x = ops.where(ops.isnan(x), nan, x)
+    x = ops.where(ops.equal(x, float("inf")), high, x)
+    return ops.where(ops.equal(x, float("-inf")), low, x)
+
+
+@entry
+def diagflat(v, k=0):
+    return ours("diag", "numpy.diagflat")(ravel(array_of(v)), k=k)
+
+
+@entry
+def vander(x, N=None, increasing=False):
+    x = array_of(x)
+    powers = numpy.arange(x.shape[0] if N is None else N)
+    # As products, whose derivatives are right at 0.
+    columns = [ops.prod(ops.broadcast_to(ops.expand_dims(x, axis=1), (x.shape[0], n)), axis=1) for n in powers.tolist()]
+    return ops.stack(columns if increasing else columns[::-1], axis=1)
+
+
+@entry
+def unique(ar):
+    return ours("unique_values", "numpy.unique")(array_of(ar))
+
+
+@entry
+def digitize(x, bins):
+    bins = _constant(bins)
+    return ops.asarray(numpy.digitize(_constant(x), bins))
+
+
+@entry
+def nonzero(a):
+    found = numpy.nonzero(_constant(a))
+    return tuple(ops.asarray(index) for index in found)
+
+
+@entry
+def flatnonzero(a):
+    return nonzero(ravel(a))[0]
+
+
+@entry
+def argwhere(a):
+    return ops.asarray(numpy.argwhere(_constant(a)))
+
+
+@entry
+def compress(condition, a, axis=None):
+    return ops.take(array_of(a), numpy.flatnonzero(_constant(condition)), axis=axis)
+
+
+@entry
+def extract(condition, arr):
+    return ops.take(array_of(arr), numpy.flatnonzero(_constant(condition)))
+
+
+@entry
+def delete(arr, obj, axis=None):
+    x = array_of(arr)
+    length = len(ravel(x)) if axis is None else x.shape[axis]
+    return ops.take(x, numpy.delete(numpy.arange(length), obj), axis=axis)
+
+
+@entry
+def count_nonzero(a, axis=None, *, keepdims=False):
+    return ops.sum(ops.not_equal(array_of(a), 0), axis=axis, keepdims=keepdims)
+
+
+def _constant(x: Any) -> numpy.ndarray:
+    """The values as a NumPy array, for results that are integers and have no derivative."""
+    x = array_of(x)
+    return x.detach().numpy() if isinstance(x, Handle) else x  # type: ignore[attr-defined]
+
+
+# Comparison: constants
+
+
+@entry
+def isreal(x):
+    x = array_of(x)
+    complex_ = "complex" in str(x.dtype)
+    return ops.equal(ours("imag", "numpy.isreal")(x), 0) if complex_ else ops.ones_like(x, dtype="bool")
+
+
+@entry
+def iscomplex(x):
+    return ops.logical_not(isreal(x))
+
+
+@entry
+def isposinf(x):
+    return ops.equal(array_of(x), math.inf)
+
+
+@entry
+def isneginf(x):
+    return ops.equal(array_of(x), -math.inf)
+
+
+@entry
+def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    with no_grad():
+        a, b = array_of(a), array_of(b)
+        near = ops.less_equal(ops.abs(ops.subtract(a, b)), ops.add(atol, ops.multiply(rtol, ops.abs(b))))
+        close = ops.logical_or(ops.logical_and(near, ops.isfinite(b)), ops.equal(a, b))
+        return ops.logical_or(close, ops.logical_and(ops.isnan(a), ops.isnan(b))) if equal_nan else close
+
+
+@entry
+def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    return bool(ops.all(isclose(a, b, rtol, atol, equal_nan)).item())
+
+
+@entry
+def array_equal(a1, a2, equal_nan=False):
+    return numpy.array_equal(_constant(a1), _constant(a2), equal_nan)
+
+
+@entry
+def array_equiv(a1, a2):
+    return numpy.array_equiv(_constant(a1), _constant(a2))
