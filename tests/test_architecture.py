@@ -19,10 +19,10 @@ LAYERS = [
 
 OPS_LAYERS = [
     "comparison", "complex", "conversion", "movement", "joining", "elementwise", "powers", "trigonometry", "rounding",
-    "bits", "indexing", "reductions", "repetition", "sorting", "statistics", "gathering", "interpolation", "linalg",
-    "sampling", "creation", "diagonals", "solving", "decompositions", "determinants", "norms", "matrix_functions",
-    "random", "activations", "piecewise", "smooth", "fourier", "special_functions", "normalization", "attention",
-    "windows", "convolution", "pooling", "adaptive_pooling", "losses",
+    "bits", "indexing", "reductions", "scans", "repetition", "sorting", "statistics", "gathering", "interpolation",
+    "linalg", "sampling", "creation", "datatypes", "diagonals", "solving", "decompositions", "determinants", "norms",
+    "matrix_functions", "random", "activations", "piecewise", "smooth", "fourier", "special_functions",
+    "normalization", "attention", "windows", "convolution", "pooling", "adaptive_pooling", "losses",
 ]  # fmt: skip
 
 CUPY_HOMES = ("backends/cupy.py", "kernels/cupy/")

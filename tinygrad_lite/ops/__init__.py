@@ -10,6 +10,7 @@ from .complex import *
 from .conversion import *
 from .convolution import *
 from .creation import *
+from .datatypes import *
 from .elementwise import *
 from .gathering import *
 from .indexing import *
@@ -27,6 +28,7 @@ from .reductions import *
 from .repetition import *
 from .rounding import *
 from .sampling import *
+from .scans import *
 from .smooth import *
 from .sorting import *
 from .statistics import *
