@@ -25,7 +25,7 @@ def unsampled(name):
 
 def undocumented(name):
     """What is wrong with the docstring of an operation, or None."""
-    doc = OPS[name].doc
+    doc = OPS[name].function.__doc__ or ""
     if not doc.partition("\n")[0].endswith((".", "0.")) and "\n\n" not in doc:
         return f"{name} has no first line that says what it is"
     if name in vars(ops) and ">>> " not in doc:

@@ -8,7 +8,6 @@ half the time of a general function (`python -m benchmarks dispatch` prints the 
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import linecache
 import sys
@@ -27,15 +26,9 @@ if TYPE_CHECKING:
     from .op import Op
 
 __all__ = [
-    "bind_namespace",
-    "lazy_pull",
-    "public_signature",
-    "publish",
-    "set_tensor_class",
-    "source",
-    "split_arguments",
-    "values_to_keep",
-]
+    "bind_namespace", "compile_function", "dispatch_lines", "lazy_pull", "rule_wants", "set_tensor_class", "source",
+    "split_arguments", "values_to_keep",
+]  # fmt: skip
 
 # Names that generated code uses; they are copied into each generated function's globals.
 _GLOBALS: dict[str, Any] = {
@@ -69,17 +62,6 @@ _RESERVED = {
 def set_tensor_class(cls: type[graph.Handle]) -> None:
     """Make operations return instances of `cls`. Called once, where the Tensor's table of methods is."""
     _GLOBALS["Tensor"] = graph._TensorClass.current = cls
-
-
-def public_signature(op: Op) -> inspect.Signature:
-    """The signature that users see: the body's without `xp`; `*arrays` becomes one sequence, arrays positional-only."""
-    signature = inspect.signature(op.body)
-    if not op.primitive:
-        return signature
-    parameters = [
-        p.replace(kind=p.POSITIONAL_ONLY) if p.name in op.arrays else p for p in list(signature.parameters.values())[1:]
-    ]
-    return signature.replace(parameters=parameters)
 
 
 def split_arguments(body: Callable, skip: int) -> tuple[list[str], bool, list[str]]:
@@ -119,38 +101,10 @@ def bind_namespace(body: Callable, xp: Any) -> Callable:
     return partial(body, xp)
 
 
-def publish(op: Op) -> Callable:
-    """The public function of `op`, with the declaration's name, docstring and annotations.
-
-    Generating and compiling takes a millisecond, too long at import for every operation. So the function starts as a
-    stub, and takes on its real code when it is first called.
-    """
-    scope = {"__name__": op.body.__module__, "__builtins__": builtins, "OP": op, "materialise": _materialise}
-    function = FunctionType(_stub.__code__, scope, op.name)
-    function.__doc__, function.__module__ = op.body.__doc__, op.body.__module__
-    function.__qualname__ = op.body.__qualname__
-    function.__signature__ = op.signature  # type: ignore[attr-defined]
-    function.op = op  # type: ignore[attr-defined]
-    return function
-
-
-def _stub(*args, **kwargs):
-    return materialise(OP)(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821  # in the function's own globals
-
-
-def _materialise(op: Op) -> FunctionType:
-    """Give the public function of `op` its real code."""
-    function = op.function
-    real = _compile(op, _dispatch_lines(op), op.name, function.__globals__)
-    function.__defaults__, function.__kwdefaults__ = real.__defaults__, real.__kwdefaults__
-    function.__code__ = real.__code__
-    return function
-
-
 def source(function: Callable) -> str:
     """The Python source that was generated for an operation, its dispatch and its pull function."""
     op: Op = function.op  # type: ignore[attr-defined]
-    parts = [_dispatch_lines(op)]
+    parts = [dispatch_lines(op)]
     if op.rules:
         parts += [_pull_lines(op, wrapped=False), _pull_lines(op, wrapped=True)]
     return "\n\n\n".join("\n".join(lines) for lines in parts) + "\n"
@@ -160,14 +114,14 @@ def lazy_pull(op: Op, name: str) -> Callable:
     """The pull function of `op` called `name`, generated when it is first called."""
 
     def generate(node: graph.Node, g: Any, grads: dict) -> None:
-        made = _compile(op, _pull_lines(op, wrapped=name == "pull_graph"), name, {})
+        made = compile_function(op, _pull_lines(op, wrapped=name == "pull_graph"), name, {})
         setattr(op, name, made)
         made(node, g, grads)
 
     return generate
 
 
-def _dispatch_lines(op: Op) -> list[str]:
+def dispatch_lines(op: Op) -> list[str]:
     if not op.primitive:
         return _composite_source(op)
     return _variadic_source(op) if op.variadic else _dispatch_source(op)
@@ -372,7 +326,7 @@ class _Name:
         return self.name
 
 
-def _compile(op: Op, lines: list[str], name: str, scope: dict[str, Any]) -> FunctionType:
+def compile_function(op: Op, lines: list[str], name: str, scope: dict[str, Any]) -> FunctionType:
     """Run the source of one function with `scope` as its globals, extended by the names that generated code uses."""
     scope |= _GLOBALS | {"OP": op, "BODY": op.body, "KERNELS": op.kernels, "IMPLEMENTATIONS": op.implementations}
     scope["CONJUGATED"] = op.conjugated

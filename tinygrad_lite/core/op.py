@@ -27,6 +27,7 @@ from .conjugate import Conjugated
 from .domain import REALS, Interval
 from .errors import DeclarationError, DTypeError, GradientError, ShapeError, TinygradLiteError, describe
 from .graph import Handle, Node, node_of, record, unwrap
+from .publish import publish
 from .registry import OPS
 from .sweep import accumulate, pull_definition
 
@@ -42,7 +43,7 @@ R = TypeVar("R")
 class Op:
     """The declaration of one operation and the functions made from it.
 
-    name, doc : of the declared function.
+    name : of the declared function.
     body : the declared function itself; definition, fallback and test oracle.
     primitive : whether the body takes `xp` and the derivative comes from `rules`, one per differentiable array.
     arrays : names of the array arguments; `variadic` says that the one name stands for a sequence of arrays.
@@ -70,7 +71,6 @@ class Op:
         explain: Callable[..., str | None] | None = None,
     ) -> None:
         self.name = body.__name__
-        self.doc = inspect.getdoc(body) or ""
         self.body = body
         self.primitive = rules is not None
         self.rules = rules or {}
@@ -80,13 +80,17 @@ class Op:
         self.result: Any = namedtuple(f"{self.name}_result", outputs) if outputs else None
         self.kernels: dict[str, list[Kernel]] = {}
         self.arrays, self.variadic, self.statics = codegen.split_arguments(body, skip=int(self.primitive))
-        self.signature = codegen.public_signature(self)
         self.kept = codegen.values_to_keep(self)
         self.implementations = _Implementations(self)
         self.pull = codegen.lazy_pull(self, "pull")
         self.pull_graph = codegen.lazy_pull(self, "pull_graph")
-        self.function = codegen.publish(self)
+        self.function = publish(self)
         self._register()
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The parameters of the public function."""
+        return inspect.signature(self.function)
 
     def _register(self) -> None:
         known = OPS.get(self.name)
