@@ -148,3 +148,47 @@ def test_unfold_and_fold(seed):
     agree(lambda x: tl.unfold(x, **options), lambda x: F.unfold(x, **options), (x,), rng)
     columns, size = rng.standard_normal(tl.unfold(x, **options).shape), x.shape[2:]
     agree(lambda x: tl.fold(x, output_size=size, **options), lambda x: F.fold(x, size, **options), (columns,), rng)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_group_and_instance_norm(axes, seed):
+    rng = np.random.default_rng(seed)
+    groups = int(rng.integers(1, 4))
+    x = images(rng, axes, groups * 2)
+    w = optional(rng, groups * 2)
+    b = None if w is None else rng.standard_normal(groups * 2)
+    agree(
+        lambda x, w, b: tl.group_norm(x, w, b, num_groups=groups),
+        lambda x, w, b: F.group_norm(x, groups, w, b),
+        (x, w, b),
+        rng,
+    )
+    agree(
+        lambda x, w, b: tl.instance_norm(x, w, b, eps=1e-3),
+        lambda x, w, b: F.instance_norm(x, None, None, w, b, eps=1e-3),
+        (x, w, b),
+        rng,
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_other_norms(seed):
+    rng = np.random.default_rng(seed)
+    x = images(rng, int(rng.integers(1, 3)), 6)
+    size, eps = int(rng.integers(1, 8)), [None, 1e-3][rng.integers(2)]
+    agree(
+        lambda x, w: tl.rms_norm(x, w, eps=eps),
+        lambda x, w: F.rms_norm(x, x.shape[-1:], w, eps=eps),
+        (x, optional(rng, x.shape[-1])),
+        rng,
+    )
+    options = {"alpha": rng.random(), "beta": rng.random(), "k": 1 + rng.random()}
+    agree(
+        lambda x: tl.local_response_norm(x, size=size, **options),
+        lambda x: F.local_response_norm(x, size, **options),
+        (x,),
+        rng,
+    )
+    p, axis = [1, 2, 2.5, np.inf][rng.integers(4)], int(rng.integers(-1, 3))
+    agree(lambda x: tl.normalize(x, p=p, axis=axis), lambda x: F.normalize(x, p=p, dim=axis), (x,), rng)

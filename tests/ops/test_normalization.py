@@ -87,3 +87,38 @@ def test_dropout_at_its_limits():
     assert tl.dropout(x, p=0.0) is x and tl.dropout(x, training=False) is x
     np.testing.assert_array_equal(tl.dropout(x, p=1.0), [0.0, 0.0])
     assert message(tl.dropout, x, p=1.5) == "dropout: p is 1.5; it must be a probability, from 0 to 1."
+
+
+def test_messages_of_groups_and_windows():
+    assert message(tl.group_norm, np.ones((2, 3, 4)), num_groups=2) == (
+        "group_norm: x is (2, 3, 4) and num_groups is 2; x must be (n, channels, ...), with a multiple of num_groups "
+        "for channels."
+    )
+    assert message(tl.group_norm, np.ones((2, 4)), np.ones(2), num_groups=2) == (
+        "group_norm: weight is (2,) and x is (2, 4); weight must have the lengths of x along axis 1, (4,)."
+    )
+    assert message(tl.instance_norm, np.ones((2, 3, 1))) == (
+        "instance_norm: x is (2, 3, 1); it must be (n, channels, ...), with at least 2 values in each channel."
+    )
+    assert message(tl.local_response_norm, np.ones((2, 3)), size=2) == (
+        "local_response_norm: x is (2, 3) and size is 2; x must be (n, channels, ...), with at least 3 axes, and size "
+        "from 1 up."
+    )
+    assert message(tl.normalize, np.ones((2, 3)), p=0) == "normalize: p is 0; it must be a positive number."
+    assert message(tl.normalize, np.ones(2)).startswith("normalize: x is (2,) and axis=1; axis 1 does not exist")
+
+
+def test_rms_norm_of_zeros_and_its_default_eps():
+    x = np.zeros((1, 3), "float32")
+    np.testing.assert_array_equal(tl.rms_norm(x), x)
+    gradient = tl.grad(lambda x: tl.rms_norm(x).sum())(x)
+    assert gradient.dtype == np.float32
+    np.testing.assert_allclose(gradient, 1 / np.sqrt(np.finfo("float32").eps), rtol=1e-6)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0, np.inf])
+def test_normalize_of_a_zero_vector(p):
+    x = np.array([[0.0, 0.0], [3.0, 0.0]])
+    out, gradient = tl.value_and_grad(lambda x: tl.normalize(x, p=p, eps=0.5).sum())(x)
+    assert out == 1
+    np.testing.assert_allclose(gradient, [[2, 2], [0, 1 / 3]])

@@ -1,4 +1,4 @@
-"""Normalisation by mean and variance, and dropout."""
+"""Normalisation by mean and variance, by norms, and dropout."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ from ..core.errors import ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
 from .comparison import where
-from .elementwise import sqrt, square
+from .elementwise import maximum, power, sqrt, square
+from .joining import pad
 from .movement import reshape
+from .norms import vector_norm
 from .random import default_generator
 from .reductions import mean
 
-__all__ = ["batch_norm", "batch_statistics", "dropout", "layer_norm"]
+__all__ = [
+    "batch_norm",
+    "batch_statistics",
+    "dropout",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "normalize",
+    "rms_norm",
+]
 
 
 @composite(shapes="any")
@@ -71,6 +83,116 @@ def batch_norm(
     return _scaled("batch_norm", (x - mean) / sqrt(var + eps), weight, bias, axes)
 
 
+@composite(shapes="any")
+def group_norm(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, num_groups: int, eps: float = 1e-5
+) -> Array:
+    """Group normalisation: layer normalisation of each group of channels, then times weight plus bias by channel.
+
+    x : (n, channels, ...). weight, bias : (channels,), or None for 1 and 0. num_groups : how many groups.
+    Raises ShapeError if the channels cannot be divided so, and for a weight or bias of another shape.
+    Source: Wu & He 2018, arXiv:1803.08494.
+
+    >>> group_norm(np.array([[[1.0, 3.0], [2.0, 2.0]]]), num_groups=2, eps=0.1).round(2)
+    array([[[-0.95,  0.95],
+            [ 0.  ,  0.  ]]])
+    """
+    shape = tuple(x.shape)
+    if len(shape) < 2 or num_groups < 1 or shape[1] % num_groups:
+        raise ShapeError(
+            f"group_norm: x is {shape} and num_groups is {num_groups}; x must be (n, channels, ...), with a multiple "
+            f"of num_groups for channels."
+        )
+    groups = reshape(x, (shape[0], num_groups, math.prod(shape[1:]) // num_groups))
+    return _scaled("group_norm", reshape(layer_norm(groups, eps=eps), shape), weight, bias, (1,))
+
+
+@composite(shapes="any")
+def instance_norm(x: Array, weight: Array | None = None, bias: Array | None = None, *, eps: float = 1e-5) -> Array:
+    """Instance normalisation: each channel of each example by its own mean and variance.
+
+    x : (n, channels, ...), with more than one value per channel. weight, bias : (channels,), or None for 1 and 0.
+    Raises ShapeError if x has fewer axes or values, and for a weight or bias of another shape.
+    Source: Ulyanov et al. 2016, arXiv:1607.08022.
+
+    >>> instance_norm(np.array([[[1.0, 3.0], [2.0, 2.0]]]), eps=0.1).round(2)
+    array([[[-0.95,  0.95],
+            [ 0.  ,  0.  ]]])
+    """
+    shape = tuple(x.shape)
+    if len(shape) < 3 or math.prod(shape[2:]) < 2:
+        raise ShapeError(
+            f"instance_norm: x is {shape}; it must be (n, channels, ...), with at least 2 values in each channel."
+        )
+    return _scaled("instance_norm", layer_norm(x, axis=tuple(range(2, len(shape))), eps=eps), weight, bias, (1,))
+
+
+@composite(shapes="any")
+def rms_norm(
+    x: Array, weight: Array | None = None, *, axis: int | tuple[int, ...] = -1, eps: float | None = None
+) -> Array:
+    """Normalisation by the root of the mean square, x / sqrt(mean(x^2) + eps) * weight, over `axis`.
+
+    x : any shape. weight : the lengths of x along `axis`, or None for 1. eps : None stands for the distance from 1 to
+    the next number of the dtype of x.
+    Raises ShapeError if weight has another shape.
+    Source: Zhang & Sennrich 2019, arXiv:1910.07467.
+
+    >>> rms_norm(np.array([[1.0, 7.0]]))
+    array([[0.2, 1.4]])
+    """
+    axes = _axes("rms_norm", x, axis)
+    if eps is None:
+        eps = float(backend_of(unwrap(x)).xp.finfo(x.dtype).eps)
+    out = x / sqrt(mean(square(x), axis=axis, keepdims=True) + eps)
+    return _scaled("rms_norm", out, weight, None, axes)
+
+
+@composite(shapes="any")
+def local_response_norm(x: Array, *, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Array:
+    """Local response normalisation, x / (k + alpha * s)^beta, with s the mean of x^2 over `size` neighbouring channels.
+
+    x : (n, channels, ...), with at least 3 axes. The window has size // 2 channels before and (size - 1) // 2 after;
+    channels that there are not count as 0.
+    Raises ShapeError if x has fewer axes, or size is not positive.
+    Source: Krizhevsky et al. 2012, section 3.3.
+
+    >>> local_response_norm(np.array([[[1.0], [2.0], [4.0]]]), size=2, alpha=2.0, beta=1.0)
+    array([[[0.5       ],
+            [0.33333333],
+            [0.19047619]]])
+    """
+    shape = tuple(x.shape)
+    if len(shape) < 3 or size < 1:
+        raise ShapeError(
+            f"local_response_norm: x is {shape} and size is {size}; x must be (n, channels, ...), with at least 3 "
+            f"axes, and size from 1 up."
+        )
+    around = ((0, 0), (size // 2, (size - 1) // 2), *[(0, 0)] * (len(shape) - 2))
+    squares = pad(square(x), around)
+    total = squares[:, : shape[1], ...]
+    for i in range(1, size):
+        total = total + squares[:, i : i + shape[1], ...]
+    return x / power(k + alpha / size * total, beta)
+
+
+@composite(shapes="any")
+def normalize(x: Array, *, p: float = 2.0, axis: int | tuple[int, ...] = 1, eps: float = 1e-12) -> Array:
+    """x divided by its p-norm along `axis`, or by `eps` if that is larger: vectors of length 1.
+
+    x : any shape with this axis. p : a positive number; infinity for the largest absolute value.
+    Raises ShapeError for another p, and an axis that is not there.
+
+    >>> normalize(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    _axes("normalize", x, axis)
+    if not p > 0:
+        raise ShapeError(f"normalize: p is {p}; it must be a positive number.")
+    return x / maximum(vector_norm(x, ord=p, axis=axis, keepdims=True), eps)
+
+
 def batch_statistics(x: Array, *, axis: int = 1) -> tuple[Array, Array, Array]:
     """Mean, variance and unbiased variance of x over all axes but one, as batch normalisation needs them in training.
 
@@ -108,7 +230,7 @@ def dropout(x: Array, *, p: float = 0.5, training: bool = True, rng: Any = None)
     if not training or p == 0.0:
         return x
     data = unwrap(x)
-    kept = (rng or default_generator()).bernoulli(1.0 - p, x.shape, device=backend_of(data).device_of(data))
+    kept = unwrap((rng or default_generator()).bernoulli(1.0 - p, x.shape, device=backend_of(data).device_of(data)))
     return where(kept, x * (1.0 / (1.0 - p) if p < 1.0 else 1.0), 0.0)
 
 
