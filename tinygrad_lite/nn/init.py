@@ -34,7 +34,7 @@ def gain(nonlinearity: str, negative_slope: float = 0.01) -> float:
         sqrt(2 / (1 + negative_slope^2)).
     Raises ShapeError for any other name.
 
-    >>> round(nn.init.gain("relu"), 4)
+    >>> print(f"{nn.init.gain('relu'):.4f}")
     1.4142
     """
     if nonlinearity == "leaky_relu":
