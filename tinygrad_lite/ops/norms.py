@@ -15,9 +15,9 @@ from .decompositions import svdvals
 from .elementwise import abs, power
 from .movement import expand_dims, permute_dims
 from .reductions import max, min, spread, sum
-from .solving import floating
+from .solving import floating, inv
 
-__all__ = ["matrix_norm", "norm", "vector_norm"]
+__all__ = ["cond", "matrix_norm", "norm", "vector_norm"]
 
 
 def _unit(x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
@@ -129,3 +129,21 @@ def norm(x: Array, *, ord: float | str | None = None, axis: Axis = None, keepdim
     rest = tuple(i for i in range(ndim) if i not in axes)
     out = matrix_norm(permute_dims(x, (*rest, *axes)), ord=ord)
     return expand_dims(out, axis=tuple(sorted(axes))) if keepdims else out
+
+
+@composite(shapes="any")
+def cond(x: Array, *, p: float | str | None = None) -> Array:
+    """Condition number of matrices, the norm of each times the norm of its inverse; infinite for singular ones.
+
+    x : (..., n, n), result (...); for `p` None, 2 or -2 also (..., m, n), the ratio of the singular values.
+    p : the norm, an `ord` of `matrix_norm`; 2 if None.
+    Raises ShapeError for other norms if a matrix is not square or is singular.
+
+    >>> print(f"{cond(np.array([[4.0, 0.0], [0.0, 2.0]])):.9f}")
+    2.000000000
+    """
+    if p in (None, 2, -2):
+        s = svdvals(x)
+        largest, smallest = max(s, axis=-1), min(s, axis=-1)
+        return smallest / largest if p == -2 else largest / smallest
+    return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)

@@ -41,8 +41,8 @@ def difference(function: Callable[[float], float], step: float, target: float) -
     no two steps gave anything. Source: C. Ridders, Accurate computation of F'(x) and F'(x) F''(x), 1982.
 
     >>> found = difference(np.exp, 0.01, target=1e-9)
-    >>> round(float(found.value), 9)
-    1.0
+    >>> print(f"{found.value:.9f}")
+    1.000000000
     """
     best, best_error = math.nan, math.inf
     above: list[float] = []
