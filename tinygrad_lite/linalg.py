@@ -3,14 +3,15 @@
 from .ops.decompositions import cholesky, eigh, eigvalsh, matrix_rank, pinv, qr, svd, svdvals
 from .ops.determinants import det, slogdet
 from .ops.diagonals import cross, diag, diagonal, kron, trace
+from .ops.least_squares import lstsq
 from .ops.linalg import matmul, outer, tensordot, vecdot
 from .ops.matrix_functions import expm, matrix_power
 from .ops.movement import matrix_transpose
-from .ops.norms import matrix_norm, norm, vector_norm
+from .ops.norms import cond, matrix_norm, norm, vector_norm
 from .ops.solving import inv, solve, solve_triangular
 
 __all__ = [
-    "cholesky", "cross", "det", "diag", "diagonal", "eigh", "eigvalsh", "expm", "inv", "kron", "matmul", "matrix_norm",
-    "matrix_power", "matrix_rank", "matrix_transpose", "norm", "outer", "pinv", "qr", "slogdet", "solve",
-    "solve_triangular", "svd", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
+    "cholesky", "cond", "cross", "det", "diag", "diagonal", "eigh", "eigvalsh", "expm", "inv", "kron", "lstsq",
+    "matmul", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "norm", "outer", "pinv", "qr",
+    "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
 ]  # fmt: skip

@@ -60,6 +60,10 @@ SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
             lambda: linalg.norm(np.ones((2, 2, 2)), ord=1),
             "norm: x is (2, 2, 2), axis=None and ord=1; name one axis or two.",
         ),
+        (
+            lambda: linalg.lstsq(np.ones((2, 3)), np.ones(3)),
+            "lstsq: a is (2, 3) and b is (3,); (..., m, n) and (m,) or (..., m, k) are required.",
+        ),
         (lambda: linalg.diagonal(np.ones(3)), "diagonal: x is (3,); at least two axes are required."),
         (lambda: linalg.trace(np.ones(3)), "trace: x is (3,); at least two axes are required."),
         (
@@ -203,6 +207,15 @@ def test_matrix_function_edges():
     assert linalg.expm(np.zeros((0, 0))).shape == (0, 0)
     assert linalg.matrix_rank(np.zeros((2, 0, 3))).tolist() == [0, 0]
     assert linalg.pinv(np.zeros((2, 0, 3))).shape == (2, 3, 0)
+
+
+def test_least_squares_and_condition_of_a_singular_matrix():
+    found = linalg.lstsq(SINGULAR, np.array([1.0, 2.0]))
+    np.testing.assert_allclose(found.x, [0.2, 0.4])
+    assert found.rank == 1 and found.residuals < 1e-20
+    assert linalg.cond(SINGULAR) > 1e15
+    stack = RNG.standard_normal((2, 1, 4, 3)), RNG.standard_normal((3, 4, 2))
+    assert linalg.lstsq(*stack).x.shape == (2, 3, 3, 2)
 
 
 # PyTorch

@@ -45,3 +45,9 @@ NORMS = [(None, None), ("fro", (0, 2)), ("nuc", (2, 1)), (1, (1, 2)), (inf, (2, 
 def _(draw):
     ord, axis = draw(st.sampled_from(NORMS))
     return (draw(arrays((2, 3, 2))),), {"ord": ord, "axis": axis, "keepdims": draw(st.booleans())}
+
+
+@sample("cond", reference=lambda x, p=None: np.linalg.cond(x, p))
+def _(draw):
+    p = draw(st.sampled_from([None, 2, -2, 1, -1, inf, -inf, "fro", "nuc"]))
+    return (draw(matrices(draw(st.integers(2, 3)), front=draw(st.sampled_from([(), (2,)])))),), {"p": p}
