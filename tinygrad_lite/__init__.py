@@ -39,6 +39,7 @@ from .core.graph import enable_grad, no_grad, set_grad_enabled
 from .core.op import OPS, composite, kernel, primitive
 from .interop.dlpack import from_dlpack
 from .ops import *
+from .ops.datatypes import __array_namespace_info__
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -48,10 +49,13 @@ if TYPE_CHECKING:
 linalg = import_module(f"{__name__}.linalg")
 
 __version__ = "0.1.0"
+__array_api_version__ = "2024.12"
 
 
 def __getattr__(name: str) -> Any:
     # What not every program needs is imported when it is first used; it brings half of the standard library along.
     if name in ("data", "io", "testing", "train"):
         return import_module(f"{__name__}.{name}")
+    if name == "bool":  # the Array API's name; as a variable of this module it would hide Python's from importers of *
+        return bool_
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from .autodiff.gradients import backward
 from .core.backend import backend_of, device_backend
 from .core.codegen import set_tensor_class
 from .core.dtypes import is_floating
-from .core.errors import DTypeError, GradientError, ShapeError
+from .core.errors import BackendError, DTypeError, GradientError, ShapeError
 from .core.graph import Handle, Leaf, grad_enabled, wrap
 from .interop import dlpack
 from .interop.functions import call_function
@@ -30,6 +31,15 @@ class _RemovableHook:
     def remove(self) -> None:
         """Take the hook away; doing it twice is harmless."""
         self._hooks.pop(self._key, None)
+
+
+def _reflected(op: Callable) -> Callable:
+    """The operator for a Tensor on the right of something else."""
+
+    def operator(self: Tensor, other: Any) -> Tensor:
+        return op(other, self)
+
+    return operator
 
 
 class Tensor(Handle):
@@ -95,6 +105,11 @@ class Tensor(Handle):
     def mT(self) -> Tensor:
         """The tensor with its last two axes exchanged."""
         return ops.matrix_transpose(self)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+            raise BackendError(f"__array_namespace__: api_version is {api_version!r}; the newest known is '2024.12'.")
+        return sys.modules[__package__]
 
     # Its place in the graph
 
@@ -175,7 +190,11 @@ class Tensor(Handle):
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         return call_function(function, args, kwargs)
 
-    def __dlpack__(self, **options: Any) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
+        given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        options = {name: value for name, value in given.items() if value is not None}
         return dlpack.exported(self).__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Any, int]:
@@ -197,6 +216,9 @@ class Tensor(Handle):
 
     def __float__(self) -> float:
         return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -241,6 +263,12 @@ class Tensor(Handle):
         if device_backend(device).full_name(device) == self.device:
             return self
         return ops.to_device(self, device=device)
+
+    def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
+        """The tensor on a device, as `to`: the Array API's name. There are no streams to choose."""
+        if stream is not None:
+            raise BackendError("to_device: a stream was given; work runs on the current one of its library. Give None.")
+        return self.to(device)
 
     def cpu(self) -> Tensor:
         """The tensor in main memory."""
@@ -292,44 +320,19 @@ class Tensor(Handle):
     __lshift__ = ops.bitwise_left_shift
     __rshift__ = ops.bitwise_right_shift
 
-    def __radd__(self, other: Any) -> Tensor:
-        return ops.add(other, self)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return ops.subtract(other, self)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return ops.multiply(other, self)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return ops.divide(other, self)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return ops.power(other, self)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return ops.matmul(other, self)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(other, self)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return ops.remainder(other, self)
-
-    def __rand__(self, other: Any) -> Tensor:
-        return ops.bitwise_and(other, self)
-
-    def __ror__(self, other: Any) -> Tensor:
-        return ops.bitwise_or(other, self)
-
-    def __rxor__(self, other: Any) -> Tensor:
-        return ops.bitwise_xor(other, self)
-
-    def __rlshift__(self, other: Any) -> Tensor:
-        return ops.bitwise_left_shift(other, self)
-
-    def __rrshift__(self, other: Any) -> Tensor:
-        return ops.bitwise_right_shift(other, self)
+    __radd__ = _reflected(ops.add)
+    __rsub__ = _reflected(ops.subtract)
+    __rmul__ = _reflected(ops.multiply)
+    __rtruediv__ = _reflected(ops.divide)
+    __rpow__ = _reflected(ops.power)
+    __rmatmul__ = _reflected(ops.matmul)
+    __rfloordiv__ = _reflected(ops.floor_divide)
+    __rmod__ = _reflected(ops.remainder)
+    __rand__ = _reflected(ops.bitwise_and)
+    __ror__ = _reflected(ops.bitwise_or)
+    __rxor__ = _reflected(ops.bitwise_xor)
+    __rlshift__ = _reflected(ops.bitwise_left_shift)
+    __rrshift__ = _reflected(ops.bitwise_right_shift)
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None else ops.equal(self, other)

@@ -250,8 +250,8 @@ def test_the_namespace_of_cupy_13_gets_the_names_of_14():
 
         new = {
             "acos", "acosh", "asin", "asinh", "astype", "atan", "atan2", "atanh", "bitwise_invert", "bool", "concat",
-            "bitwise_left_shift", "bitwise_right_shift", "cumulative_sum", "isdtype", "matrix_transpose", "pow",
-            "permute_dims",
+            "bitwise_left_shift", "bitwise_right_shift", "cumulative_prod", "cumulative_sum", "isdtype",
+            "matrix_transpose", "pow", "permute_dims", "unique_all", "unique_values",
         }  # fmt: skip
         xp = namespace(types.SimpleNamespace(**{name: value for name, value in vars(cupy).items() if name not in new}))
         x = cupy.asarray(np.array([[0.3, -0.5, np.nan], [0.0, 2.0, 1.0]]))
@@ -262,6 +262,9 @@ def test_the_namespace_of_cupy_13_gets_the_names_of_14():
             lambda xp, x: xp.astype(x, np.float32),
             lambda xp, x: xp.cumulative_sum(x, axis=-1),
             lambda xp, x: xp.cumulative_sum(x, axis=1, include_initial=True),
+            lambda xp, x: xp.cumulative_prod(x, axis=0, include_initial=True),
+            lambda xp, x: xp.sort(xp.unique_values(x)),
+            lambda xp, x: xp.unique_all(x)[3],
             lambda xp, x: xp.pow(x, 2),
             lambda xp, x: xp.sign(x),
             lambda xp, x: xp.var(x, axis=0, correction=1),

@@ -158,3 +158,28 @@ def test_cumulative_sum():
     assert gradient(tl.cumulative_sum, [1.0, 2.0, 3.0]).tolist() == [3.0, 2.0, 1.0]
     with pytest.raises(ShapeError, match=r"x is \(2, 3\) and axis=None; an axis is required unless x has one axis"):
         tl.cumulative_sum(X)
+
+
+SUMMING = [tl.sum, tl.prod, tl.cumulative_sum, tl.cumulative_prod]
+
+
+@pytest.mark.parametrize("reduce", SUMMING, ids=lambda f: f.__name__)
+def test_dtype_in_which_to_add_up(reduce):
+    x = tl.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    out = reduce(x, dtype="float64")
+    assert out.dtype == np.float64
+    out.sum().backward()
+    assert x.grad.dtype == np.float32
+    assert reduce(np.array([True, True]), dtype="float32").dtype == np.float32
+    with pytest.raises(
+        DTypeError, match=rf"{reduce.__name__}: x has dtype float32 and dtype=int64; fractions would be l"
+    ):
+        reduce(x, dtype="int64")
+
+
+def test_cumulative_prod_is_right_at_several_zeros():
+    x = tl.tensor(np.array([2.0, 0.0, 3.0, 0.0, 5.0]), requires_grad=True)
+    tl.cumulative_prod(x).sum().backward()
+    assert x.grad.tolist() == [1.0, 8.0, 0.0, 0.0, 0.0]
+    second = tl.hessian(lambda z: tl.cumulative_prod(z).sum())(x.data)
+    assert second[1, 3] == 6.0 + 6.0 * 5.0

@@ -31,3 +31,8 @@ def _(draw):
 @sample("transfer", reference=lambda x, source, target: x)
 def _(draw):
     return (draw(arrays(shapes(min_side=0))),), {"source": "cpu", "target": "cpu"}
+
+
+@sample("copied", reference=lambda x: x)
+def _(draw):
+    return (draw(arrays(shapes(min_side=0))),), {}

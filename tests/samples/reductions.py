@@ -71,3 +71,24 @@ def _(draw):
     x = draw(arrays(shapes(min_dims=1, min_side=0)))
     along = None if x.ndim == 1 and draw(st.booleans()) else draw(axis(x.ndim))
     return (x,), {"axis": along, "include_initial": draw(st.booleans())}
+
+
+reference(
+    "cumulative_prod",
+    lambda x, axis, include_initial: np.cumulative_prod(x, axis=axis, include_initial=include_initial),
+)
+
+
+@sample("cumulative_prod")
+def _(draw):
+    x = draw(arrays(shapes(min_dims=1, min_side=0, max_side=6)))
+    along = None if x.ndim == 1 and draw(st.booleans()) else draw(axis(x.ndim))
+    return (x,), {"axis": along, "include_initial": draw(st.booleans())}
+
+
+@sample("cumulative_prod")
+def _(draw):
+    # One zero: of products with several zeros finite differences see only rounding.
+    x = draw(arrays(shapes(min_dims=1)))
+    x.reshape(-1)[draw(st.integers(0, x.size - 1))] = 0.0
+    return (x,), {"axis": draw(axis(x.ndim)), "include_initial": draw(st.booleans())}

@@ -184,19 +184,28 @@ def _names_of_14(cupy: Any) -> dict[str, Any]:
     def astype(x, dtype, *, copy=True):
         return x.astype(dtype, copy=copy)
 
-    def cumulative_sum(x, *, axis=None, dtype=None, include_initial=False):
-        axis = 0 if axis is None else axis
-        sums = cupy.cumsum(x, axis=axis, dtype=dtype)
-        if include_initial:
-            shape = [1 if i == axis % x.ndim else n for i, n in enumerate(x.shape)]
-            sums = cupy.concatenate([cupy.zeros(shape, dtype=sums.dtype), sums], axis=axis)
-        return sums
+    def cumulative(scan, first):
+        def function(x, *, axis=None, dtype=None, include_initial=False):
+            axis = 0 if axis is None else axis
+            results = scan(x, axis=axis, dtype=dtype)
+            if include_initial:
+                shape = [1 if i == axis % x.ndim else n for i, n in enumerate(x.shape)]
+                results = cupy.concatenate([cupy.full(shape, first, dtype=results.dtype), results], axis=axis)
+            return results
+
+        return function
 
     def matrix_transpose(x):
         return cupy.swapaxes(x, -1, -2)
 
     def sign(x):  # was 0 for NaN
         return cupy.where(x != x, x, cupy.sign(x))
+
+    def unique_all(x):
+        return cupy.unique(x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
+
+    def unique_values(x):
+        return cupy.unique(x, equal_nan=False)
 
     renamed = {
         "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan",
@@ -205,5 +214,7 @@ def _names_of_14(cupy: Any) -> dict[str, Any]:
         "pow": "power",
     }  # fmt: skip
     names = {new: getattr(cupy, old) for new, old in renamed.items()}
-    functions = (astype, cumulative_sum, matrix_transpose, sign)
-    return names | {"isdtype": numpy.isdtype} | {function.__name__: function for function in functions}
+    functions = (astype, matrix_transpose, sign, unique_all, unique_values)
+    names |= {function.__name__: function for function in functions}
+    scans = {"cumulative_prod": cumulative(cupy.cumprod, 1), "cumulative_sum": cumulative(cupy.cumsum, 0)}
+    return names | scans | {"isdtype": numpy.isdtype}

@@ -37,16 +37,31 @@ def cast(xp, x: Array, *, dtype) -> Array:
 
 
 @composite(shapes="any")
-def astype(x: Array, /, dtype) -> Array:
+def astype(x: Array, /, dtype, *, copy: bool = False, device: str | None = None) -> Array:
     """x with another dtype. Differentiable between floating-point dtypes; a constant otherwise.
+
+    copy : True for memory of its own even if x has that dtype.
+    device : move it there; default: where x is.
 
     >>> astype(np.array([1.5, 2.0]), "int64")
     array([1, 2])
     """
     dtype = dtype_on(backend_of(unwrap(x)), dtype)
-    if x.dtype == dtype:
-        return x
-    return cast(x if is_floating(dtype) and is_floating(x.dtype) else detach(x), dtype=dtype)
+    if x.dtype != dtype:
+        x = cast(x if is_floating(dtype) and is_floating(x.dtype) else detach(x), dtype=dtype)
+    elif copy:
+        x = copied(x)
+    return x if device is None else to_device(x, device=device)
+
+
+@primitive(x=lambda g: g)
+def copied(xp, x: Array) -> Array:
+    """The same array in memory of its own.
+
+    >>> copied(np.array([1.5]))
+    array([1.5])
+    """
+    return backend_of(x).copy(x)
 
 
 @primitive()

@@ -9,14 +9,14 @@ import numpy
 
 from ..core.backend import BACKENDS, backend_of, device_backend
 from ..core.dtypes import default_dtype, is_floating
-from ..core.errors import DTypeError, ShapeError
+from ..core.errors import DTypeError, ShapeError, describe
 from ..core.graph import Handle, Leaf, unwrap, wrap
 from ..core.op import Array, primitive
-from .conversion import astype, dtype_on, to_device
+from .conversion import astype, copied, dtype_on, move, to_device
 
 __all__ = [
-    "arange", "asarray", "empty", "eye", "full", "full_like", "linspace", "ones", "ones_like", "tensor", "zeros",
-    "zeros_like",
+    "arange", "asarray", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like",
+    "tensor", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -113,19 +113,27 @@ def tensor(data: Any, *, dtype: Any = None, device: str | None = None, requires_
     return wrap(array, Leaf(array) if requires_grad else None)
 
 
-def asarray(data: Any, *, dtype: Any = None, device: str | None = None) -> Any:
+def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Any:
     """`data` as a Tensor: a Tensor stays connected to its gradient, and itself if nothing is to be changed.
 
-    Arguments as for `tensor`.
+    dtype, device : as for `tensor`.
+    copy : True for memory of its own, False for that of `data`; None shares it if possible.
+
+    Raises DTypeError, as `tensor` does, and with `copy=False` for what must be converted or moved.
 
     >>> x = tensor([1.0], requires_grad=True)
     >>> asarray(x) is x
     True
     """
-    if not isinstance(data, Handle):
-        return tensor(data, dtype=dtype, device=device)
-    converted = data if dtype is None else astype(data, dtype)
-    return converted if device is None else to_device(converted, device=device)
+    made = data if isinstance(data, Handle) else tensor(data, dtype=dtype)
+    made = made if dtype is None else astype(made, dtype)
+    made = made if device is None else to_device(made, device=device)
+    shared = made.data is unwrap(data)
+    if copy is False and not shared:
+        raise DTypeError(
+            f"asarray: got {describe(unwrap(data))} and copy=False; as a Tensor {describe(made)} is a copy."
+        )
+    return copied(made) if copy and shared else made
 
 
 # From nothing
@@ -219,33 +227,48 @@ def linspace(
 
 
 @primitive(shapes="any")
-def zeros_like(xp, x: Array, *, dtype: Any = None) -> Array:
-    """Zeros in the shape of x.
+def zeros_like(xp, x: Array, *, dtype: Any = None, device: str | None = None) -> Array:
+    """Zeros in the shape of x, on its device and of its dtype unless others are given.
 
     >>> zeros_like(np.array([1.0, 2.0]))
     array([0., 0.])
     """
-    return xp.zeros_like(x, dtype=_dtype_for(x, dtype))
+    return _on(device, xp.zeros_like(x, dtype=_dtype_for(x, dtype)))
 
 
 @primitive(shapes="any")
-def ones_like(xp, x: Array, *, dtype: Any = None) -> Array:
-    """Ones in the shape of x.
+def ones_like(xp, x: Array, *, dtype: Any = None, device: str | None = None) -> Array:
+    """Ones in the shape of x, on its device and of its dtype unless others are given.
 
     >>> ones_like(np.array([1.0, 2.0]))
     array([1., 1.])
     """
-    return xp.ones_like(x, dtype=_dtype_for(x, dtype))
+    return _on(device, xp.ones_like(x, dtype=_dtype_for(x, dtype)))
 
 
 @primitive(shapes="any")
-def full_like(xp, x: Array, /, fill_value: float, *, dtype: Any = None) -> Array:
-    """Equal numbers in the shape of x.
+def full_like(xp, x: Array, /, fill_value: float, *, dtype: Any = None, device: str | None = None) -> Array:
+    """Equal numbers in the shape of x, on its device and of its dtype unless others are given.
 
     >>> full_like(np.array([1.0, 2.0]), 3)
     array([3., 3.])
     """
-    return xp.full_like(x, fill_value, dtype=_dtype_for(x, dtype))
+    return _on(device, xp.full_like(x, fill_value, dtype=_dtype_for(x, dtype)))
+
+
+def empty_like(x: Array, /, *, dtype: Any = None, device: str | None = None) -> Array:
+    """Whatever its memory held, in the shape of x: only for data that will be replaced. See `zeros_like`.
+
+    >>> empty_like(np.array([1.0, 2.0])).shape
+    (2,)
+    """
+    array = unwrap(x)
+    made = _on(device, backend_of(array).xp.empty_like(array, dtype=_dtype_for(array, dtype)))
+    return wrap(made, None) if isinstance(x, Handle) else made
+
+
+def _on(device: str | None, array: Any) -> Any:
+    return array if device is None else move(array, device)
 
 
 def _dtype_for(x: Any, dtype: Any) -> Any:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from math import prod
 
 from ..core.axes import Axis, axes_of, shape_of, wrong_axis
+from ..core.backend import backend_of
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 
 __all__ = [
-    "broadcast_to", "expand_dims", "flatten", "flip", "matrix_transpose", "moveaxis", "permute_dims", "reshape", "roll",
-    "squeeze", "swapaxes", "tril", "triu",
+    "broadcast_arrays", "broadcast_to", "expand_dims", "flatten", "flip", "matrix_transpose", "moveaxis",
+    "permute_dims", "reshape", "roll", "squeeze", "swapaxes", "tril", "triu",
 ]  # fmt: skip
+
 
 def _explain_axis(x: Array, /, axis: Axis = None, **_) -> str | None:
     message = wrong_axis(len(shape_of(x)), axis)
@@ -22,7 +24,7 @@ def _explain_axis(x: Array, /, axis: Axis = None, **_) -> str | None:
 # Shape
 
 
-def _explain_reshape(x: Array, /, shape) -> str | None:
+def _explain_reshape(x: Array, /, shape, *, copy: bool | None = None) -> str | None:
     lengths = (shape,) if isinstance(shape, int) else tuple(shape)
     known = prod(n for n in lengths if n != -1)
     if lengths.count(-1) > 1:
@@ -36,16 +38,25 @@ def _explain_reshape(x: Array, /, shape) -> str | None:
 
 
 @primitive(x=lambda g, x_shape: reshape(g, x_shape), shapes="any", explain=_explain_reshape)
-def reshape(xp, x: Array, /, shape: int | tuple[int, ...]) -> Array:
+def reshape(xp, x: Array, /, shape: int | tuple[int, ...], *, copy: bool | None = None) -> Array:
     """x with another shape and the same elements in the same (C) order; one length may be -1.
 
-    Raises ShapeError if the shape has another number of elements.
+    copy : True for memory of its own, False for that of x; None shares it if possible.
+
+    Raises ShapeError if the shape has another number of elements, and if the memory cannot be shared and must be.
 
     >>> reshape(np.arange(4.0), (2, 2))
     array([[0., 1.],
            [2., 3.]])
     """
-    return xp.reshape(x, (shape,) if isinstance(shape, int) else tuple(shape))
+    out = xp.reshape(x, (shape,) if isinstance(shape, int) else tuple(shape))
+    if copy is not None:
+        backend = backend_of(x)
+        if copy:
+            return backend.copy(out)
+        if not backend.may_share_memory(x, out) and prod(out.shape):
+            raise ShapeError(f"reshape: x is {shape_of(x)} and copy=False; as {tuple(out.shape)} it must be copied.")
+    return out
 
 
 @composite(shapes="any")
@@ -78,13 +89,13 @@ def squeeze(xp, x: Array, /, axis: Axis = None) -> Array:
     return xp.squeeze(x, axis=tuple(i for i, n in enumerate(x.shape) if n == 1) if axis is None else axis)
 
 
-def _explain_expand(x: Array, /, *, axis: int | tuple[int, ...]) -> str | None:
+def _explain_expand(x: Array, /, axis: int | tuple[int, ...]) -> str | None:
     message = wrong_axis(len(shape_of(x)) + (len(axis) if isinstance(axis, tuple) else 1), axis)
     return message and f"x is {shape_of(x)}; in the result, {message}"
 
 
 @primitive(x=lambda g, x_shape: reshape(g, x_shape), shapes="any", explain=_explain_expand)
-def expand_dims(xp, x: Array, *, axis: int | tuple[int, ...] = 0) -> Array:
+def expand_dims(xp, x: Array, /, axis: int | tuple[int, ...] = 0) -> Array:
     """x with new axes of length 1, which lie at `axis` in the result.
 
     >>> expand_dims(np.zeros((2, 3)), axis=-1).shape
@@ -207,6 +218,27 @@ def broadcast_to(xp, x: Array, /, shape: tuple[int, ...]) -> Array:
            [1., 2.]])
     """
     return xp.broadcast_to(x, shape)
+
+
+def broadcast_arrays(*arrays: Array) -> list[Array]:
+    """The arrays broadcast to their common shape.
+
+    Raises ShapeError if they have none: from the last axis on, lengths must be equal or 1.
+
+    >>> broadcast_arrays(np.array([1.0, 2.0]), np.array([[3.0]]))
+    [array([[1., 2.]]), array([[3., 3.]])]
+    """
+    shapes = list(map(shape_of, arrays))
+    shape = [1] * max(map(len, shapes), default=0)
+    for one in shapes:
+        for i, n in enumerate(reversed(one), start=1):
+            if n != 1 and shape[-i] not in (1, n):
+                raise ShapeError(
+                    f"broadcast_arrays: the arrays are {', '.join(map(str, shapes))}; lengths must be equal or 1 from "
+                    f"the last axis on."
+                )
+            shape[-i] = n if n != 1 else shape[-i]
+    return [broadcast_to(x, tuple(shape)) for x in arrays]
 
 
 @primitive(x=lambda g, x_shape: broadcast_to(g, x_shape), shapes="any")

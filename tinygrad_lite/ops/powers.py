@@ -63,7 +63,7 @@ def log10(xp, x: Array) -> Array:
 
 
 def _logaddexp_rule(g: Array, mine: Array, other: Array, out: Array) -> Array:
-    # exp(mine - out) would be the share, but for a factor from the rounding of out. So the two are divided by their sum.
+    # exp(mine - out) would be the share, but for a factor from the rounding of out. So both are divided by their sum.
     # Where the result is infinite, mine - out is NaN: the larger number gets all, two of inf share, two of -inf get 0.
     finite = where(isinf(out), 0.0, out)
     part = exp(minimum(mine - finite, 1.0))  # above 0 only where the result is infinite, and not used there

@@ -5,18 +5,23 @@ from __future__ import annotations
 import builtins
 from math import inf, nan
 from math import prod as product
+from typing import Any
 
 from ..core.axes import Axis, axes_of, shape_of, wrong_axis
+from ..core.backend import backend_of
 from ..core.dtypes import is_floating
+from ..core.errors import DTypeError
 from ..core.op import Array, primitive
 from .comparison import equal, isnan, logical_or, where
-from .conversion import cast, detach
+from .conversion import cast, detach, dtype_on
 from .elementwise import exp
+from .indexing import getitem
 from .joining import concat, crop, pad
 from .movement import broadcast_to, flip, moveaxis, reshape
 
 __all__ = [
-    "all", "any", "argmax", "argmin", "cumulative_sum", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var",
+    "all", "any", "argmax", "argmin", "cumulative_prod", "cumulative_sum", "logsumexp", "max", "mean", "min", "prod",
+    "std", "sum", "var",
 ]  # fmt: skip
 
 
@@ -52,17 +57,34 @@ def _floating(xp, x: Array) -> Array:
     return x if is_floating(x.dtype) else xp.astype(x, xp.float64)
 
 
+def _in(xp, op: str, x: Array, dtype: Any) -> Array:
+    """x in the dtype in which `op` is to compute, its own if that is None."""
+    if dtype is None:
+        return x
+    dtype = dtype_on(backend_of(x), dtype)
+    if is_floating(x.dtype) and not is_floating(dtype):
+        raise DTypeError(
+            f"{op}: x has dtype {x.dtype} and dtype={dtype}; fractions would be lost. Give a floating-point dtype, or "
+            f"convert x first, with astype."
+        )
+    return xp.astype(x, dtype)
+
+
 # Sums and means
 
 
 @primitive(x=lambda g, x_shape, axis, keepdims: spread(g, x_shape, axis, keepdims), shapes="any", explain=_explain)
-def sum(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def sum(xp, x: Array, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """Sum of the elements, 0 if there are none. The sum of booleans is an integer.
+
+    dtype : convert x to it first.
+
+    Raises DTypeError if fractions would be summed as integers.
 
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
-    return xp.sum(x, axis=axis, keepdims=keepdims)
+    return xp.sum(_in(xp, "sum", x, dtype), axis=axis, keepdims=keepdims)
 
 
 def _mean_rule(g: Array, x_shape: tuple, axis: Axis, keepdims: bool) -> Array:
@@ -161,13 +183,15 @@ def _prod_rule(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
 
 
 @primitive(x=_prod_rule, shapes="any", explain=_explain)
-def prod(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def prod(xp, x: Array, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """Product of the elements, 1 if there are none. Its derivatives are right at zeros, to any order.
+
+    dtype : as for `sum`.
 
     >>> prod(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([3., 8.])
     """
-    return xp.prod(x, axis=axis, keepdims=keepdims)
+    return xp.prod(_in(xp, "prod", x, dtype), axis=axis, keepdims=keepdims)
 
 
 # Extremes
@@ -295,12 +319,52 @@ def _cumulative_sum_rule(g: Array, axis: int | None, include_initial: bool) -> A
 
 
 @primitive(x=_cumulative_sum_rule, shapes="any", explain=_explain_scan)
-def cumulative_sum(xp, x: Array, *, axis: int | None = None, include_initial: bool = False) -> Array:
+def cumulative_sum(xp, x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
     """Sums of the elements up to each one along an axis, which may be left out if x has only one.
 
+    dtype : as for `sum`.
     include_initial : put the sum of no elements, 0, in front, so that the axis becomes longer by one.
 
     >>> cumulative_sum(np.array([1.0, 2.0, 3.0]), include_initial=True)
     array([0., 1., 3., 6.])
     """
-    return xp.cumulative_sum(x, axis=axis, include_initial=include_initial)
+    return xp.cumulative_sum(_in(xp, "cumulative_sum", x, dtype), axis=axis, include_initial=include_initial)
+
+
+def _cumulative_prod_rule(g: Array, x: Array, axis: int | None, include_initial: bool) -> Array:
+    """(product of those before i) * s[i], s[i] = g[i] + x[i + 1] * s[i + 1]: no division, and so right at zeros.
+
+    The recurrence is solved in log2(n) steps, each of which doubles how many elements after i are in s[i].
+    """
+    axis = axes_of(axis, len(x.shape))[0]
+    n = x.shape[axis]
+    if n == 0:
+        return broadcast_to(0.0 * sum(g), x.shape)
+    before = (slice(None),) * axis
+
+    def part(of: Array, start: int | None, stop: int | None) -> Array:
+        return getitem(of, index=(*before, slice(start, stop)))
+
+    s = part(g, 1, None) if include_initial else g
+    others = part(cumulative_prod(x, axis=axis, include_initial=True), None, n)
+    factor, step = part(x, 1, None), 1  # factor[i] = x[i + 1] * ... * x[i + step]
+    while step < n:
+        s = concat([part(s, None, n - step) + factor * part(s, step, None), part(s, n - step, None)], axis=axis)
+        factor = part(factor, None, n - 2 * step) * part(factor, step, None) if 2 * step < n else factor
+        step *= 2
+    return others * s
+
+
+@primitive(x=_cumulative_prod_rule, shapes="any", explain=_explain_scan)
+def cumulative_prod(
+    xp, x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Array:
+    """Products of the elements up to each one along an axis, which may be left out if x has only one.
+
+    Its derivatives are right at zeros, to any order. dtype : as for `sum`.
+    include_initial : put the product of no elements, 1, in front, so that the axis becomes longer by one.
+
+    >>> cumulative_prod(np.array([1.0, 2.0, 3.0]))
+    array([1., 2., 6.])
+    """
+    return xp.cumulative_prod(_in(xp, "cumulative_prod", x, dtype), axis=axis, include_initial=include_initial)
