@@ -75,6 +75,15 @@ def test_what_is_not_a_segment_number():
     assert "segments has values from -1 to 0" in failing(tl.segment_mean, X, np.array([0, -1]))
 
 
+def test_bincount():
+    assert tl.bincount(np.zeros(0, dtype=int)).shape == (0,)
+    assert tl.bincount(np.array([1, 1]), np.float32([1, 2]), minlength=3).dtype == np.float32
+    assert failing(tl.bincount, np.array([1]), np.zeros(2)) == (
+        "bincount: x is (1,) and weights are (2,); both must be (n,)."
+    )
+    assert "x has values from -1 to 2; they must be from 0 to 2." in failing(tl.bincount, np.array([-1, 2]))
+
+
 def test_masks():
     assert tl.masked_fill(X, X > 2, -np.inf).tolist() == [[0.0, 1.0, 2.0], [-np.inf] * 3]
     assert tl.masked_fill(X.astype("float32"), X > 2, 0.5).dtype == np.float32

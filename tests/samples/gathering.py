@@ -91,6 +91,17 @@ for name, reduce in (("segment_sum", np.sum), ("segment_mean", np.mean)):
         return (x, segments), {"axis": chosen, "num_segments": draw(st.sampled_from([None, 4, 5]))}
 
 
+@sample("bincount")
+def _(draw):
+    x = draw(integer_arrays((draw(st.integers(1, 6)),), 0, 4))
+    return (x, draw(arrays(x.shape))), {"minlength": draw(st.sampled_from([0, 2, 6]))}
+
+
+@sample("bincount", order=0)
+def _(draw):
+    return (draw(integer_arrays((draw(st.integers(0, 6)),), 0, 4)), None), {"minlength": draw(st.sampled_from([0, 6]))}
+
+
 def fitting_mask(draw, shape):
     kept = shape[draw(st.integers(0, len(shape))) :]
     return np.asarray(draw(arrays(tuple(1 if draw(st.booleans()) else n for n in kept))) > 0)

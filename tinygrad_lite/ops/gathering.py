@@ -10,13 +10,13 @@ from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite, primitive
 from .comparison import where
-from .conversion import dtype_on
+from .conversion import astype, dtype_on
 from .indexing import getitem, scatter, scatter_along_axis, set_item
 from .movement import broadcast_to
 
 __all__ = [
-    "index_add", "masked_fill", "masked_select", "one_hot", "put_along_axis", "scatter_add", "segment_mean",
-    "segment_sum",
+    "bincount", "index_add", "masked_fill", "masked_select", "one_hot", "put_along_axis", "scatter_add",
+    "segment_mean", "segment_sum",
 ]  # fmt: skip
 
 
@@ -195,6 +195,28 @@ def segment_mean(x: Array, segments: Array, *, num_segments: int | None = None, 
     members = scatter(xp.ones(segments.shape, dtype=x.dtype), index=segments, shape=(count,))
     members = xp.reshape(xp.where(members == 0, 1.0, members), (count,) + (1,) * (len(x.shape) - 1 - axis))
     return segment_sum(x, segments, num_segments=count, axis=axis) / members
+
+
+@composite(shapes="any")
+def bincount(x: Array, weights: Array | None = None, *, minlength: int = 0) -> Array:
+    """How often each number from 0 on occurs in x; or the sum of the weights of its occurrences.
+
+    x : (n,), integers from 0. weights : (n,), differentiable. minlength : the least length of the result, which is
+    otherwise the largest number plus 1.
+    Raises ShapeError if the lengths differ or a number is negative; DTypeError if x is not of integers.
+
+    >>> bincount(np.array([0, 2, 0]))
+    array([2, 0, 1])
+    """
+    numbers = _integers("bincount", "x", x)
+    own, other = shape_of(numbers), shape_of(numbers if weights is None else weights)
+    if len(own) != 1 or own != other:
+        raise ShapeError(f"bincount: x is {own} and weights are {other}; both must be (n,).")
+    if weights is None:
+        weights = astype(x, "int64") * 0 + 1
+    count = _count(numbers) if own[0] else 0
+    _check_range("bincount", "x", numbers, max(count, 1), 0)
+    return segment_sum(weights, numbers, num_segments=max(count, minlength))
 
 
 # Masks
