@@ -5,6 +5,7 @@ from .activations import *
 from .adaptive_pooling import *
 from .attention import *
 from .bits import *
+from .class_losses import *
 from .comparison import *
 from .complex import *
 from .conversion import *
@@ -18,6 +19,7 @@ from .interpolation import *
 from .joining import *
 from .linalg import *
 from .losses import *
+from .margin_losses import *
 from .movement import *
 from .normalization import *
 from .piecewise import *
@@ -25,6 +27,7 @@ from .pooling import *
 from .powers import *
 from .random import *
 from .reductions import *
+from .regression_losses import *
 from .repetition import *
 from .rounding import *
 from .sampling import *
