@@ -44,6 +44,11 @@ CALLS = {
     "numpy.add.at: the array is NumPy's": lambda x: np.add.at(np.zeros(2), 0, x[0, 0]),
     "numpy.cov: got the argument y": lambda x: np.cov(x, x),
     "numpy.cross: got the argument axisa": lambda x: np.cross(x, x, axisa=0),
+    "numpy.gradient: got the argument edge_order=2": lambda x: np.gradient(x, edge_order=2),
+    "numpy.gradient: got the argument varargs": lambda x: np.gradient(x, [1.0, 2.0], axis=0),
+    "numpy.interp: got the argument period=2.0": lambda x: np.interp(x, [0.0, 1.0], [0.0, 1.0], period=2.0),
+    "numpy.convolve: got the argument mode='outer'": lambda x: np.convolve(x[0], x[1], "outer"),
+    "numpy.percentile: got the argument method='lower'": lambda x: np.percentile(x, 5, method="lower"),
     "numpy.multiply.at: ": lambda x: np.multiply.at(x, 0, 1.0),
 }
 

@@ -1,5 +1,5 @@
 """NumPy's functions on Tensors, and memory shared with other array libraries."""
 
-from . import choice, composed, dlpack, functions, names, translation, ufuncs
+from . import choice, composed, dlpack, functions, names, signals, translation, ufuncs
 
-__all__ = ["choice", "composed", "dlpack", "functions", "names", "translation", "ufuncs"]
+__all__ = ["choice", "composed", "dlpack", "functions", "names", "signals", "translation", "ufuncs"]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy
 
 from .. import ops
+from ..core.backend import backend_of
 from ..core.graph import Handle, no_grad
 from .functions import entry, ravel
 from .names import ours
-from .translation import array_of
+from .translation import array_of, holds_tensor, placed
 
-__all__: list[str] = []
+__all__ = ["constant"]
 
 
 # Choice
@@ -71,14 +72,12 @@ def unique(ar):
 
 @entry
 def digitize(x, bins):
-    bins = _constant(bins)
-    return ops.asarray(numpy.digitize(_constant(x), bins))
+    return ops.asarray(placed(numpy.digitize(constant(x), constant(bins)), array_of(x)))
 
 
 @entry
 def nonzero(a):
-    found = numpy.nonzero(_constant(a))
-    return tuple(ops.asarray(index) for index in found)
+    return tuple(ops.asarray(placed(index, array_of(a))) for index in numpy.nonzero(constant(a)))
 
 
 @entry
@@ -88,24 +87,25 @@ def flatnonzero(a):
 
 @entry
 def argwhere(a):
-    return ops.asarray(numpy.argwhere(_constant(a)))
+    return ops.asarray(placed(numpy.argwhere(constant(a)), array_of(a)))
 
 
 @entry
 def compress(condition, a, axis=None):
-    return ops.take(array_of(a), numpy.flatnonzero(_constant(condition)), axis=axis)
+    x = array_of(a)
+    return ops.take(x, placed(numpy.flatnonzero(constant(condition)), x), axis=axis)
 
 
 @entry
 def extract(condition, arr):
-    return ops.take(array_of(arr), numpy.flatnonzero(_constant(condition)))
+    return compress(condition if holds_tensor(condition) else numpy.ravel(condition), arr)
 
 
 @entry
 def delete(arr, obj, axis=None):
     x = array_of(arr)
     length = len(ravel(x)) if axis is None else x.shape[axis]
-    return ops.take(x, numpy.delete(numpy.arange(length), obj), axis=axis)
+    return ops.take(x, placed(numpy.delete(numpy.arange(length), obj), x), axis=axis)
 
 
 @entry
@@ -113,10 +113,10 @@ def count_nonzero(a, axis=None, *, keepdims=False):
     return ops.sum(ops.not_equal(array_of(a), 0), axis=axis, keepdims=keepdims)
 
 
-def _constant(x: Any) -> numpy.ndarray:
+def constant(x: Any) -> numpy.ndarray:
     """The values as a NumPy array, for results that are integers and have no derivative."""
     x = array_of(x)
-    return x.detach().numpy() if isinstance(x, Handle) else x  # type: ignore[attr-defined]
+    return backend_of(x.data).to_numpy(x.data) if isinstance(x, Handle) else x
 
 
 # Comparison: constants
@@ -160,9 +160,9 @@ def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 @entry
 def array_equal(a1, a2, equal_nan=False):
-    return numpy.array_equal(_constant(a1), _constant(a2), equal_nan)
+    return numpy.array_equal(constant(a1), constant(a2), equal_nan)
 
 
 @entry
 def array_equiv(a1, a2):
-    return numpy.array_equiv(_constant(a1), _constant(a2))
+    return numpy.array_equiv(constant(a1), constant(a2))

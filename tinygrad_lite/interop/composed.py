@@ -11,7 +11,7 @@ from .. import ops
 from ..core.graph import Handle
 from .functions import TABLE, entry, ravel
 from .names import ours, refuse
-from .translation import array_of, in_dtype
+from .translation import array_of, in_dtype, placed
 from .ufuncs import scan
 
 __all__: list[str] = []
@@ -85,7 +85,7 @@ def linspace(start, stop, num=50, endpoint=True, *, dtype=None, axis=0):
     start, stop = array_of(start), array_of(stop)
     step = ops.subtract(stop, start)
     parts = numpy.linspace(0, 1, num, endpoint=endpoint, dtype=str(step.dtype))
-    points = ops.add(start, ops.multiply(step, parts.reshape(-1, *(1,) * len(step.shape))))
+    points = ops.add(start, ops.multiply(step, placed(parts.reshape(-1, *(1,) * len(step.shape)), step)))
     return in_dtype(points if axis == 0 else ops.moveaxis(points, 0, axis), dtype, "numpy.linspace")
 
 

@@ -16,7 +16,7 @@ from .. import ops
 from ..core.axes import axes_of
 from ..core.graph import Handle, unwrap
 from .names import find, no_counterpart, refuse
-from .translation import array_of, in_dtype, signature_of, translated
+from .translation import array_of, in_dtype, placed, signature_of, translated
 
 __all__ = ["TABLE", "call_function", "entry"]
 
@@ -146,7 +146,7 @@ def reshape(a, shape, order="C", *, copy=None):
         return _reversed(ops.reshape(_reversed(x), lengths[::-1]))
     if order not in ("C", "A", "K"):
         raise refuse("numpy.reshape", "order", order)
-    return ops.reshape(x, shape)
+    return ops.reshape(x, shape.__index__() if hasattr(shape, "__index__") else shape)
 
 
 def _reversed(x: Any) -> Any:
@@ -226,7 +226,8 @@ def pad(array, pad_width, mode="constant", *, constant_values=0, reflect_type="e
     for axis, (before, after) in enumerate(widths.tolist()):
         if before or after:
             # The same elements in another order, and some of them twice: NumPy finds the positions.
-            x = ops.take(x, numpy.pad(numpy.arange(x.shape[axis]), (before, after), mode=mode), axis=axis)
+            positions = numpy.pad(numpy.arange(x.shape[axis]), (before, after), mode=mode)
+            x = ops.take(x, placed(positions, x), axis=axis)
     return x
 
 

@@ -17,8 +17,8 @@ RENAMED = {
     "absolute": "abs", "amax": "max", "amin": "min", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",
     "arcsinh": "asinh", "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "around": "round",
     "concatenate": "concat", "conjugate": "conj", "expit": "sigmoid", "fabs": "abs",
-    "fix": "trunc", "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "psi": "digamma",
-    "right_shift": "bitwise_right_shift", "rint": "round", "transpose": "permute_dims",
+    "fix": "trunc", "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "log_expit": "logsigmoid",
+    "psi": "digamma", "right_shift": "bitwise_right_shift", "rint": "round", "transpose": "permute_dims",
 }  # fmt: skip
 """NumPy's and SciPy's names of what is called otherwise here, unless an operation has that name too."""
 

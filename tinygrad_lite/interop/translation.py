@@ -10,12 +10,13 @@ from typing import Any
 import numpy
 
 from .. import ops
+from ..core.backend import backend_of
 from ..core.dtypes import is_floating
 from ..core.errors import DTypeError, GradientError
-from ..core.graph import Handle
+from ..core.graph import Handle, unwrap
 from .names import refuse
 
-__all__ = ["array_of", "holds_tensor", "in_dtype", "translated"]
+__all__ = ["array_of", "holds_tensor", "in_dtype", "placed", "translated"]
 
 PARAMETERS = {"ddof": "correction"}
 """NumPy's names of parameters that are called otherwise here."""
@@ -38,6 +39,13 @@ def array_of(value: Any) -> Any:
     return ops.stack([array_of(v) for v in value]) if holds_tensor(value) else numpy.asarray(value)
 
 
+def placed(array: numpy.ndarray, x: Any) -> Any:
+    """An array of NumPy's where x is, so that they can meet in an operation."""
+    data = unwrap(x)
+    backend = backend_of(data)
+    return backend.asarray(array, device=backend.device_of(data))
+
+
 def in_dtype(x: Any, dtype: Any, asked: str) -> Any:
     """x in the dtype that a NumPy function was asked for; DTypeError if the gradient would be lost by that."""
     if dtype is None:
@@ -50,37 +58,70 @@ def in_dtype(x: Any, dtype: Any, asked: str) -> Any:
     return ops.astype(x, dtype)
 
 
+class _Plan:
+    """How the parameters of a NumPy function become those of ours; made once for each pair."""
+
+    def __init__(self, function: Callable, counterpart: Callable) -> None:
+        theirs, accepted = signature_of(function).parameters, signature_of(counterpart).parameters
+        op = getattr(counterpart, "op", None)
+        first = next(iter(theirs.values()))
+        self.variadic = op is not None and op.variadic
+        self.many = first.kind is first.VAR_POSITIONAL
+        self.count = 1 if op is None or op.variadic else len(op.arrays)
+        self.names = list(theirs)
+        self.defaults = {name: parameter.default for name, parameter in theirs.items()}
+        self.computes_in = "dtype" not in accepted and function.__name__ in _COMPUTE_IN
+        positional = [name for name, p in accepted.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.ours: dict[str, str] = {}
+        self.fixed: dict[str, Any] = {}
+        for i, name in enumerate(self.names):
+            known = PARAMETERS.get(name, name)
+            if known not in accepted and i < len(positional) and positional[i] not in theirs:
+                known = positional[i]
+            if i < self.count or known not in accepted:
+                continue
+            self.ours[name] = known
+            default = self.defaults[name]
+            if _asks(known, default) and not _equal(default, accepted[known].default):
+                self.fixed.setdefault(known, default)
+
+
+def _asks(name: str, value: Any) -> bool:
+    """Whether a value says something: None asks for the default, but along an axis, where it stands for all."""
+    if value is None:
+        return name == "axis"
+    return value is not numpy._NoValue and value is not inspect.Parameter.empty
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return a is b or (isinstance(a, (bool, int, float, str)) and type(a) is type(b) and a == b)
+
+
+plan_of = functools.cache(_Plan)
+
+
 def translated(asked: str, function: Callable, counterpart: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     """The result of our `counterpart` for a call of NumPy's `function`, whose name is `asked`.
 
-    Arguments that ours does not have must be left at NumPy's defaults; all others are passed on, defaults too.
+    Arguments that ours does not have must be left at NumPy's defaults. Where the two have other defaults, NumPy's hold.
     """
-    theirs, accepted = signature_of(function), signature_of(counterpart).parameters
-    bound = theirs.bind(*args, **kwargs)
-    bound.apply_defaults()
-    op = getattr(counterpart, "op", None)
-    count = 1 if op is None or op.variadic else len(op.arrays)
-    positional = [name for name, p in accepted.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    arrays, statics = [], {}
-    for i, (key, value) in enumerate(bound.arguments.items()):
-        if i == 0 and theirs.parameters[key].kind is inspect.Parameter.VAR_POSITIONAL:
-            arrays.extend(ops.asarray(array_of(v)) for v in value)
-            continue
-        if i < count:
-            arrays.append(list(map(array_of, value)) if op is not None and op.variadic else array_of(value))
-            continue
-        name = PARAMETERS.get(key, key)
-        if name not in accepted and i < len(positional) and positional[i] not in theirs.parameters:
-            name = positional[i]
-        if name in accepted:
-            # None asks for the default, but along an axis: there it stands for all of them.
-            if value is not numpy._NoValue and (value is not None or name == "axis"):
-                if statics.get(name):
-                    raise refuse(asked, key, value)
+    plan = plan_of(function, counterpart)
+    if plan.many:
+        arrays, given = [ops.asarray(array_of(x)) for x in args], kwargs
+    else:
+        given = dict(zip(plan.names, args, strict=False)) | kwargs
+        leading = [name for name in plan.names[: plan.count] if name in given]
+        arrays = [given.pop(name) for name in leading]
+        arrays = [list(map(array_of, x)) if plan.variadic else array_of(x) for x in arrays]
+    statics = dict(plan.fixed)
+    for key, value in given.items():
+        name = plan.ours.get(key)
+        if name is not None:
+            if _asks(name, value):
                 statics[name] = _static(asked, key, value)
-        elif name == "dtype" and function.__name__ in _COMPUTE_IN:
+        elif key == "dtype" and plan.computes_in:
             arrays[0] = in_dtype(arrays[0], value, asked)
-        elif not (_is_default(value, theirs.parameters[key].default) or (key == "where" and value is True)):
+        elif _asks("", value) and not _equal(value, True if key == "where" else plan.defaults.get(key)):
             raise refuse(asked, key, value)
     return counterpart(*arrays, **statics)
 
@@ -93,9 +134,3 @@ def _static(asked: str, key: str, value: Any) -> Any:
             )
         value = value.data
     return value.item() if isinstance(value, numpy.generic) else value
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    if value is default or value is None or value is numpy._NoValue:
-        return True
-    return isinstance(value, (bool, int, float, str)) and type(value) is type(default) and value == default
