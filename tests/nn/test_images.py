@@ -30,9 +30,7 @@ def test_wrong_inputs(layer, shape, message):
 
 
 def test_wrong_settings():
-    with pytest.raises(
-        ShapeError, match="GroupNorm: num_channels is 3 and num_groups is 2; the channels must be"
-    ):
+    with pytest.raises(ShapeError, match="GroupNorm: num_channels is 3 and num_groups is 2; the channels must be"):
         nn.GroupNorm(2, 3)
     with pytest.raises(ShapeError, match="ConvTranspose1d: in_channels is 3, out_channels is 4 and groups is 2; both"):
         nn.ConvTranspose1d(3, 4, 1, groups=2)
