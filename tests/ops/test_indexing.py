@@ -214,3 +214,14 @@ def test_float32_stays_float32():
     out = tl.take(y, np.array([0, 0]), axis=0).sum() + y[[0, 0]].sum() + tl.take_along_axis(y, np.array([[1]])).sum()
     out.backward()
     assert out.dtype == y.dtype == t.grad.dtype == np.float32
+
+
+def test_the_last_of_repeated_values_remains_also_where_the_index_is_a_reversed_view():
+    index = (np.zeros((2, 1), int)[::-1], np.array([[0]]))
+    v = np.array([[1.0], [2.0]])[::-1]
+
+    def put(v):
+        return tl.set_item(np.zeros((1, 1)), v, index=index)
+
+    np.testing.assert_array_equal(put(v), [[1.0]])
+    np.testing.assert_array_equal(tl.grad(lambda v: put(v).sum())(v), [[0.0], [1.0]])

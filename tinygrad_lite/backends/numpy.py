@@ -37,7 +37,10 @@ class NumpyBackend(Backend):
         return array[index]
 
     def assign(self, target: Any, index: Any, values: Any) -> None:
-        target[index] = values
+        # NumPy goes through indices in the order of memory, so that in a reversed view the last is not the last.
+        parts = index if isinstance(index, tuple) else (index,)
+        parts = tuple(p.copy() if isinstance(p, numpy.ndarray) and not p.flags.c_contiguous else p for p in parts)
+        target[parts if isinstance(index, tuple) else parts[0]] = values
 
     def scatter_add(self, target: Any, index: Any, values: Any) -> None:
         rows = _rows(index, target)
