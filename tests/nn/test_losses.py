@@ -39,6 +39,7 @@ CASES = [
     ("SoftMarginLoss", {}, (X, SIGNS)),
     ("MultiMarginLoss", {}, (X, CLASSES)),
     ("MultiMarginLoss", {"p": 2, "margin": 0.7, "weight": POSITIVE[0]}, (X, CLASSES)),
+    ("MultiLabelMarginLoss", {}, (X, np.array([[0, 3, -1, 1], [2, -1, 0, 0], [-1] * 4, [0, 1, 2, 3], [1, 1, -1, 0]]))),
     ("MultiLabelSoftMarginLoss", {"weight": POSITIVE[0]}, (X, BITS)),
     ("CosineEmbeddingLoss", {"margin": 0.1}, (X, Y, SIGNS[:, 0].copy())),
     ("TripletMarginLoss", {}, (X, Y, Z)),

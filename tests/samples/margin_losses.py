@@ -1,5 +1,7 @@
 """Samples of the operations in `ops/margin_losses.py`."""
 
+import itertools
+
 import numpy as np
 
 from tests.samples import arrays, integer_arrays, sample, shapes, st
@@ -58,6 +60,22 @@ def _(draw):
     weight = draw(arrays(x.shape[-1:])) if draw(st.booleans()) else None
     statics = {"p": draw(st.sampled_from([1, 2])), "margin": 0.5, "reduction": draw(REDUCTIONS)}
     return (x, draw(integer_arrays(x.shape[:-1], 0, x.shape[-1])), weight), statics
+
+
+def multilabel_margin(x, t, reduction):
+    losses = np.zeros(t.shape[:-1])
+    for i in np.ndindex(losses.shape):
+        right = list(itertools.takewhile(lambda label: label >= 0, t[i].tolist()))
+        wrong = set(range(x.shape[-1])) - set(right)
+        losses[i] = sum(max(0, 1 - x[i][j] + x[i][k]) for j in right for k in wrong) / x.shape[-1]
+    return reduced(losses, reduction)
+
+
+@sample("multilabel_margin", reference=multilabel_margin)
+def _(draw):
+    x = draw(arrays(shapes(min_dims=1, max_dims=2, max_side=3)))
+    x = 2 * np.round(x) + 0.04 * x  # no difference is near 1
+    return (x, draw(integer_arrays(x.shape, -1, x.shape[-1]))), {"reduction": draw(REDUCTIONS)}
 
 
 def multilabel_soft_margin(x, t, weight, reduction):

@@ -108,7 +108,7 @@ class CupyBackend(Backend):
         cupy.add.at(target, index, values)
 
     def special(self, name: str) -> Callable:
-        import cupyx.scipy.special  # on demand: it compiles nothing, but takes a while
+        import cupyx.scipy.special  # on demand: few programs need it
 
         return getattr(cupyx.scipy.special, name)
 

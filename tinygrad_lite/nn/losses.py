@@ -11,7 +11,7 @@ from .module import Module
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
-    "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss",
+    "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss",
     "TripletMarginLoss",
 ]  # fmt: skip
@@ -263,3 +263,13 @@ class TripletMarginLoss(Module):
             swap=self.swap,
             reduction=self.reduction,
         )
+
+
+class MultiLabelMarginLoss(Module):
+    """Hinge loss of examples of several classes; see `multilabel_margin`."""
+
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        self.reduction: Reduction = reduction
+
+    def forward(self, prediction: Array, target: Array) -> Array:
+        return ops.multilabel_margin(prediction, target, reduction=self.reduction)

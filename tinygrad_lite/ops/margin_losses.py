@@ -17,8 +17,8 @@ from .movement import expand_dims
 from .reductions import mean, sum
 
 __all__ = [
-    "cosine_embedding", "hinge_embedding", "margin_ranking", "multi_margin", "multilabel_soft_margin", "soft_margin",
-    "triplet_margin",
+    "cosine_embedding", "hinge_embedding", "margin_ranking", "multi_margin", "multilabel_margin",
+    "multilabel_soft_margin", "soft_margin", "triplet_margin",
 ]  # fmt: skip
 
 
@@ -104,6 +104,30 @@ def multi_margin(
     if weight is not None:
         short = short * expand_dims(take(weight, unwrap(target)), axis=axis)
     return reduced("multi_margin", mean(where(right, 0.0, short), axis=axis), reduction)
+
+
+@composite(shapes="any")
+def multilabel_margin(prediction: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
+    """The sum over right classes j and wrong classes i of max(1 - x[j] + x[i], 0), divided by the number of classes.
+
+    prediction : (n, classes), or (classes,) for a single example.
+    target : integers of the same shape: the right classes of each example, and -1 after the last.
+    Raises ShapeError if the shapes differ.
+
+    >>> float(np.round(multilabel_margin(np.array([0.1, 0.2, 0.4, 0.8]), np.array([3, 0, -1, 1])), 6))
+    0.85
+    """
+    check_equal("multilabel_margin", prediction, target)
+    target = unwrap(target)
+    xp = backend_of(target).xp
+    classes = prediction.shape[-1]
+    given = xp.cumulative_sum(xp.astype(target < 0, target.dtype), axis=-1) == 0
+    chosen = xp.where(given, target, 0)
+    right = xp.any((xp.expand_dims(chosen, axis=-1) == xp.arange(classes)) & xp.expand_dims(given, axis=-1), axis=-2)
+    compared = xp.expand_dims(given, axis=-1) & ~xp.expand_dims(right, axis=-2)
+    picked = expand_dims(take_along_axis(prediction, chosen, axis=-1), axis=-1)
+    short = relu(1.0 - picked + expand_dims(prediction, axis=-2))
+    return reduced("multilabel_margin", sum(where(compared, short, 0.0), axis=(-2, -1)) / classes, reduction)
 
 
 @composite(shapes="any")
