@@ -190,12 +190,9 @@ class Tensor(Handle):
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         return call_function(function, args, kwargs)
 
-    def __dlpack__(
-        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
-    ) -> Any:
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None) -> Any:
         given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
-        options = {name: value for name, value in given.items() if value is not None}
-        return dlpack.exported(self).__dlpack__(**options)
+        return dlpack.exported(self).__dlpack__(**{name: x for name, x in given.items() if x is not None})
 
     def __dlpack_device__(self) -> tuple[Any, int]:
         return self.data.__dlpack_device__()
