@@ -15,8 +15,7 @@ from .core.codegen import set_tensor_class
 from .core.dtypes import is_floating
 from .core.errors import BackendError, DTypeError, GradientError, ShapeError
 from .core.graph import Handle, Leaf, grad_enabled, wrap
-from .interop import dlpack
-from .interop.functions import call_function
+from .interop import call_function, dlpack
 from .interop.ufuncs import call_ufunc
 
 __all__ = ["Tensor"]

@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.interop.cases import CASES, CONSTANT, DIFFERENTIABLE
-from tinygrad_lite.interop.functions import TABLE
+from tinygrad_lite.interop.dispatch import TABLE
 from tinygrad_lite.testing import check_gradients
 
 

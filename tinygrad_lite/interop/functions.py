@@ -1,4 +1,4 @@
-"""NumPy's functions on Tensors, `np.concatenate([t, u])`: a table of those that are not simply an operation of ours.
+"""The table of NumPy's functions that are not simply an operation of ours, and its entries for shapes, joining, files.
 
 An entry has NumPy's name and parameters, as far as they are meaningful here; any other argument is refused. A function
 without an entry is the operation of its name, with its arguments translated.
@@ -15,39 +15,13 @@ import numpy
 from .. import ops
 from ..core.axes import axes_of
 from ..core.graph import Handle, unwrap
-from .names import find, no_counterpart, refuse
-from .translation import array_of, in_dtype, placed, signature_of, translated
+from .names import refuse
+from .translation import array_of, in_dtype, placed
 
-__all__ = ["TABLE", "call_function", "entry"]
+__all__ = ["TABLE", "entry"]
 
 TABLE: dict[str, Callable] = {}
 """Entries by NumPy's name, without `numpy.`: `"concatenate"`, `"linalg.norm"`."""
-
-
-def call_function(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """The result of a NumPy function on arguments with Tensors among them.
-
-    DTypeError for a function without a counterpart, and for arguments that the counterpart does not have.
-    """
-    module = function.__module__.removeprefix("numpy").removeprefix(".")
-    name = function.__name__
-    asked = f"{function.__module__}.{name}"
-    kwargs = dict(kwargs)
-    if kwargs.get("out") is not None:
-        raise refuse(asked, "out")
-    made = TABLE.get(f"{module}.{name}" if module else name)
-    if made is not None:
-        accepted = signature_of(made).parameters
-        if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
-            for key in [key for key in kwargs if key not in accepted]:
-                value = kwargs.pop(key)
-                if value is not None and value is not numpy._NoValue:
-                    raise refuse(asked, key, value)
-        return made(*args, **kwargs)
-    counterpart = find(name)
-    if counterpart is None or module not in ("", "linalg", "fft"):
-        raise no_counterpart(asked)
-    return translated(asked, function, counterpart, args, kwargs)
 
 
 def entry(function: Callable) -> Callable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -44,6 +43,8 @@ def ours(name: str, asked: str) -> Callable:
 
 def no_counterpart(asked: str) -> DTypeError:
     """The error for a NumPy function that nothing here corresponds to; it names the operation nearest by name."""
+    import difflib  # takes milliseconds, for a message
+
     parts = asked.split(".")
     name = parts[-2] if parts[-1] in ("accumulate", "at", "outer", "reduce", "reduceat") else parts[-1]
     known = {candidate for candidate, op in OPS.items() if op.body.__module__.startswith("tinygrad_lite.ops")}
