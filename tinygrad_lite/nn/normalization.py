@@ -305,8 +305,8 @@ class InstanceNorm1d(BatchNorm1d):
             data = unwrap(x)
             shape = (x.shape[0], self.num_features)
             centre, _, unbiased = batch_statistics(reshape(data, (1, shape[0] * shape[1], *data.shape[2:])))
-            means = [mean(reshape(each, shape), axis=0) for each in (centre, unbiased)]
-            self._move(*means, 0.0 if self.momentum is None else self.momentum)
+            centre, unbiased = (mean(reshape(each, shape), axis=0) for each in (centre, unbiased))
+            self._move(centre, unbiased, 0.0 if self.momentum is None else self.momentum)
         return out
 
 

@@ -49,7 +49,7 @@ class Geometry:
         """The shape of the matrix of all windows of `n` images with so many channels: a column for each window."""
         return channels * math.prod(self.kernel), math.prod(self.out) * n
 
-    def _windows(self) -> list[tuple[Sizes, tuple[slice, ...]]]:
+    def _windows(self) -> list[tuple]:
         slices = [
             [(i, slice(i * d, i * d + (n - 1) * s + 1, s)) for i in range(k)]
             for k, n, s, d in zip(self.kernel, self.out, self.stride, self.dilation, strict=True)
@@ -139,7 +139,7 @@ def unfold_nd(xp, x: Array, *, kernel_size: Sizes, stride: Sizes, dilation: Size
     >>> unfold_nd(np.arange(4.0).reshape(1, 1, 2, 2), kernel_size=(1, 2), stride=(1, 1), dilation=(1, 1)).shape
     (1, 1, 1, 2, 2, 1)
     """
-    n, c, *image = x.shape
+    (n, c), image = x.shape[:2], tuple(x.shape[2:])
     windows = _plain(image, kernel_size, stride, dilation)
     return xp.reshape(windows.gather(xp, xp.reshape(x, (n * c, *image, 1))), (n, c, *windows.kernel, *windows.out))
 
