@@ -215,6 +215,8 @@ LINALG = [
     case("linalg.matrix_norm", lambda x: np.linalg.matrix_norm(x, ord="nuc"), M),
     case("linalg.trace", lambda x: np.linalg.trace(x), T3),
     case("linalg.outer", lambda x, y: np.linalg.outer(x, y), V, V),
+    case("linalg.lstsq", lambda x, b: np.linalg.lstsq(x, b, rcond=1e-9)[0], (4, 3), (4,)),
+    case("linalg.cond", lambda x: np.linalg.cond(spd(x)), S),
     case("linalg.matrix_power", lambda x: np.linalg.matrix_power(x, 3), S),
 ]
 

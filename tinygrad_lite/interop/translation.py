@@ -18,7 +18,7 @@ from .names import refuse
 
 __all__ = ["array_of", "holds_tensor", "in_dtype", "placed", "translated"]
 
-PARAMETERS = {"ddof": "correction"}
+PARAMETERS = {"ddof": "correction", "rcond": "rtol"}
 """NumPy's names of parameters that are called otherwise here."""
 
 _COMPUTE_IN = ("cumprod", "cumsum", "mean", "prod", "std", "sum", "var")
