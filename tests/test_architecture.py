@@ -20,7 +20,7 @@ LAYERS = [
 OPS_LAYERS = [
     "comparison", "complex", "conversion", "movement", "joining", "elementwise", "powers", "trigonometry", "rounding",
     "bits", "indexing", "reductions", "scans", "repetition", "sorting", "statistics", "gathering", "interpolation",
-    "linalg", "sampling", "creation", "datatypes", "diagonals", "solving", "decompositions", "least_squares",
+    "products", "sampling", "creation", "datatypes", "diagonals", "solving", "decompositions", "least_squares",
     "determinants", "norms", "matrix_functions", "random", "activations", "piecewise", "smooth", "fourier",
     "special_functions", "normalization", "attention", "windows", "convolution", "pooling", "adaptive_pooling",
     "losses", "regression_losses", "margin_losses", "class_losses",

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import autodiff as autograd
-from . import backends, fft, kernels, nn, ops, optim, regularizers, special
+from . import backends, fft, kernels, linalg, nn, ops, optim, regularizers, special
 from .autodiff.recompute import checkpoint
 from .autodiff.transforms import gauss_newton_product, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .core.domain import Interval
@@ -44,9 +44,6 @@ from .tensor import Tensor
 
 if TYPE_CHECKING:
     from . import data, io, testing, train
-
-# Not the file ops/linalg.py, which `from .ops import *` brings along under this name.
-linalg = import_module(f"{__name__}.linalg")
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"

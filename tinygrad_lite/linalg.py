@@ -4,10 +4,10 @@ from .ops.decompositions import cholesky, eigh, eigvalsh, matrix_rank, pinv, qr,
 from .ops.determinants import det, slogdet
 from .ops.diagonals import cross, diag, diagonal, kron, trace
 from .ops.least_squares import lstsq
-from .ops.linalg import matmul, outer, tensordot, vecdot
 from .ops.matrix_functions import expm, matrix_power
 from .ops.movement import matrix_transpose
 from .ops.norms import cond, matrix_norm, norm, vector_norm
+from .ops.products import matmul, outer, tensordot, vecdot
 from .ops.solving import inv, solve, solve_triangular
 
 __all__ = [

@@ -1,5 +1,43 @@
 """What can be computed, one file per kind of operation. Each operation is declared once; `OPS` lists them all."""
 
+from . import (
+    activations,
+    adaptive_pooling,
+    attention,
+    bits,
+    class_losses,
+    comparison,
+    complex,
+    conversion,
+    convolution,
+    creation,
+    datatypes,
+    elementwise,
+    gathering,
+    indexing,
+    interpolation,
+    joining,
+    losses,
+    margin_losses,
+    movement,
+    normalization,
+    piecewise,
+    pooling,
+    powers,
+    products,
+    random,
+    reductions,
+    regression_losses,
+    repetition,
+    rounding,
+    sampling,
+    scans,
+    smooth,
+    sorting,
+    statistics,
+    trigonometry,
+    windows,
+)
 from . import fourier as fourier  # its names are those of tinygrad_lite.fft
 from .activations import *
 from .adaptive_pooling import *
@@ -17,7 +55,6 @@ from .gathering import *
 from .indexing import *
 from .interpolation import *
 from .joining import *
-from .linalg import *
 from .losses import *
 from .margin_losses import *
 from .movement import *
@@ -25,6 +62,7 @@ from .normalization import *
 from .piecewise import *
 from .pooling import *
 from .powers import *
+from .products import *
 from .random import *
 from .reductions import *
 from .regression_losses import *
@@ -37,3 +75,42 @@ from .sorting import *
 from .statistics import *
 from .trigonometry import *
 from .windows import *
+
+# Without this, `from .ops import *` would bring along the files too.
+__all__ = ["random"]
+__all__ += activations.__all__
+__all__ += adaptive_pooling.__all__
+__all__ += attention.__all__
+__all__ += bits.__all__
+__all__ += class_losses.__all__
+__all__ += comparison.__all__
+__all__ += complex.__all__
+__all__ += conversion.__all__
+__all__ += convolution.__all__
+__all__ += creation.__all__
+__all__ += datatypes.__all__
+__all__ += elementwise.__all__
+__all__ += gathering.__all__
+__all__ += indexing.__all__
+__all__ += interpolation.__all__
+__all__ += joining.__all__
+__all__ += losses.__all__
+__all__ += margin_losses.__all__
+__all__ += movement.__all__
+__all__ += normalization.__all__
+__all__ += piecewise.__all__
+__all__ += pooling.__all__
+__all__ += powers.__all__
+__all__ += products.__all__
+__all__ += random.__all__
+__all__ += reductions.__all__
+__all__ += regression_losses.__all__
+__all__ += repetition.__all__
+__all__ += rounding.__all__
+__all__ += sampling.__all__
+__all__ += scans.__all__
+__all__ += smooth.__all__
+__all__ += sorting.__all__
+__all__ += statistics.__all__
+__all__ += trigonometry.__all__
+__all__ += windows.__all__

@@ -15,9 +15,9 @@ from ..core.op import Array, composite
 from .activations import softmax
 from .comparison import not_equal, where
 from .conversion import detach
-from .linalg import matmul
 from .movement import broadcast_to, expand_dims, matrix_transpose, reshape
 from .normalization import dropout
+from .products import matmul
 from .reductions import any
 
 __all__ = ["scaled_dot_product_attention"]

@@ -21,8 +21,8 @@ from .comparison import equal, less_equal, where
 from .conversion import astype, detach
 from .elementwise import abs, negative
 from .joining import concat
-from .linalg import matmul
 from .movement import expand_dims, tril
+from .products import matmul
 from .reductions import sum
 from .solving import adjoint, floating, identity_like, not_square, solve
 

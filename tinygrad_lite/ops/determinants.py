@@ -8,8 +8,8 @@ from ..core.dtypes import is_complex
 from ..core.op import Array, primitive
 from .complex import conj, imag
 from .decompositions import svd
-from .linalg import matmul
 from .movement import broadcast_to, expand_dims, matrix_transpose
+from .products import matmul
 from .reductions import prod, sum
 from .solving import adjoint, floating, identity_like, inv, not_square
 

@@ -9,8 +9,8 @@ from ..core.errors import ShapeError
 from ..core.op import Array, composite
 from .decompositions import matrix_rank, pinv, svdvals
 from .elementwise import abs, square
-from .linalg import matmul
 from .movement import expand_dims, squeeze
+from .products import matmul
 from .reductions import sum
 
 __all__ = ["LeastSquares", "lstsq"]

@@ -10,7 +10,7 @@ from ..core.dtypes import is_floating
 from ..core.graph import unwrap
 from ..core.op import Array, composite
 from .elementwise import abs, positive
-from .linalg import matmul
+from .products import matmul
 from .reductions import max, sum
 from .solving import identity_like, inv, require_square, solve
 

@@ -14,8 +14,8 @@ from ..core.op import Array, composite
 from .comparison import isfinite, isnan, logical_not, where
 from .elementwise import abs, clip
 from .indexing import getitem, take_along_axis
-from .linalg import matmul
 from .movement import matrix_transpose, reshape
+from .products import matmul
 
 __all__ = ["affine_grid", "grid_sample"]
 

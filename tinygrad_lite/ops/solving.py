@@ -17,8 +17,8 @@ from ..core.op import Array, composite, primitive
 from .complex import conj
 from .creation import ones_like
 from .elementwise import negative
-from .linalg import matmul
 from .movement import expand_dims, matrix_transpose, squeeze, tril, triu
+from .products import matmul
 
 __all__ = ["inv", "solve", "solve_triangular"]
 

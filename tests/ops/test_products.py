@@ -90,7 +90,7 @@ def test_einsum_says_what_is_wrong(subscripts, shapes, message):
 
 def test_einsum_contracts_the_small_products_first():
     # From the left, the chain would cost 1000 * 1000 multiplications for the first product alone.
-    from tinygrad_lite.ops.linalg import _plan
+    from tinygrad_lite.ops.products import _plan
 
     *_, order = _plan("ij,jk,kl", ((1000, 1), (1, 1000), (1000, 1)))
     assert order[0] == (1, 2)
