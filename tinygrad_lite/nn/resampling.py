@@ -12,6 +12,8 @@ __all__ = ["PixelShuffle", "PixelUnshuffle", "Upsample"]
 class Upsample(Module):
     """Images `(n, channels, ...)` at another size; see `interpolate`. One of size and scale_factor is required.
 
+    align_corners : None is False, as in PyTorch.
+
     >>> nn.Upsample(scale_factor=2)(np.ones((1, 3, 4, 4))).shape
     (1, 3, 8, 8)
     """
@@ -21,14 +23,13 @@ class Upsample(Module):
         size: int | tuple[int, ...] | None = None,
         scale_factor: float | tuple[float, ...] | None = None,
         mode: str = "nearest",
-        align_corners: bool = False,
+        align_corners: bool | None = None,
     ) -> None:
         self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
 
     def forward(self, x: Array) -> Array:
-        return interpolate(
-            x, size=self.size, scale_factor=self.scale_factor, mode=self.mode, align_corners=self.align_corners
-        )
+        corners = bool(self.align_corners)
+        return interpolate(x, size=self.size, scale_factor=self.scale_factor, mode=self.mode, align_corners=corners)
 
 
 class PixelShuffle(Module):
