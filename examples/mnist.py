@@ -1,8 +1,8 @@
 """MNIST, the classic: learn to read handwritten digits from 5,000 images, then read 10,000 others.
 
-    python examples/mnist.py                 LeNet, a convolutional network
-    python examples/mnist.py --model mlp     a multilayer perceptron
-    python examples/mnist.py --quick         a few seconds, to see that it works
+python examples/mnist.py                 LeNet, a convolutional network
+python examples/mnist.py --model mlp     a multilayer perceptron
+python examples/mnist.py --quick         a few seconds, to see that it works
 """
 
 import argparse

@@ -108,7 +108,7 @@ class Tensor(Handle):
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
             raise BackendError(f"__array_namespace__: api_version is {api_version!r}; the newest known is '2024.12'.")
-        return sys.modules[__package__]
+        return sys.modules[__name__.rpartition(".")[0]]
 
     # Its place in the graph
 

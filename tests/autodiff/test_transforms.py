@@ -31,7 +31,7 @@ def test_arrays_give_arrays_and_tensors_tensors():
 
 
 def test_nesting_to_the_fourth_order():
-    f = lambda x: x**4  # noqa: E731
+    f = lambda x: x**4
     for expected in (4 * 8.0, 12 * 4.0, 24 * 2.0, 24.0):
         f = tl.grad(f)
         assert f(2.0) == pytest.approx(expected)
@@ -145,8 +145,8 @@ def test_jvp_agrees_with_the_jacobian():
 
 
 def test_jvp_nests_in_both_orders():
-    d = lambda f: lambda x: tl.jvp(f, (x,), (1.0,))[1]  # noqa: E731
-    cube = lambda x: x**3  # noqa: E731
+    d = lambda f: lambda x: tl.jvp(f, (x,), (1.0,))[1]
+    cube = lambda x: x**3
     assert d(d(cube))(2.0) == pytest.approx(12.0)
     assert tl.grad(d(cube))(2.0) == pytest.approx(12.0)
     assert d(tl.grad(cube))(2.0) == pytest.approx(12.0)
@@ -155,7 +155,7 @@ def test_jvp_nests_in_both_orders():
 def test_jacobian_in_both_modes():
     a = np.arange(6.0).reshape(3, 2)
     x = np.array([[0.5, -1.0]])
-    f = lambda x: tl.exp(x[0]) @ a.T  # noqa: E731
+    f = lambda x: tl.exp(x[0]) @ a.T
     expected = (a * np.exp(x[0])).reshape(3, 1, 2)
     for mode in ("forward", "reverse", None):
         np.testing.assert_allclose(tl.jacobian(f, mode=mode)(x), expected)

@@ -285,15 +285,41 @@ CONSTANT = [
     case("around", lambda x: np.around(x), M),
     case("floor", lambda x: np.floor(x), M),
     case("greater", lambda x, y: np.greater(x, y), M, V),
-    *(case(name, lambda x, y, name=name: getattr(np, name)(x, y), M, V) for name in (
-        "equal", "floor_divide", "greater_equal", "less", "less_equal", "not_equal",
-    )),
-    *(case(name, lambda x, y, name=name: getattr(np, name)(x > 0.5, y > 0.5), M, V) for name in (
-        "bitwise_and", "bitwise_or", "bitwise_xor", "logical_and", "logical_or", "logical_xor",
-    )),
-    *(case(name, lambda x, name=name: getattr(np, name)(x * 3 - 1), M) for name in (
-        "argsort", "ceil", "fix", "isinf", "isnan", "rint", "signbit", "trunc",
-    )),
+    *(
+        case(name, lambda x, y, name=name: getattr(np, name)(x, y), M, V)
+        for name in (
+            "equal",
+            "floor_divide",
+            "greater_equal",
+            "less",
+            "less_equal",
+            "not_equal",
+        )
+    ),
+    *(
+        case(name, lambda x, y, name=name: getattr(np, name)(x > 0.5, y > 0.5), M, V)
+        for name in (
+            "bitwise_and",
+            "bitwise_or",
+            "bitwise_xor",
+            "logical_and",
+            "logical_or",
+            "logical_xor",
+        )
+    ),
+    *(
+        case(name, lambda x, name=name: getattr(np, name)(x * 3 - 1), M)
+        for name in (
+            "argsort",
+            "ceil",
+            "fix",
+            "isinf",
+            "isnan",
+            "rint",
+            "signbit",
+            "trunc",
+        )
+    ),
     case("heaviside", lambda x: np.heaviside(x - 0.5, 0.5), M),
     case("unique", lambda x: np.unique(np.argsort(x)), M),
     case("digitize", lambda x: np.digitize(x, np.array([0.4, 0.6])), M),

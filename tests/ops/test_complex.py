@@ -66,7 +66,7 @@ def test_second_derivatives(name):
 
 
 def test_real_inputs_of_complex_results_get_real_gradients():
-    f = lambda x: norm2(tl.exp(1j * x) * W + x)  # noqa: E731
+    f = lambda x: norm2(tl.exp(1j * x) * W + x)
     x = np.array([0.2, 1.5, -0.7])
     gradient = tl.grad(f)(x)
     assert gradient.dtype == np.float64

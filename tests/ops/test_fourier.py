@@ -54,7 +54,7 @@ def test_inverses():
 
 def test_a_filter_is_differentiable_in_its_spectrum():
     x, h = RNG.normal(size=8), RNG.normal(size=5) + 1j * RNG.normal(size=5)
-    f = lambda h: tl.sum(fft.irfft(fft.rfft(x) * h, n=8) ** 2)  # noqa: E731
+    f = lambda h: tl.sum(fft.irfft(fft.rfft(x) * h, n=8) ** 2)
     np.testing.assert_allclose(tl.grad(f)(h), differences(f, h), rtol=1e-6, atol=1e-7)
 
 

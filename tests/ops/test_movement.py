@@ -52,9 +52,7 @@ def test_flatten_keeps_leading_axes():
 def test_squeeze():
     assert tl.squeeze(np.zeros((1, 3, 1))).shape == (3,)
     assert tl.squeeze(np.zeros((1, 1))).shape == ()
-    assert failing(tl.squeeze, X, axis=0) == (
-        "squeeze: x is (2, 3); axis is 0; only axes of length 1 can be removed."
-    )
+    assert failing(tl.squeeze, X, axis=0) == ("squeeze: x is (2, 3); axis is 0; only axes of length 1 can be removed.")
     assert "axis 2 does not exist" in failing(tl.squeeze, X, axis=2)
 
 

@@ -116,5 +116,3 @@ for name in ("tril", "triu"):
     @sample(name)
     def _(draw):
         return (some(draw, min_dims=2),), {"k": draw(st.integers(-3, 3))}
-
-

@@ -22,9 +22,10 @@ def _(draw):
     return (draw(arrays(shapes(min_dims=1))),), {"ord": 0}
 
 
-@sample("lp_norm", reference=lambda x, p, axis=None, keepdims=False: np.linalg.vector_norm(
-    x, ord=p, axis=axis, keepdims=keepdims
-))
+@sample(
+    "lp_norm",
+    reference=lambda x, p, axis=None, keepdims=False: np.linalg.vector_norm(x, ord=p, axis=axis, keepdims=keepdims),
+)
 def _(draw):
     x = draw(arrays(shapes(max_dims=3)))
     p = draw(st.sampled_from([2, 3, 0.5, 1.5, -1]))

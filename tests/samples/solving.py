@@ -31,8 +31,9 @@ def solution(a, b):
 @sample("solve", reference=solution)
 def _(draw):
     n, k = draw(st.integers(0, 3)), draw(st.integers(0, 2))
-    front, kind = draw(st.sampled_from([((), ()), ((2,), (2,)), ((2,), ()), ((), (2,)), ((2, 1), (3,))])), draw(
-        st.sampled_from(["vector", "columns"])
+    front, kind = (
+        draw(st.sampled_from([((), ()), ((2,), (2,)), ((2,), ()), ((), (2,)), ((2, 1), (3,))])),
+        draw(st.sampled_from(["vector", "columns"])),
     )
     b = draw(arrays((n,))) if kind == "vector" else draw(arrays((*front[1], n, k)))
     return (draw(matrices(n, front=front[0])), b), {}

@@ -145,8 +145,11 @@ def test_history_goes_on_counting():
 
 def test_a_loss_that_is_not_finite_ends_the_training():
     network = model()
-    with np.errstate(all="ignore"), pytest.raises(
-        FloatingPointError, match=r"the loss is nan in epoch 1 with learning rate 0\.3; try a smaller one"
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(
+            FloatingPointError, match=r"the loss is nan in epoch 1 with learning rate 0\.3; try a smaller one"
+        ),
     ):
         fit(network, optimizer=optim.SGD(network, lr=0.3), loss=lambda logits, y: (logits * np.float32(np.nan)).sum())
 

@@ -73,7 +73,7 @@ def grad(
             f"grad: {len(results)} outputs and {len(given)} cotangents; give one for each output, or None."
         )
     nodes = [require_node("grad", target, "input") for target in targets]
-    roots = [
+    roots: list[Any] = [
         (result.node, cotangent("grad", result, value, create_graph))
         for result, value in zip(results, given, strict=True)
         if require_node("grad", result) is not None

@@ -36,6 +36,7 @@ SCIPY = (
 )  # fmt: skip
 """Functions of scipy.special that mean the same here. Others have the name of a loss (huber, kl_div)."""
 
+
 def _cbrt(x: Any) -> Any:
     ones = ops.ones_like(x)
     sign = ops.where(ops.less(x, 0), ops.negative(ones), ones)  # 1 at 0: the derivative there is inf, and not NaN

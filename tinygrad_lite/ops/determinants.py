@@ -87,9 +87,7 @@ def _slogdet_rule(g: tuple, x: Array, out: tuple) -> Array:
     return _one_matrix(turn) * adjoint(inv(x))
 
 
-@primitive(
-    x=_slogdet_rule, outputs=("sign", "logabsdet"), holomorphic=False, shapes="any", explain=not_square
-)
+@primitive(x=_slogdet_rule, outputs=("sign", "logabsdet"), holomorphic=False, shapes="any", explain=not_square)
 def slogdet(xp, x: Array) -> Any:
     """Sign of the determinant of each matrix, and the logarithm of its absolute value.
 

@@ -237,7 +237,7 @@ def fftshift(x: Array, /, *, axes: int | Sequence[int] | None = None) -> Array:
     >>> fftshift(np.array([0.0, 1.0, 2.0, -2.0, -1.0]))
     array([-2., -1.,  0.,  1.,  2.])
     """
-    places = axes_of(tuple(axes) if isinstance(axes, (list, tuple)) else axes, len(x.shape))
+    places = axes_of(axes if axes is None or isinstance(axes, int) else tuple(axes), len(x.shape))
     return roll(x, tuple(x.shape[i] // 2 for i in places), axis=places)
 
 
@@ -248,7 +248,7 @@ def ifftshift(x: Array, /, *, axes: int | Sequence[int] | None = None) -> Array:
     >>> ifftshift(np.array([-2.0, -1.0, 0.0, 1.0, 2.0]))
     array([ 0.,  1.,  2., -2., -1.])
     """
-    places = axes_of(tuple(axes) if isinstance(axes, (list, tuple)) else axes, len(x.shape))
+    places = axes_of(axes if axes is None or isinstance(axes, int) else tuple(axes), len(x.shape))
     return roll(x, tuple(-(x.shape[i] // 2) for i in places), axis=places)
 
 
