@@ -161,6 +161,18 @@ def test_jacobian_in_both_modes():
         np.testing.assert_allclose(tl.jacobian(f, mode=mode)(x), expected)
 
 
+def test_jacobian_and_hessian_by_argument():
+    def f(x, y):
+        return x * x * y
+
+    x, y = np.array([1.0, 2.0]), np.array([3.0, 5.0])
+    for argnum in (1, -1):
+        np.testing.assert_allclose(tl.jacobian(f, argnum)(x, y), np.diag(x * x))
+    np.testing.assert_allclose(tl.hessian(lambda y, x: f(x, y).sum(), -1)(y, x), np.diag(2 * y))
+    with pytest.raises(ShapeError, match="jacobian: argnums 2 with 2 positional"):
+        tl.jacobian(f, 2)(x, y)
+
+
 def test_jacobian_of_empty_arrays():
     assert tl.jacobian(lambda x: x * 2.0)(np.ones(0)).shape == (0, 0)
     assert tl.jacobian(lambda x: x.sum())(np.ones(0)).shape == (0,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..core.backend import backend_of
+from ..core.backend import PYTHON_SCALARS, backend_of
 from ..core.dtypes import is_complex
 from ..core.errors import GradientError
 from ..core.graph import Handle, Node, unwrap, wrap
@@ -74,9 +74,8 @@ def grad(
         )
     nodes = [require_node("grad", target, "input") for target in targets]
     roots: list[Any] = [
-        (result.node, cotangent("grad", result, value, create_graph))
+        (require_node("grad", result), cotangent("grad", result, value, create_graph))
         for result, value in zip(results, given, strict=True)
-        if require_node("grad", result) is not None
     ]
     retain = create_graph if retain_graph is None else retain_graph
     found = sweep(roots, nodes, create_graph=create_graph, retain_graph=retain)
@@ -99,12 +98,12 @@ def cotangent(op: str, output: Handle, gradient: Array | None, create_graph: boo
                 f"number. Take for example its real part or its absolute value."
             )
         gradient = xp.ones_like(output.data)
-    elif isinstance(gradient, (int, float)) or tuple(gradient.shape) != tuple(output.data.shape):
-        shape = tuple(getattr(gradient, "shape", ()))
-        if shape != tuple(output.data.shape):
-            raise GradientError(
-                f"{op}: the cotangent has shape {shape} and the output {tuple(output.data.shape)}; they must be equal."
-            )
+    elif tuple(getattr(gradient, "shape", ())) != tuple(output.data.shape):
+        raise GradientError(
+            f"{op}: the cotangent has shape {tuple(getattr(gradient, 'shape', ()))} and the output "
+            f"{tuple(output.data.shape)}; they must be equal."
+        )
+    elif isinstance(gradient, PYTHON_SCALARS):
         gradient = xp.full_like(output.data, gradient)
     if create_graph:
         return gradient if isinstance(gradient, Handle) else wrap(gradient, None)

@@ -16,7 +16,7 @@ import numpy
 from ..core.backend import backend_of
 from ..core.dtypes import is_floating
 from ..core.errors import DTypeError, GradientError, ShapeError
-from ..core.graph import Handle, Leaf, Node, as_array, enable_grad, grad_enabled, next_birth, unwrap, wrap
+from ..core.graph import Handle, Leaf, Node, as_array, enable_grad, grad_enabled, next_birth, node_of, unwrap, wrap
 from ..core.sweep import reach, stand_in, sweep
 from ..core.tree import leaves, map_leaves, unflatten
 from ..ops.elementwise import add
@@ -31,16 +31,14 @@ __all__ = ["gauss_newton_product", "grad", "hessian", "hvp", "jacobian", "jvp", 
 class _Call:
     """One call of a function on inputs that stand for the caller's, recorded from there on."""
 
-    def __init__(
-        self, name: str, function: Callable, primals: Sequence[Any], rest: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, name: str, function: Callable, primals: Sequence[Any]) -> None:
         self.name = name
         self.primals = primals
         self.given = leaves(primals)
         self.start = next_birth()
         with enable_grad():
             self.inputs = [self._input(value) for value in self.given]
-            self.out = function(*unflatten(tuple(primals), iter(self.inputs)), **(rest or {}))
+            self.out = function(*unflatten(tuple(primals), iter(self.inputs)))
         self.nodes: list[Any] = [value.node for value in self.inputs]
         for node in self.nodes:
             if isinstance(node, Leaf):
@@ -100,6 +98,11 @@ class _Call:
         return self.out
 
 
+def _recorded(values: Sequence[Any]) -> bool:
+    """Whether derivatives with respect to one of the values will be asked for."""
+    return grad_enabled() and any(node_of(value) is not None for value in values)
+
+
 def _as_given(array: Any, number: bool) -> Any:
     return float(array) if number and array.shape == () else array
 
@@ -111,6 +114,23 @@ def _like(gradient: Any, given: Any, stand: Handle) -> Any:
         return gradient
     array = as_array(unwrap(gradient))
     return wrap(array, None) if isinstance(given, Handle) else _as_given(array, isinstance(given, (int, float)))
+
+
+def _restricted(
+    name: str, f: Callable, args: tuple, kwargs: dict[str, Any], chosen: tuple[int, ...]
+) -> tuple[Callable, list[Any]]:
+    """`f` as a function of the positional arguments in `chosen` alone, and these; ShapeError if one is not there."""
+    if any(not -len(args) <= i < len(args) for i in chosen):
+        which = chosen[0] if len(chosen) == 1 else chosen
+        raise ShapeError(f"{name}: argnums {which} with {len(args)} positional arguments; each must name one of them.")
+
+    def restricted(*primals: Any) -> Any:
+        full = list(args)
+        for i, primal in zip(chosen, primals, strict=True):
+            full[i] = primal
+        return f(*full, **kwargs)
+
+    return restricted, [args[i] for i in chosen]
 
 
 def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False) -> Callable:
@@ -129,18 +149,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: 
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        if any(not -len(args) <= i < len(args) for i in chosen):
-            raise ShapeError(
-                f"grad: argnums {argnums} with {len(args)} positional arguments; each must name one of them."
-            )
-
-        def restricted(*primals: Any) -> Any:
-            full = list(args)
-            for i, primal in zip(chosen, primals, strict=True):
-                full[i] = primal
-            return f(*full, **kwargs)
-
-        call = _Call("grad", restricted, [args[i] for i in chosen])
+        call = _Call("grad", *_restricted("grad", f, args, kwargs, chosen))
         aux = None
         if has_aux:
             call.out, aux = call.out
@@ -186,7 +195,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
 
     def pull(g: Any) -> tuple:
         total: list[Any] = [None] * len(call.nodes)
-        record = connected or (grad_enabled() and any(isinstance(v, Handle) and v.node is not None for v in leaves(g)))
+        record = connected or _recorded(leaves(g))
         for out, part in zip(leaves(call.out), leaves(g), strict=True):
             if isinstance(out, Handle):
                 found = call.gradients(out, cotangent("vjp", out, part, record), create_graph=record, retain_graph=True)
@@ -244,9 +253,7 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     directions = []
     for x, t in zip(call.inputs, given, strict=True):
         directions.append(cotangent("jvp", x, t, isinstance(t, Handle)))
-    connected = call.connected(*leaves(call.out)) or (
-        grad_enabled() and any(isinstance(t, Handle) and t.node is not None for t in given)
-    )
+    connected = call.connected(*leaves(call.out)) or _recorded(given)
 
     def tangent(out: Any) -> Any:
         if not isinstance(out, Handle) or out.node is None:
@@ -275,10 +282,7 @@ def jacobian(f: Callable, argnum: int = 0, *, mode: str | None = None) -> Callab
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        def restricted(x: Any) -> Any:
-            return f(*args[:argnum], x, *args[argnum + 1 :], **kwargs)
-
-        call = _Call("jacobian", restricted, [args[argnum]])
+        call = _Call("jacobian", *_restricted("jacobian", f, args, kwargs, (argnum,)))
         if len(call.inputs) != 1 or len(leaves(call.out)) != 1 or not hasattr(call.out, "shape"):
             raise GradientError("jacobian: the function must take and return one array; use vjp or jvp for more.")
         connected = call.connected(call.out)
