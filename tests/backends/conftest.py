@@ -1,12 +1,33 @@
-"""The CuPy backend, on the stand-in and, where there is one, on a GPU."""
+"""Backends to test on: the least that one can be, CuPy's on the stand-in and, where there is one, on a GPU."""
 
 from __future__ import annotations
 
+import array_api_strict
 import pytest
 
 from tests.backends import fake_cupy
+from tinygrad_lite.core import backend as core
 from tinygrad_lite.core.backend import device_backend
 from tinygrad_lite.core.errors import BackendError
+
+
+class StrictBackend(core.Backend):
+    """The least that a backend can be."""
+
+    name = "strict"
+    default_device = "strict"
+    xp = array_api_strict
+    array_types = (type(array_api_strict.zeros(0)),)
+
+
+@pytest.fixture(scope="module")
+def strict():
+    """The backend of the Array API's strict reference implementation."""
+    registries = [(registry, registry.copy()) for registry in (core.BACKENDS, core._BY_TYPE)]
+    yield core.register_backend(StrictBackend())
+    for registry, contents in registries:
+        registry.clear()
+        registry.update(contents)
 
 
 @pytest.fixture(scope="module")

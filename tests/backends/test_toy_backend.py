@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array_api_strict
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +9,6 @@ from hypothesis import given, settings
 import tinygrad_lite as tl
 from tests.backends.agreement import check_agreement
 from tests.samples import samples_of
-from tinygrad_lite.core import backend as core
 
 CASES = [
     pytest.param(sample, id=sample.op)
@@ -18,24 +16,6 @@ CASES = [
     for sample in samples_of(name)
     if name not in ("to_device", "transfer")  # their results belong to another backend
 ]
-
-
-class StrictBackend(core.Backend):
-    """The least that a backend can be."""
-
-    name = "strict"
-    default_device = "strict"
-    xp = array_api_strict
-    array_types = (type(array_api_strict.zeros(0)),)
-
-
-@pytest.fixture(scope="module")
-def strict():
-    registries = [(registry, registry.copy()) for registry in (core.BACKENDS, core._BY_TYPE)]
-    yield core.register_backend(StrictBackend())
-    for registry, contents in registries:
-        registry.clear()
-        registry.update(contents)
 
 
 @pytest.mark.parametrize("sample", CASES)

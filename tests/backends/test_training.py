@@ -9,7 +9,6 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.test_toy_backend import strict  # noqa: F401  # a fixture
 from tinygrad_lite import nn, optim
 from tinygrad_lite.core.backend import backend_of, device_backend
 from tinygrad_lite.io import load_weights, save_weights

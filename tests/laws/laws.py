@@ -207,7 +207,7 @@ def gradients_fit(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]
     """A gradient has its input's shape and dtype, also if the inputs have different dtypes."""
     for turn in range(2):
         count = iter(range(turn, 1000))
-        mixed = map_leaves(lambda x: x.astype(f"float{32 << next(count) % 2}") if is_float(x) else x, arrays)  # noqa: B023
+        mixed = map_leaves(lambda x: x.astype(f"float{32 << next(count) % 2}") if is_float(x) else x, arrays)  # noqa: B023  # called at once
         inputs = [x for x in leaves(differentiable(op, sample, mixed, statics)[1]) if is_float(x)]
         for gradient, x in zip(gradients_of(op, sample, mixed, statics), inputs, strict=False):
             assert gradient.shape == x.shape, f"the gradient of an input of shape {x.shape} has shape {gradient.shape}"

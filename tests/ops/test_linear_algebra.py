@@ -169,10 +169,10 @@ def test_finite_everywhere(order):
     functions += [lambda x, o=o: linalg.vector_norm(x, ord=o) for o in (0.5, 1, 1.5, 2, 3, np.inf, -np.inf)]
     for x in (np.zeros((3, 3)), np.ones((3, 3)), np.eye(3), np.diag([1.0, 1.0, 0.0])):
         for f in functions:
-            derivative = tl.grad(lambda x: tl.sum(f(x) * np.arange(1.0, 4.0)))  # noqa: B023
+            derivative = tl.grad(lambda x: tl.sum(f(x) * np.arange(1.0, 4.0)))  # noqa: B023  # called in this turn of the loop
             if order == 2:
                 first = derivative
-                derivative = tl.grad(lambda x: tl.sum(first(x) * np.arange(9.0).reshape(3, 3)))  # noqa: B023
+                derivative = tl.grad(lambda x: tl.sum(first(x) * np.arange(9.0).reshape(3, 3)))  # noqa: B023  # called in this turn of the loop
             assert np.isfinite(derivative(x)).all()
 
 
