@@ -22,8 +22,8 @@ OPS_LAYERS = [
     "bits", "indexing", "reductions", "scans", "repetition", "sorting", "statistics", "gathering", "interpolation",
     "products", "sampling", "creation", "datatypes", "diagonals", "solving", "decompositions", "least_squares",
     "determinants", "norms", "matrix_functions", "random", "activations", "piecewise", "smooth", "fourier",
-    "special_functions", "normalization", "attention", "windows", "convolution", "pooling", "adaptive_pooling",
-    "losses", "regression_losses", "margin_losses", "class_losses",
+    "special_functions", "bessel", "normalization", "attention", "windows", "convolution", "pooling",
+    "adaptive_pooling", "losses", "regression_losses", "margin_losses", "class_losses",
 ]  # fmt: skip
 
 CUPY_HOMES = ("backends/cupy.py", "kernels/cupy/")

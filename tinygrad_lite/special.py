@@ -7,6 +7,7 @@ array([0.5, 1. ])
 """
 
 from .ops.activations import erf, log_softmax, sigmoid, softmax
+from .ops.bessel import i0, i0e, i1, i1e, j0, j1
 from .ops.elementwise import expm1, log1p
 from .ops.reductions import logsumexp
 from .ops.special_functions import (
@@ -17,13 +18,7 @@ from .ops.special_functions import (
     erfc,
     erfinv,
     gammaln,
-    i0,
-    i0e,
-    i1,
-    i1e,
     inverse_mills,
-    j0,
-    j1,
     log_ndtr,
     logaddexp2,
     logit,

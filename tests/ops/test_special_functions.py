@@ -129,15 +129,6 @@ def test_derivatives_of_sinc_at_and_near_zero():
         assert below == pytest.approx(above, rel=1e-9)
 
 
-def test_bessel_functions_at_zero():
-    for op, slope, curvature in (
-        (special.j0, 0.0, -0.5), (special.j1, 0.5, 0.0), (special.i0, 0.0, 0.5), (special.i1, 0.5, 0.0),
-    ):  # fmt: skip
-        assert tl.grad(op)(0.0) == slope
-        assert tl.grad(tl.grad(op))(0.0) == curvature
-    assert tl.grad(special.i0e)(0.0) == 0.0 and tl.grad(special.i1e)(0.0) == 0.5
-
-
 def test_other_names():
     assert special.psi is special.digamma and special.expit is tl.sigmoid
     names = set(special.__all__) - {"inverse_mills", "sinc_derivative", "logaddexp2", "sinc"}

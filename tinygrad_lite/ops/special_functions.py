@@ -12,15 +12,15 @@ from ..core.dtypes import is_floating
 from ..core.op import Array, primitive
 from .activations import sigmoid
 from .comparison import equal, less_equal, logical_and, where
-from .elementwise import exp, log, sign, square
+from .elementwise import exp, log, square
 
 __all__ = [
-    "beta", "betaln", "digamma", "entr", "erfc", "erfinv", "gammaln", "i0", "i0e", "i1", "i1e", "inverse_mills", "j0",
-    "j1", "log_ndtr", "logaddexp2", "logit", "ndtr", "polygamma", "sinc", "sinc_derivative", "xlog1py", "xlogy",
+    "beta", "betaln", "computed", "digamma", "entr", "erfc", "erfinv", "gammaln", "inverse_mills", "log_ndtr",
+    "logaddexp2", "logit", "ndtr", "polygamma", "sinc", "sinc_derivative", "xlog1py", "xlogy",
 ]  # fmt: skip
 
 
-def _computed(xp: Any, name: str, *args: Array) -> Array:
+def computed(xp: Any, name: str, *args: Array) -> Array:
     """The function `scipy.special.<name>` of the arguments' library, in their dtype."""
     typed = [x for x in args if hasattr(x, "dtype")]
     out = backend_of(typed[0] if typed else args[0]).special(name)(*args)
@@ -46,7 +46,7 @@ def erfc(xp, x: Array) -> Array:
     >>> special.erfc(np.array([0.0, 10.0]))
     array([1.00000000e+00, 2.08848758e-45])
     """
-    return _computed(xp, "erfc", x)
+    return computed(xp, "erfc", x)
 
 
 @primitive(x=lambda g, out: g * ((sqrt(pi) / 2) * exp(square(out))), domain=Interval(-1, 1))
@@ -56,7 +56,7 @@ def erfinv(xp, x: Array) -> Array:
     >>> special.erfinv(np.array([0.0, 0.5]))
     array([0.        , 0.47693628])
     """
-    return _computed(xp, "erfinv", x)
+    return computed(xp, "erfinv", x)
 
 
 @primitive(x=lambda g, x: g * ((1 / sqrt(2 * pi)) * exp(-0.5 * square(x))))
@@ -66,7 +66,7 @@ def ndtr(xp, x: Array) -> Array:
     >>> special.ndtr(np.array([0.0, 1.0]))
     array([0.5       , 0.84134475])
     """
-    return _computed(xp, "ndtr", x)
+    return computed(xp, "ndtr", x)
 
 
 @primitive(x=lambda g, x: g * inverse_mills(x))
@@ -76,7 +76,7 @@ def log_ndtr(xp, x: Array) -> Array:
     >>> special.log_ndtr(np.array([-1000.0, 0.0]))
     array([-5.00007827e+05, -6.93147181e-01])
     """
-    return _computed(xp, "log_ndtr", x)
+    return computed(xp, "log_ndtr", x)
 
 
 @primitive(x=lambda g, x, out: g * (-out * (x + out)))
@@ -87,7 +87,7 @@ def inverse_mills(xp, x: Array) -> Array:
     array([1.00000100e+03, 7.97884561e-01])
     """
     # erfcx(z) = e**(z**2) erfc(z) has no underflow for negative x, and is infinite where the result is 0.
-    scaled = _computed(xp, "erfcx", x * -sqrt(0.5))
+    scaled = computed(xp, "erfcx", x * -sqrt(0.5))
     return xp.where(scaled == 0, inf, sqrt(2 / pi) / xp.where(scaled == 0, 1.0, scaled))
 
 
@@ -101,7 +101,7 @@ def gammaln(xp, x: Array) -> Array:
     >>> special.gammaln(np.array([1.0, 5.0]))
     array([0.        , 3.17805383])
     """
-    return _computed(xp, "gammaln", x)
+    return computed(xp, "gammaln", x)
 
 
 @primitive(x=lambda g, x: g * polygamma(1, x), domain=Interval(0, inf))
@@ -111,7 +111,7 @@ def digamma(xp, x: Array) -> Array:
     >>> special.digamma(np.array([1.0, 5.0]))
     array([-0.57721566,  1.50611767])
     """
-    return _computed(xp, "digamma", x)
+    return computed(xp, "digamma", x)
 
 
 @primitive(x=lambda g, n, x: g * polygamma(n + 1, x), domain=Interval(0, inf), shapes="any")
@@ -123,7 +123,7 @@ def polygamma(xp, n: Array, x: Array) -> Array:
     """
     x = x if hasattr(x, "dtype") else xp.asarray(x)
     n = xp.astype(n, x.dtype) if hasattr(n, "dtype") else xp.asarray(n, dtype=x.dtype)
-    return _computed(xp, "polygamma", n, x)
+    return computed(xp, "polygamma", n, x)
 
 
 @primitive(
@@ -137,7 +137,7 @@ def betaln(xp, a: Array, b: Array) -> Array:
     >>> special.betaln(np.array([1.0, 2.0]), 3.0)
     array([-1.09861229, -2.48490665])
     """
-    return _computed(xp, "betaln", *_alike(xp, a, b))
+    return computed(xp, "betaln", *_alike(xp, a, b))
 
 
 @primitive(
@@ -151,78 +151,7 @@ def beta(xp, a: Array, b: Array) -> Array:
     >>> special.beta(np.array([1.0, 2.0]), 3.0)
     array([0.33333333, 0.08333333])
     """
-    return _computed(xp, "beta", *_alike(xp, a, b))
-
-
-# Bessel functions
-
-
-def _over(y: Array, x: Array) -> Array:
-    """y / x, where y is an odd function of x with slope 1/2 at 0. At 0 right up to the first derivative."""
-    zero = equal(x, 0.0)
-    return where(zero, 0.5, y / where(zero, 1.0, x))
-
-
-@primitive(x=lambda g, x: g * -j1(x))
-def j0(xp, x: Array) -> Array:
-    """Bessel function of the first kind of order 0. Needs SciPy on the CPU.
-
-    >>> special.j0(np.array([0.0, 1.0]))
-    array([1.        , 0.76519769])
-    """
-    return _computed(xp, "j0", x)
-
-
-@primitive(x=lambda g, x, out: g * (j0(x) - _over(out, x)))
-def j1(xp, x: Array) -> Array:
-    """Bessel function of the first kind of order 1. At 0 its derivatives are right up to the second. Needs SciPy.
-
-    >>> special.j1(np.array([0.0, 1.0]))
-    array([0.        , 0.44005059])
-    """
-    return _computed(xp, "j1", x)
-
-
-@primitive(x=lambda g, x: g * i1(x))
-def i0(xp, x: Array) -> Array:
-    """Modified Bessel function of the first kind of order 0. Needs SciPy on the CPU.
-
-    >>> special.i0(np.array([0.0, 1.0]))
-    array([1.        , 1.26606588])
-    """
-    return _computed(xp, "i0", x)
-
-
-@primitive(x=lambda g, x, out: g * (i0(x) - _over(out, x)))
-def i1(xp, x: Array) -> Array:
-    """Modified Bessel function of the first kind of order 1. At 0 its derivatives are right up to the second.
-
-    Needs SciPy on the CPU.
-
-    >>> special.i1(np.array([0.0, 1.0]))
-    array([0.       , 0.5651591])
-    """
-    return _computed(xp, "i1", x)
-
-
-@primitive(x=lambda g, x, out: g * (i1e(x) - sign(x) * out), kinks=(0.0,))
-def i0e(xp, x: Array) -> Array:
-    """e**-|x| i0(x), without overflow; derivative 0 at 0. Needs SciPy on the CPU.
-
-    >>> special.i0e(np.array([0.0, 1000.0]))
-    array([1.        , 0.01261724])
-    """
-    return _computed(xp, "i0e", x)
-
-
-@primitive(x=lambda g, x, out: g * (i0e(x) - sign(x) * out - _over(out, x)), kinks=(0.0,))
-def i1e(xp, x: Array) -> Array:
-    """e**-|x| i1(x), without overflow. Needs SciPy on the CPU.
-
-    >>> special.i1e(np.array([0.0, 1000.0]))
-    array([0.        , 0.01261093])
-    """
-    return _computed(xp, "i1e", x)
+    return computed(xp, "beta", *_alike(xp, a, b))
 
 
 # Logarithms
