@@ -13,9 +13,9 @@ from hypothesis import given, settings
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.agreement import check_agreement
 from tests.samples import samples_of
 from tinygrad_lite.core.backend import backend_of, device_backend
+from tinygrad_lite.testing.laws import backends_agree
 
 CASES = [
     pytest.param(sample, id=sample.op)
@@ -32,7 +32,7 @@ def agree(backend, sample, examples):
     @settings(max_examples=examples)
     @given(sample.strategy)
     def agrees(arguments):
-        check_agreement(backend, sample, arguments)
+        backends_agree(backend, tl.OPS[sample.op], sample, *arguments)
 
     agrees()
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.laws import laws
 from tests.samples import automatic
 from tinygrad_lite import OPS
+from tinygrad_lite.testing import laws
 
 ELEMENTWISE = [
     name

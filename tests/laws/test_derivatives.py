@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.laws import laws
 from tests.laws.cases import every_case
 from tests.samples import samples_of
 from tinygrad_lite import OPS
+from tinygrad_lite.testing import laws
 
 
 @every_case

@@ -1,7 +1,7 @@
 """Every operation: float32 stays float32, forward and backward, and a gradient fits its input."""
 
-from tests.laws import laws
 from tests.laws.cases import every_case
+from tinygrad_lite.testing import laws
 
 
 @every_case

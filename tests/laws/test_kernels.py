@@ -1,8 +1,8 @@
 """Every kernel of the NumPy backend equals its definition, forward and backward, on the samples that it accepts."""
 
-from tests.laws import laws
 from tests.samples import samples_of
 from tinygrad_lite import OPS
+from tinygrad_lite.testing import laws
 
 
 def test_kernels_equal_their_definitions():

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from tests.laws import laws, test_completeness
+from tests.laws import test_completeness
 from tests.samples import Sample, arrays, elementwise_arguments, shapes
 from tinygrad_lite import OPS, Tensor, composite, cos, detach, kernel, multiply, primitive, sin, sum, where
 from tinygrad_lite.core.graph import unwrap
+from tinygrad_lite.testing import laws
 
 PLANTED = []
 

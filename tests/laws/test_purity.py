@@ -1,7 +1,7 @@
 """Every operation: inputs are not written to, and how they lie in memory makes no difference."""
 
-from tests.laws import laws
 from tests.laws.cases import every_case
+from tinygrad_lite.testing import laws
 
 
 @every_case

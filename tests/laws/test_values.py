@@ -1,7 +1,7 @@
 """Every operation: its values are the reference's, and arrays and Tensors agree."""
 
-from tests.laws import laws
 from tests.laws.cases import every_case
+from tinygrad_lite.testing import laws
 
 
 @every_case
