@@ -66,7 +66,22 @@ def test_a_write_into_saved_memory_is_an_error():
     message = r"multiply: a value of shape \(2,\) that its gradient needs was changed by an optimizer step after"
     with pytest.raises(GradientError, match=message) as caught:
         loss.backward()
-    assert "loss = (x * x).sum()" in str(caught.value)
+    assert re.search(rf"\nIt was used at {HERE}:\d+, in .*: loss = \(x \* x\).sum\(\)\n", str(caught.value))
+    assert re.search(rf"\nIt was changed at {HERE}:\d+, in .*: note_write\(buffer\)$", str(caught.value))
+
+
+def test_an_optimizer_step_between_forward_and_backward_is_an_error_that_names_both_lines():
+    model = tl.nn.Linear(2, 1)
+    optimizer = tl.optim.SGD(model, lr=0.1)
+    x = tensor([[1.0, 2.0]], requires_grad=True)
+    model(x).sum().backward()
+    loss = model(x).sum()  # the line of the forward pass
+    optimizer.step()  # the line of the step
+    with pytest.raises(GradientError) as caught:
+        loss.backward()
+    _, used, changed = str(caught.value).split("\n")
+    assert used.startswith("It was used at ") and used.endswith("# the line of the forward pass")
+    assert changed.startswith("It was changed at ") and changed.endswith("# the line of the step")
 
 
 def test_a_write_is_no_error_where_nothing_saved_was_changed():
@@ -99,8 +114,8 @@ def test_buffers_that_are_gone_are_forgotten():
     note_write(np.ones(3))
     kept = np.ones(3)
     note_write(kept)
-    assert [ref() for ref, _ in graph._writes if ref() is not None][-1] is kept
-    assert all(ref() is not None for ref, _ in graph._writes)
+    assert [write[0]() for write in graph._writes][-1] is kept
+    assert all(write[0]() is not None for write in graph._writes)
 
 
 def test_grad_modes_nest_decorate_and_end_with_an_exception():

@@ -89,11 +89,7 @@ class Node:
 
     def location(self) -> str:
         """Where the user's code made this node: file, line, function and the line's text."""
-        positions = list(self.code.co_positions())
-        line = positions[self.lasti // 2][0] or self.code.co_firstlineno
-        text = linecache.getline(self.code.co_filename, line).strip()
-        place = f"{self.code.co_filename}:{line}, in {self.code.co_name}"
-        return f"{place}: {text}" if text else place
+        return source_line(self.code, self.lasti)
 
     def __repr__(self) -> str:
         return f"<node of {self.op.name}, {tuple(self.shape)} {self.dtype}>"
@@ -217,24 +213,32 @@ def caller(frame: FrameType) -> tuple[CodeType, int]:
     return found.f_code, found.f_lasti
 
 
+def source_line(code: CodeType, lasti: int) -> str:
+    """File, line, function and the line's text of an instruction."""
+    line = list(code.co_positions())[lasti // 2][0] or code.co_firstlineno
+    text = linecache.getline(code.co_filename, line).strip()
+    place = f"{code.co_filename}:{line}, in {code.co_name}"
+    return f"{place}: {text}" if text else place
+
+
 # In-place writes. Only optimizers write into arrays, always into their flat buffers. They say so here, and a backward
 # pass over nodes older than a write checks whether what they saved lies in the memory that was written.
 
-_writes: list[tuple[weakref.ref, int]] = []
+_writes: list[tuple[weakref.ref, int, CodeType, int]] = []
 last_write = 0
 
 
 def note_write(buffer: Any) -> None:
-    """Remember that `buffer` was changed in place just now."""
+    """Remember that `buffer` was changed in place just now, and by which line of the user's code."""
     global last_write
     last_write = next_birth()
-    _writes[:] = [(ref, birth) for ref, birth in _writes if ref() is not None and ref() is not buffer]
-    _writes.append((weakref.ref(buffer), last_write))
+    _writes[:] = [write for write in _writes if write[0]() is not None and write[0]() is not buffer]
+    _writes.append((weakref.ref(buffer), last_write, *caller(sys._getframe(1))))
 
 
 def check_unwritten(node: Node) -> None:
     """Raise GradientError if an array that `node` saved was changed in place since it was saved."""
-    for ref, birth in _writes:
+    for ref, birth, code, lasti in _writes:
         buffer = ref()
         if buffer is None or birth < node.birth:
             continue
@@ -244,7 +248,7 @@ def check_unwritten(node: Node) -> None:
                 raise GradientError(
                     f"{node.op.name}: a value of shape {tuple(value.shape)} that its gradient needs was changed by an "
                     f"optimizer step after the forward pass. Call backward() before step(), or run the forward pass "
-                    f"again. The value was used at {node.location()}"
+                    f"again.\nIt was used at {node.location()}\nIt was changed at {source_line(code, lasti)}"
                 )
 
 
