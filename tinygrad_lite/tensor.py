@@ -15,7 +15,7 @@ from .core.codegen import set_tensor_class
 from .core.dtypes import is_floating
 from .core.errors import BackendError, DTypeError, GradientError, ShapeError
 from .core.graph import Handle, Leaf, grad_enabled, wrap
-from .interop import call_function, dlpack
+from .interop import call_function, dlpack, leaving
 from .interop.ufuncs import call_ufunc
 
 __all__ = ["Tensor"]
@@ -44,12 +44,12 @@ def _reflected(op: Callable) -> Callable:
 class Tensor(Handle):
     """An array and its place in the record of the computation.
 
-    data : an array of any backend, kept without a copy; or a Python number or nested list, which becomes an array of
-        the default floating-point dtype (if it holds floats).
+    data : an array of any backend, kept without a copy; or a Python number or nested list, floats in the default dtype.
     requires_grad : make this tensor a leaf, whose `grad` receives derivatives.
     dtype, device : convert or move the data.
 
-    Operations never change an array in place: `x += y` and `x[i] = v` make `x` stand for a new result.
+    No operation changes an array in place: `x += y` and `x[i] = v` make `x` stand for a new result. So `x[0][1] = v`
+    changes nothing but the temporary `x[0]`; write `x[0, 1] = v`.
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> y = (x * x).sum()
@@ -181,7 +181,7 @@ class Tensor(Handle):
         return backend_of(self.data).to_numpy(self.data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray:
-        return numpy.array(self.numpy(), dtype=dtype, copy=copy)
+        return leaving.array(self, dtype, copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return call_ufunc(ufunc, method, inputs, kwargs)
@@ -211,13 +211,13 @@ class Tensor(Handle):
         return backend_of(self.data).to_numpy(self.data).tolist()
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(leaving.number(self))
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(leaving.number(self))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(leaving.number(self))
 
     def __bool__(self) -> bool:
         return bool(self.item())
@@ -237,7 +237,7 @@ class Tensor(Handle):
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))
+        return iter(ops.unstack(self)) if len(self) else iter(())
 
     def __repr__(self) -> str:
         shown = backend_of(self.data).to_numpy(self.data)

@@ -1,5 +1,8 @@
 """What NumPy's functions do not take from Tensors: the error names the function, and no gradient is lost silently."""
 
+import array
+import math
+
 import numpy as np
 import pytest
 
@@ -60,9 +63,41 @@ def test_refused(x, message):
 
 
 def test_functions_that_numpy_does_not_dispatch(x):
-    for call in (lambda: np.vectorize(abs)(x), lambda: np.array([x, x]), lambda: np.sum([x, x])):
-        with pytest.raises(GradientError, match=r"use .detach\(\).numpy\(\)"):
-            call()
+    calls = (np.vectorize(abs), np.asarray, lambda x: np.array([x, x]), lambda x: np.array([x[0, 0], 1.0]))
+    for call in (*calls, lambda x: np.sum([x, x])):
+        with pytest.raises(GradientError, match=r"use .detach\(\).numpy\(\)\. .* a list of them, use np.stack"):
+            call(x)
+
+
+def test_storing_in_an_array_of_numpy(x):
+    """NumPy asks for a number there. For arrays of floats it hides our error behind its own, as its cause."""
+    t = x[0, 0]
+    for target in (np.zeros(3), np.zeros(3, "int64"), np.zeros(3, "complex128"), array.array("d", [0.0])):
+        with pytest.raises((GradientError, ValueError)) as caught:
+            target[0] = t
+        errors = (caught.value, caught.value.__cause__)
+        assert any("array[i] = t: t requires a gradient" in str(error) for error in errors)
+        assert target[0] == 0
+        target[0] = t.item()
+        assert target[0] == 1
+    for index in (slice(2), ..., [0, 1]):
+        with pytest.raises(GradientError, match="requires a gradient"):
+            np.zeros(3)[index] = t
+    target = np.zeros(1)
+    target[0] = t.detach()
+    assert target[0] == 1
+    held: list = [None]
+    held[0] = t
+    assert held[0] is t
+
+
+def test_what_asks_for_a_number_gets_one(x):
+    """Calls cannot be told apart from float(t), which everybody writes of a loss."""
+    t = x[0, 1]
+    assert (float(t), int(t), complex(t), f"{t:.1f}", math.sqrt(t)) == (2.0, 2, 2.0, "2.0", math.sqrt(2))
+    target = np.zeros(1)
+    target.fill(t)
+    assert target[0] == 2
 
 
 def test_a_static_argument_has_no_derivative(x):

@@ -27,6 +27,12 @@ def _(draw):
     return ([draw(arrays(shape)) for _ in range(count)],), {"axis": draw(axis(len(shape) + 1))}
 
 
+@sample("unstack", reference=lambda x, axis: tuple(np.unstack(x, axis=axis)))
+def _(draw):
+    x = draw(arrays(shapes(min_dims=1, min_side=1)))
+    return (x,), {"axis": draw(axis(x.ndim))}
+
+
 def pad_widths(draw, ndim, longest):
     """pad_width in one of NumPy's forms."""
     width = st.integers(0, longest)

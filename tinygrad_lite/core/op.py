@@ -19,6 +19,7 @@ import inspect
 from collections import namedtuple
 from collections.abc import Callable
 from functools import partial
+from types import EllipsisType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import codegen
@@ -53,6 +54,7 @@ class Op:
     shapes : `"elementwise"` if it takes any shapes that broadcast; `"any"` if what it takes is special to it.
     conjugated : what stands for the operation in nodes with a complex result.
     outputs : names of the outputs if there are several; the result is then a named tuple, and `g` and `out` are tuples.
+        `...` stands for any number of them, and a plain tuple.
     explain : called as the operation was when it fails; returns a message, or None if it has none.
     kept : what the rules ask for, and so what a call keeps for the backward pass.
     function : the public function.
@@ -66,7 +68,7 @@ class Op:
         domain: Interval | dict[str, Interval] = REALS,
         kinks: tuple[float, ...] = (),
         shapes: str = "elementwise",
-        outputs: tuple[str, ...] = (),
+        outputs: tuple[str, ...] | EllipsisType = (),
         holomorphic: bool = True,
         explain: Callable[..., str | None] | None = None,
     ) -> None:
@@ -77,7 +79,9 @@ class Op:
         self.domain, self.kinks, self.shapes, self.explain = domain, kinks, shapes, explain
         self.outputs = outputs
         self.conjugated = Conjugated(self) if holomorphic else self
-        self.result: Any = namedtuple(f"{self.name}_result", outputs) if outputs else None
+        self.result: Any = None
+        if outputs:
+            self.result = _plain_tuple if outputs is ... else namedtuple(f"{self.name}_result", outputs)
         self.kernels: dict[str, list[Kernel]] = {}
         self.arrays, self.variadic, self.statics = codegen.split_arguments(body, skip=int(self.primitive))
         self.kept = codegen.values_to_keep(self)
@@ -152,6 +156,10 @@ class Op:
         return NotImplemented
 
 
+def _plain_tuple(*outs: Any) -> tuple:
+    return outs
+
+
 class _Implementations(dict):
     """The implementation of a primitive for the types of a call's arrays; found once per combination of types."""
 
@@ -170,7 +178,7 @@ def primitive(
     domain: Interval | dict[str, Interval] = REALS,
     kinks: tuple[float, ...] = (),
     shapes: str = "elementwise",
-    outputs: tuple[str, ...] = (),
+    outputs: tuple[str, ...] | EllipsisType = (),
     holomorphic: bool = True,
     explain: Callable[..., str | None] | None = None,
     **rules: Callable,
@@ -183,7 +191,8 @@ def primitive(
     domain : where the arrays may lie, for all or by name; kinks : where it is not differentiable. Checks read both.
     shapes : `"elementwise"` if it takes any shapes that broadcast, else `"any"`.
     outputs : names of the outputs where the body returns a tuple. The operation returns a named tuple, and a rule's `g`
-        and `out` are tuples; the cotangent of an output that had none is zero.
+        and `out` are tuples; the cotangent of an output that had none is zero. `...` if their number varies; the
+        operation then returns a plain tuple.
     holomorphic : False for an operation such as the complex conjugate, see `core/conjugate.py`.
     explain : called with the arguments of a call that failed; returns what to say of them, or None.
 

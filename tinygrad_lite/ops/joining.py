@@ -10,7 +10,7 @@ from typing import Any
 from ..core.axes import axes_of, shape_of, wrong_axis
 from ..core.errors import ShapeError
 from ..core.op import Array, primitive
-from .movement import reshape, squeeze
+from .movement import reshape
 
 __all__ = ["concat", "crop", "pad", "split", "stack", "unstack"]
 
@@ -98,14 +98,20 @@ def _section(x: Array, axis: int, start: int, stop: int) -> Array:
     return crop(x, tuple(widths))
 
 
-def unstack(x: Array, *, axis: int = 0) -> tuple[Array, ...]:
+def _explain_unstack(x: Array, /, *, axis: int) -> str | None:
+    message = wrong_axis(len(shape_of(x)), axis)
+    return message and f"x is {shape_of(x)}; {message}"
+
+
+@primitive(x=lambda g, axis: stack(g, axis=axis), shapes="any", outputs=..., explain=_explain_unstack)
+def unstack(xp, x: Array, *, axis: int = 0) -> tuple[Array, ...]:
     """The subarrays of x along an axis, which they no longer have.
 
     >>> unstack(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     (array([1., 3.]), array([2., 4.]))
     """
-    (axis,) = axes_of(axis, len(x.shape), "unstack")
-    return tuple(squeeze(_section(x, axis, i, i + 1), axis=axis) for i in range(x.shape[axis]))
+    before = (slice(None),) * axes_of(axis, len(x.shape), "unstack")[0]
+    return tuple(x[(*before, i, ...)] for i in range(x.shape[axis]))
 
 
 def _widths(pad_width, ndim: int) -> Any:
