@@ -89,6 +89,25 @@ def test_pad_takes_numpys_forms():
         "none of them negative, and to be cut off no more than there is."
     )
     assert "or 2 such pairs" in failing(tl.pad, X, ((1, 1), (1, 1), (1, 1)))
+    assert failing(tl.pad, X, 1, mode="same") == (
+        "pad: mode is 'same'; it must be one of 'constant', 'edge', 'reflect', 'symmetric', 'wrap', 'replicate', "
+        "'circular'."
+    )
+    assert failing(tl.pad, np.ones(0), 1, mode="edge") == (
+        "pad: x is (0,) and mode is 'edge'; there is no element to add."
+    )
+
+
+def test_borders_longer_than_the_array():
+    x = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    for mode in ("edge", "reflect", "symmetric", "wrap"):
+        for n in range(1, 4):
+            for widths in ((0, 7), (8, 0), (5, 9), (0, 0)):
+                for part in (x[:, :n], x[:1, :n]):
+                    expected = np.pad(part, ((0, 0), widths), mode=mode)
+                    assert np.array_equal(tl.pad(part, ((0, 0), widths), mode=mode), expected), (mode, n, widths)
+    assert np.array_equal(tl.pad(x, 2, mode="circular"), np.pad(x, 2, mode="wrap"))
+    assert np.array_equal(tl.pad(x, 2, mode="replicate"), np.pad(x, 2, mode="edge"))
     assert "no more than there is" in failing(tl.crop, X, ((2, 1), (0, 0)))
 
 

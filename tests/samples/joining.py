@@ -48,6 +48,13 @@ def _(draw):
     return (x,), {"pad_width": pad_widths(draw, x.ndim, 2), "value": draw(st.sampled_from([0.0, 1.5, -2.0]))}
 
 
+@sample("pad", reference=lambda x, pad_width, mode: np.pad(x, pad_width, mode=mode))
+def _(draw):
+    x = draw(arrays(shapes(min_dims=1)))
+    mode = draw(st.sampled_from(["edge", "reflect", "symmetric", "wrap"]))
+    return (x,), {"pad_width": pad_widths(draw, x.ndim, 5), "mode": mode}
+
+
 @sample("crop", reference=lambda x, pad_width: x[tuple(slice(a, x.shape[i] - b) for i, (a, b) in enumerate(pad_width))])
 def _(draw):
     x = draw(arrays(shapes(min_side=0)))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from math import prod
 from typing import Any
 
+import numpy
+
 from ..core.axes import axes_of, shape_of, wrong_axis
 from ..core.errors import ShapeError
 from ..core.op import Array, primitive
-from .movement import reshape
+from .movement import flip, reshape, sum_to
 
 __all__ = ["concat", "crop", "pad", "split", "stack", "unstack"]
 
@@ -128,23 +131,97 @@ def _widths(pad_width, ndim: int) -> Any:
     return tuple(pairs)
 
 
-def _explain_pad(x: Array, /, pad_width, **_) -> str:
+def _explain_pad(x: Array, /, pad_width, *, mode: str = "constant", **_) -> str:
+    if mode not in _MODES:
+        return f"mode is {mode!r}; it must be one of {', '.join(map(repr, _MODES))}."
+    if mode != "constant" and 0 in shape_of(x):
+        return f"x is {shape_of(x)} and mode is {mode!r}; there is no element to add."
     return (
         f"x is {shape_of(x)} and pad_width is {pad_width!r}; it must be a number, (before, after), or "
         f"{len(shape_of(x))} such pairs, none of them negative, and to be cut off no more than there is."
     )
 
 
-@primitive(x=lambda g, pad_width: crop(g, pad_width), shapes="any", explain=_explain_pad)
-def pad(xp, x: Array, /, pad_width, *, value: float = 0.0) -> Array:
-    """x with `value` added around it.
+_MODES = {
+    "constant": "constant", "edge": "edge", "reflect": "reflect", "symmetric": "symmetric", "wrap": "wrap",
+    "replicate": "edge", "circular": "wrap",
+}  # fmt: skip
+"""What `pad` adds, by NumPy's name, and by PyTorch's where it is another."""
+
+
+@lru_cache(maxsize=256)
+def _runs(n: int, before: int, after: int, mode: str) -> tuple[tuple[int, int, int], ...]:
+    """Where the elements of a padded axis come from: first element, step (1, 0 or -1) and length of each run."""
+    places = numpy.pad(numpy.arange(n), (before, after), mode=_MODES[mode]).tolist()  # type: ignore[call-overload]
+    steps = [there - here for here, there in pairwise(places)] + [0]
+    runs, start = [], 0
+    while start < len(places):
+        stop, step = start + 1, steps[start] if abs(steps[start]) <= 1 else 0
+        while stop < len(places) and steps[stop - 1] == step:
+            stop += 1
+        runs.append((places[start], step, stop - start))
+        start = stop
+    return tuple(runs)
+
+
+def _repeated(xp, x: Array, runs: tuple[tuple[int, int, int], ...], axis: int) -> Array:
+    before, parts = (slice(None),) * axis, []
+    for start, step, length in runs:
+        if step == 0:
+            part = x[(*before, slice(start, start + 1), ...)]
+            parts.append(xp.broadcast_to(part, tuple(length if i == axis else n for i, n in enumerate(part.shape))))
+        else:
+            low = start if step > 0 else start - length + 1
+            part = x[(*before, slice(low, low + length), ...)]
+            parts.append(part if step > 0 else xp.flip(part, axis=axis))
+    return xp.concat(parts, axis=axis)
+
+
+def _folded(g: Array, x_shape: tuple, runs: tuple[tuple[int, int, int], ...], axis: int) -> Array:
+    """The adjoint of `_repeated`: every element added where it came from."""
+    total, end = None, 0
+    for start, step, length in runs:
+        part, end = _section(g, axis, end, end + length), end + length
+        if step == 0:
+            part, length = sum_to(part, shape=tuple(1 if i == axis else n for i, n in enumerate(part.shape))), 1
+        low = start - length + 1 if step < 0 else start
+        widths = [(0, 0)] * len(x_shape)
+        widths[axis] = (low, x_shape[axis] - low - length)
+        part = pad(flip(part, axis=axis) if step < 0 else part, tuple(widths))
+        total = part if total is None else total + part
+    return total
+
+
+def _pad_rule(g: Array, x_shape: tuple, pad_width, mode: str) -> Array:
+    if mode == "constant":
+        return crop(g, pad_width)
+    for axis, (n, widths) in reversed(list(enumerate(zip(x_shape, _widths(pad_width, len(x_shape)), strict=True)))):
+        if any(widths):
+            g = _folded(g, (*g.shape[:axis], n, *g.shape[axis + 1 :]), _runs(n, *widths, mode), axis)
+    return g
+
+
+@primitive(x=_pad_rule, shapes="any", explain=_explain_pad)
+def pad(xp, x: Array, /, pad_width, *, value: float = 0.0, mode: str = "constant") -> Array:
+    """x with elements added around it.
 
     pad_width : the number of added elements: one for all sides, `(before, after)` for all axes, or a pair per axis.
+    mode : what is added. `"constant"` is `value`; `"edge"` (or `"replicate"`) repeats the outermost element,
+        `"reflect"` mirrors at it, `"symmetric"` mirrors beside it so that it is repeated, `"wrap"` (or `"circular"`)
+        goes on at the other end. They are repeated where more is added than there is.
 
     >>> pad(np.array([1.0, 2.0]), (1, 2))
     array([0., 1., 2., 0., 0.])
+    >>> pad(np.array([1.0, 2.0, 3.0]), (1, 2), mode="reflect")
+    array([2., 1., 2., 3., 2., 1.])
     """
     widths = _widths(pad_width, len(x.shape))
+    if mode != "constant":
+        if mode not in _MODES or 0 in x.shape:
+            raise ValueError
+        for axis, (n, added) in enumerate(zip(x.shape, widths, strict=True)):
+            x = _repeated(xp, x, _runs(n, *added, mode), axis) if any(added) else x
+        return x
     out = xp.full(tuple(a + n + b for n, (a, b) in zip(x.shape, widths, strict=True)), value, dtype=x.dtype)
     out[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True))] = x
     return out
