@@ -22,6 +22,12 @@ def test_convolution(axes, options):
     compare(layer("Conv", axes, 6, 12, 3 if options.get("padding") == "same" else 2, **options), drawn(SHAPES[axes]))
 
 
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize("options", [{"padding": 2, "stride": 2}, {"padding": "same", "dilation": 2}, {"padding": 0}])
+def test_padding_modes(axes, mode, options):
+    compare(layer("Conv", axes, 6, 4, 3, padding_mode=mode, **options), drawn(SHAPES[axes]))
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"stride": 2, "padding": 1, "output_padding": 1}, {"dilation": 2, "groups": 3, "bias": False}]
 )

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from ..core.errors import ShapeError
 from ..core.op import Array
-from ..ops import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from ..ops import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d, pad
+from ..ops.convolution import borders_of
 from ..ops.windows import LETTERS, per_axis
 from . import init
 from .module import Module
@@ -56,7 +57,7 @@ class _Convolution(Module):
     def forward(self, x: Array) -> Array:
         options = {name: getattr(self, name) for name in self.options}
         try:
-            return type(self).operation(x, self.weight, self.bias, **options)
+            return self.convolved(x, **options)
         except ShapeError as error:
             if len(x.shape) == 2 + self.axes and x.shape[1] == self.in_channels:
                 raise
@@ -64,6 +65,10 @@ class _Convolution(Module):
                 f"{type(self).__name__}: input is {tuple(x.shape)}; it must be (n, {self.in_channels}, "
                 f"{LETTERS[self.axes]}), with in_channels = {self.in_channels} on axis 1."
             ) from error
+
+    def convolved(self, x: Array, **options: Any) -> Array:
+        """The result of the operation with these options."""
+        return type(self).operation(x, self.weight, self.bias, **options)
 
 
 class Conv2d(_Convolution):
@@ -73,6 +78,7 @@ class Conv2d(_Convolution):
     kernel_size, stride, padding, dilation : an integer, or (height, width); padding also `"same"` or `"valid"`.
     groups : the channels are split into so many groups, convolved separately.
     bias : whether a number is added to each output channel.
+    padding_mode : what the padding is made of: `"zeros"`, or `"reflect"`, `"replicate"` or `"circular"`, see `pad`.
     rng : generator of the initial values, uniform in +-1/sqrt(fan-in); the default generator if None.
 
     Parameters: weight `(out_channels, in_channels / groups, *kernel_size)`, bias `(out_channels,)`.
@@ -96,14 +102,28 @@ class Conv2d(_Convolution):
         dilation: Sizes = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
         *,
         rng: Any = None,
         dtype: Any = None,
         device: str | None = None,
     ) -> None:
         self._start(in_channels, out_channels, kernel_size, groups, bias, rng, dtype, device)
-        self.stride, self.dilation = stride, dilation
+        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
+            raise ShapeError(
+                f"{type(self).__name__}: padding_mode is {padding_mode!r}; it must be 'zeros', 'reflect', 'replicate' "
+                f"or 'circular'."
+            )
+        self.stride, self.dilation, self.padding_mode = stride, dilation, padding_mode
         self.padding: Padding = padding
+
+    def convolved(self, x: Array, **options: Any) -> Array:
+        if self.padding_mode != "zeros":
+            name, kernel = type(self).__name__, tuple(self.weight.shape[2:])
+            steps, gaps = (per_axis(name, what, options[what], 1, self.axes) for what in ("stride", "dilation"))
+            borders = borders_of(name, self.padding, kernel, steps, gaps)
+            x, options["padding"] = pad(x, ((0, 0), (0, 0), *borders), mode=self.padding_mode), 0
+        return super().convolved(x, **options)
 
 
 class Conv1d(Conv2d):

@@ -296,7 +296,7 @@ def _convolution(
     image, kernel = tuple(x.shape[2:]), tuple(w.shape[2:])
     _check_channels(op, x, w, groups)
     _check_bias(op, w, bias, w.shape[0])
-    borders = _borders(op, padding, kernel, steps, gaps)
+    borders = borders_of(op, padding, kernel, steps, gaps)
     check_fit(op, geometry(image, kernel, steps, borders, gaps))
     out = convolve_nd(x, w, stride=steps, padding=borders, dilation=gaps, groups=groups)
     return out if bias is None else out + reshape(bias, (-1, *[1] * axes))
@@ -345,7 +345,7 @@ def _transposed(
     return out if bias is None else out + reshape(bias, (-1, *[1] * axes))
 
 
-def _borders(op: str, value: Padding, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Borders:
+def borders_of(op: str, value: Padding, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Borders:
     """Elements to add on both sides of each axis."""
     axes = len(kernel)
     if value == "valid":
