@@ -31,6 +31,7 @@ from .core.errors import (
     DeclarationError,
     DTypeError,
     GradientError,
+    IndexingError,
     ShapeError,
     StateError,
     TinygradLiteError,

@@ -306,3 +306,16 @@ def test_any_object_may_be_a_default():
 
     assert keeps(2.0) == 2.0
     assert autograd.grad(keeps(tensor(2.0, requires_grad=True)), tensor(1.0, requires_grad=True)).item() == 0.0
+
+
+def test_an_index_or_axis_that_there_is_not_is_an_index_error():
+    x = tensor([1.0, 2.0])
+    wrong_indices = (lambda: x[2], lambda: x[0, 0], lambda: x[np.array([True])])
+    wrong_axes = (lambda: tl.expand_dims(x, axis=3), lambda: tl.sum(x, axis=1), lambda: tl.cummax(x, axis=1))
+    for wrong in (*wrong_indices, *wrong_axes):
+        with pytest.raises(IndexError) as caught:
+            wrong()
+        assert isinstance(caught.value, ShapeError) and isinstance(caught.value, ValueError)
+    with pytest.raises(ShapeError) as caught:
+        x + tensor([1.0, 2.0, 3.0])
+    assert not isinstance(caught.value, IndexError)

@@ -118,3 +118,16 @@ def test_parts_of_real_arrays():
 
 def test_parts_are_arrays_of_their_own():
     assert tl.real(Z).flags.c_contiguous and not np.shares_memory(tl.real(Z), Z)
+
+
+def test_expm1_at_zeros_and_infinities():
+    inf, nan = np.inf, np.nan
+    parts = [(inf, 0.0), (-inf, inf), (inf, inf), (-inf, nan), (inf, nan), (nan, 0.0)]
+    x = np.array([complex(*pair) for pair in parts])
+    with np.errstate(invalid="ignore"):  # NumPy finds infinity + NaN i invalid
+        out = tl.expm1(x)
+    np.testing.assert_array_equal(out.real, [inf, -1.0, inf, -1.0, inf, nan])
+    np.testing.assert_array_equal(out.imag, [0.0, 0.0, nan, 0.0, nan, 0.0])
+    zero = tl.expm1(np.array([complex(-0.0, 0.0)]))[0]
+    assert np.copysign(1.0, zero.real) == 1.0 and np.copysign(1.0, zero.imag) == 1.0
+    np.testing.assert_allclose(tl.expm1(1e-20 * Z), 1e-20 * Z, rtol=1e-15)

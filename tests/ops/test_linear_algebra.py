@@ -216,6 +216,16 @@ def test_matrix_function_edges():
     assert linalg.pinv(np.zeros((2, 0, 3))).shape == (2, 3, 0)
 
 
+def test_a_tolerance_for_each_matrix():
+    x, rtol = np.array([np.diag([1.0, 0.3, 0.1])] * 3), np.array([0.05, 0.2, 0.5])
+    for given in (rtol, tl.tensor(rtol), tl.tensor(rtol, requires_grad=True)):
+        assert np.asarray(linalg.matrix_rank(x, rtol=given)).tolist() == [3, 2, 1]
+        np.testing.assert_allclose(linalg.pinv(x, rtol=given), np.linalg.pinv(x, rtol=rtol), rtol=1e-14)
+    none = np.zeros((0, 3, 3))
+    assert linalg.pinv(none, rtol=np.zeros(0)).shape == (0, 3, 3)
+    assert linalg.matrix_rank(none, rtol=np.zeros(0)).shape == (0,)
+
+
 def test_least_squares_and_condition_of_a_singular_matrix():
     found = linalg.lstsq(SINGULAR, np.array([1.0, 2.0]))
     np.testing.assert_allclose(found.x, [0.2, 0.4])

@@ -102,6 +102,18 @@ def test_einsum_of_more_letters_than_einsum_of_numpy_would_sum():
     np.testing.assert_array_equal(tl.einsum(" a b c -> b ", x), x.sum((0, 2)))
 
 
+def test_vecdot_conjugates_the_first_and_keeps_the_dtype():
+    x, y = np.array([[1j, 2 - 1j], [3.0, 1.0]]), np.array([1 + 1j, 2j])
+    np.testing.assert_allclose(tl.vecdot(x, y), np.vecdot(x, y), rtol=1e-15)
+    np.testing.assert_allclose(tl.vecdot(x, y, axis=0), np.vecdot(x, y, axis=0), rtol=1e-15)
+    np.testing.assert_allclose(tl.vecdot(x, y[:, None], axis=-2), np.vecdot(x, y, axis=0), rtol=1e-15)
+    # Of L = Re(conj(x) . y) the derivative, dL/da + i dL/db for x = a + ib, is y.
+    np.testing.assert_allclose(tl.grad(lambda z: tl.real(tl.vecdot(z, y)))(x[0]), y, rtol=1e-15)
+    for dtype in ("int8", "uint8", "uint64", "float32"):
+        ones = np.ones(3, dtype=dtype)
+        assert tl.vecdot(ones, ones).dtype == dtype and tl.vecdot(ones, ones) == 3
+
+
 def test_lengths_that_differ_are_refused():
     with pytest.raises(ShapeError) as caught:
         tl.vecdot(ones(2, 3), ones(2, 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import ShapeError
+from .errors import IndexingError, ShapeError
 
 __all__ = ["Axis", "axes_of", "shape_of", "wrong_axis"]
 
@@ -13,13 +13,14 @@ Axis = int | tuple[int, ...] | None
 
 
 def axes_of(axis: Axis, ndim: int, op: str | None = None) -> tuple[int, ...]:
-    """The axes that `axis` names, counted from 0; all for None. ShapeError, of `op`, for one that is not there."""
+    """The axes that `axis` names, counted from 0; all for None. IndexingError, of `op`, for one that is not there."""
     if axis is None:
         return tuple(range(ndim))
     axes = (axis,) if not isinstance(axis, (tuple, list)) else tuple(axis)
     message = wrong_axis(ndim, axes)
     if message is not None:
-        raise ShapeError(message if op is None else f"{op}: {message}")
+        missing = any(isinstance(i, int) and not -ndim <= i < ndim for i in axes)
+        raise (IndexingError if missing else ShapeError)(message if op is None else f"{op}: {message}")
     return tuple(i % ndim for i in axes)
 
 

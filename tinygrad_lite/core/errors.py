@@ -7,6 +7,7 @@ __all__ = [
     "DTypeError",
     "DeclarationError",
     "GradientError",
+    "IndexingError",
     "ShapeError",
     "StateError",
     "TinygradLiteError",
@@ -19,6 +20,10 @@ class TinygradLiteError(Exception):
 
 class ShapeError(TinygradLiteError, ValueError):
     """Shapes, axes or indices that an operation cannot work with."""
+
+
+class IndexingError(ShapeError, IndexError):
+    """An index or an axis that an array does not have, or a mask that does not fit it."""
 
 
 class DTypeError(TinygradLiteError, TypeError):

@@ -26,7 +26,7 @@ from . import codegen
 from .backend import Backend, common_backend
 from .conjugate import Conjugated
 from .domain import REALS, Interval
-from .errors import DeclarationError, DTypeError, GradientError, ShapeError, TinygradLiteError, describe
+from .errors import DeclarationError, DTypeError, GradientError, IndexingError, ShapeError, TinygradLiteError, describe
 from .graph import Handle, Node, node_of, record, unwrap
 from .publish import publish
 from .registry import OPS
@@ -123,7 +123,8 @@ class Op:
             broadcast = self.shapes == "elementwise" and isinstance(error, ValueError) and len(arrays) > 1
             why = "to broadcast, lengths must be equal or 1 from the last axis on." if broadcast else str(error)
             message = f"{', '.join(given)}; {why}"
-        kind = DTypeError if isinstance(error, (TypeError, AttributeError)) else ShapeError
+        wrong_type = isinstance(error, (TypeError, AttributeError))
+        kind = DTypeError if wrong_type else IndexingError if isinstance(error, IndexError) else ShapeError
         raise kind(f"{self.name}: {message}") from error
 
     def missing_rule(self, array: str) -> GradientError:

@@ -16,6 +16,8 @@ from typing import Any, Literal
 import numpy
 
 from ..core.axes import shape_of
+from ..core.backend import backend_of
+from ..core.graph import unwrap
 from ..core.op import Array, primitive
 from .comparison import equal, less_equal, where
 from .conversion import astype, detach
@@ -299,18 +301,19 @@ def svdvals(xp, x: Array) -> Array:
     return _singular_values(xp, x)
 
 
-def _threshold(xp: Any, x: Array, s: Array, rtol: float | None) -> Array:
+def _threshold(xp: Any, x: Array, s: Array, rtol: float | Array | None) -> Array:
     """Singular values up to this count as 0."""
+    largest = xp.max(s, axis=-1, keepdims=True)
     if rtol is None:
-        rtol = max(x.shape[-2:]) * epsilon(s.dtype)
-    return xp.max(s, axis=-1, keepdims=True) * rtol
+        return largest * (max(x.shape[-2:]) * epsilon(s.dtype))
+    return largest * (rtol if isinstance(rtol, (int, float)) else backend_of(s).asarray(unwrap(rtol))[..., None])
 
 
 @primitive(shapes="any", explain=_explain_svd)
-def matrix_rank(xp, x: Array, *, rtol: float | None = None) -> Array:
+def matrix_rank(xp, x: Array, *, rtol: float | Array | None = None) -> Array:
     """How many singular values exceed `rtol` times the largest; `rtol` is max(m, n) times the dtype's epsilon if None.
 
-    x : (..., m, n), result (...) of integers.
+    x : (..., m, n), result (...) of integers; rtol : a number, or (...), one for each matrix.
 
     >>> matrix_rank(np.array([[1.0, 2.0], [2.0, 4.0]]))
     np.int64(1)
@@ -331,11 +334,12 @@ def _pinv_rule(g: Array, x: Array, out: Array) -> Array:
 
 
 @primitive(x=_pinv_rule, holomorphic=False, shapes="any", explain=_explain_svd)
-def pinv(xp, x: Array, *, rtol: float | None = None) -> Array:
+def pinv(xp, x: Array, *, rtol: float | Array | None = None) -> Array:
     """Pseudo-inverse of each matrix: `pinv(a) @ b` is the shortest of the x that make |a @ x - b| least.
 
     x : (..., m, n), result (..., n, m).
-    rtol : singular values up to `rtol` times the largest count as 0; max(m, n) times the dtype's epsilon if None.
+    rtol : singular values up to `rtol` times the largest count as 0; a number, or (...), one for each matrix;
+        max(m, n) times the dtype's epsilon if None.
     The derivative is that among matrices of the same rank.
     Raises ShapeError for fewer than two axes.
 

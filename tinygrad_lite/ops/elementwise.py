@@ -148,7 +148,11 @@ def expm1(xp, x: Array) -> Array:
     >>> expm1(np.array([0.0, 1e-20]))
     array([0.e+00, 1.e-20])
     """
-    return xp.expm1(x)
+    if not hasattr(x, "dtype") or not is_complex(x.dtype):
+        return xp.expm1(x)
+    # Of complex infinities NumPy's function makes NaN, and of -0 + 0i not 0.
+    plain = xp.isfinite(x) & (x != 0)
+    return xp.where(plain, xp.expm1(xp.where(plain, x, xp.zeros_like(x))), xp.exp(x) - 1)
 
 
 @primitive(x=lambda g, x: g / x, domain=Interval(0, inf))

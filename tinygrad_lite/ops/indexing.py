@@ -132,7 +132,7 @@ def getitem(xp, x: Array, *, index: Any) -> Array:
     index : integers, slices, None, `...`, arrays of integers, boolean masks, or a tuple of them.
     A position that is picked several times receives the sum of the gradients.
 
-    Raises ShapeError for an index out of range, too many indices, or a mask of the wrong shape.
+    Raises IndexingError for an index out of range, too many indices, or a mask of the wrong shape.
 
     >>> getitem(np.array([1.0, 2.0, 3.0]), index=np.array([2, 2, 0]))
     array([3., 3., 1.])

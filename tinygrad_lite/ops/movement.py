@@ -98,6 +98,8 @@ def _explain_expand(x: Array, /, axis: int | tuple[int, ...]) -> str | None:
 def expand_dims(xp, x: Array, /, axis: int | tuple[int, ...] = 0) -> Array:
     """x with new axes of length 1, which lie at `axis` in the result.
 
+    Raises IndexingError for an axis that the result does not have.
+
     >>> expand_dims(np.zeros((2, 3)), axis=-1).shape
     (2, 3, 1)
     """
@@ -105,7 +107,7 @@ def expand_dims(xp, x: Array, /, axis: int | tuple[int, ...] = 0) -> Array:
         return xp.expand_dims(x, axis=axis)
     ndim = len(x.shape) + len(axis)
     if wrong_axis(ndim, axis):
-        raise ValueError
+        raise IndexError
     new = {i % ndim for i in axis}
     old = iter(x.shape)
     return xp.reshape(x, tuple(1 if i in new else next(old) for i in range(ndim)))

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
+from .complex import conj
 from .elementwise import multiply
 from .indexing import getitem
-from .movement import broadcast_to, expand_dims, matrix_transpose, permute_dims, reshape
+from .movement import broadcast_to, expand_dims, matrix_transpose, moveaxis, permute_dims, reshape
 from .reductions import sum
 
 __all__ = ["contract", "einsum", "matmul", "outer", "tensordot", "vecdot"]
@@ -84,9 +85,9 @@ def outer(x: Array, y: Array) -> Array:
 
 @composite(shapes="any")
 def vecdot(x: Array, y: Array, *, axis: int = -1) -> Array:
-    """Dot product along one axis, the sum over `axis` of x * y; the other axes broadcast.
+    """Dot product along one axis, the sum over `axis` of conj(x) * y; the other axes broadcast.
 
-    x, y : real arrays with equal length along `axis`.
+    x, y : arrays with equal length along `axis`.
     Raises ShapeError if the lengths differ.
 
     >>> vecdot(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
@@ -97,7 +98,10 @@ def vecdot(x: Array, y: Array, *, axis: int = -1) -> Array:
         raise ShapeError(
             f"vecdot: x is {tuple(x.shape)} and y is {tuple(y.shape)}; both need the same length along axis {axis}."
         )
-    return sum(multiply(x, y), axis=axis)
+    if axis >= 0:  # counted from the front in each: among the axes that broadcast from the back they may not meet
+        x, y, axis = moveaxis(x, axis, -1), moveaxis(y, axis, -1), -1
+    products = multiply(conj(x), y)
+    return sum(products, axis=axis, dtype=products.dtype)
 
 
 @composite(shapes="any")

@@ -57,17 +57,17 @@ def _floating(xp, x: Array) -> Array:
     return x if is_floating(x.dtype) else xp.astype(x, xp.float64)
 
 
-def _in(xp, op: str, x: Array, dtype: Any) -> Array:
-    """x in the dtype in which `op` is to compute, its own if that is None."""
+def _in(xp, op: str, x: Array, dtype: Any) -> tuple[Array, Any]:
+    """x in the dtype in which `op` is to compute, and that dtype, None if the namespace is to choose it."""
     if dtype is None:
-        return x
+        return x, None
     dtype = dtype_on(backend_of(x), dtype)
     if is_floating(x.dtype) and not is_floating(dtype):
         raise DTypeError(
             f"{op}: x has dtype {x.dtype} and dtype={dtype}; fractions would be lost. Give a floating-point dtype, or "
             f"convert x first, with astype."
         )
-    return xp.astype(x, dtype)
+    return xp.astype(x, dtype, copy=False), dtype
 
 
 # Sums and means
@@ -77,14 +77,15 @@ def _in(xp, op: str, x: Array, dtype: Any) -> Array:
 def sum(xp, x: Array, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """Sum of the elements, 0 if there are none. The sum of booleans is an integer.
 
-    dtype : convert x to it first.
+    dtype : convert x to it first, and add up in it; without it sums of small integers are of a larger dtype.
 
     Raises DTypeError if fractions would be summed as integers.
 
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
-    return xp.sum(_in(xp, "sum", x, dtype), axis=axis, keepdims=keepdims)
+    x, dtype = _in(xp, "sum", x, dtype)
+    return xp.sum(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
 def _mean_rule(g: Array, x_shape: tuple, axis: Axis, keepdims: bool) -> Array:
@@ -191,7 +192,8 @@ def prod(xp, x: Array, *, axis: Axis = None, dtype: Any = None, keepdims: bool =
     >>> prod(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([3., 8.])
     """
-    return xp.prod(_in(xp, "prod", x, dtype), axis=axis, keepdims=keepdims)
+    x, dtype = _in(xp, "prod", x, dtype)
+    return xp.prod(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
 # Extremes
@@ -328,7 +330,8 @@ def cumulative_sum(xp, x: Array, *, axis: int | None = None, dtype: Any = None, 
     >>> cumulative_sum(np.array([1.0, 2.0, 3.0]), include_initial=True)
     array([0., 1., 3., 6.])
     """
-    return xp.cumulative_sum(_in(xp, "cumulative_sum", x, dtype), axis=axis, include_initial=include_initial)
+    x, dtype = _in(xp, "cumulative_sum", x, dtype)
+    return xp.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
 
 
 def _cumulative_prod_rule(g: Array, x: Array, axis: int | None, include_initial: bool) -> Array:
@@ -367,4 +370,5 @@ def cumulative_prod(
     >>> cumulative_prod(np.array([1.0, 2.0, 3.0]))
     array([1., 2., 6.])
     """
-    return xp.cumulative_prod(_in(xp, "cumulative_prod", x, dtype), axis=axis, include_initial=include_initial)
+    x, dtype = _in(xp, "cumulative_prod", x, dtype)
+    return xp.cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
