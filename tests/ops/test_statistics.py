@@ -100,3 +100,44 @@ def test_as_pytorch():
     np.testing.assert_allclose(
         tl.quantile(x, (0.2, 0.9), axis=1), t.quantile(torch.tensor([0.2, 0.9], dtype=t.dtype), dim=1)
     )
+
+
+def test_quantiles_of_integers_have_fractions():
+    x = np.array([[10, 7, 4], [3, 2, 1]])
+    for op in (tl.median, tl.nanmedian):
+        assert op(x) == 3.5 and op(x, axis=0).tolist() == [6.5, 4.5, 2.5]
+    assert tl.quantile(x, 0.3) == pytest.approx(np.quantile(x, 0.3))
+    assert tl.nansum(x).dtype == x.dtype and tl.nanprod(x).dtype == x.dtype
+
+
+def test_quantiles_without_nan():
+    q = (0.0, 0.3, 0.5, 1.0)
+    for axis in (0, 1, None):
+        np.testing.assert_allclose(tl.nanquantile(X, q, axis=axis), np.nanquantile(X, q, axis=axis))
+    assert tl.nanpercentile(X, 30.0) == pytest.approx(np.nanpercentile(X, 30.0))
+    assert gradient(tl.nanmedian, [4.0, nan, 1.0, 3.0, nan]).tolist() == [0.0, 0.0, 0.0, 1.0, 0.0]
+    assert gradient(tl.nanmedian, [4.0, nan, 1.0]).tolist() == [0.5, 0.0, 0.5]
+    assert np.isnan(tl.nanmedian(np.array([nan, nan]))) and not gradient(tl.nanmedian, [nan, nan]).any()
+    assert tl.nanquantile(np.array([-inf, nan, 1.0, inf]), q=(0.0, 0.5, 1.0)).tolist() == [-inf, 1.0, inf]
+    assert tl.nanmedian(np.array([1.0, nan, 2.0], "float32")).dtype == np.float32
+    assert "there is no element" in failing(tl.nanmedian, np.zeros(0))
+    assert "q is 120; numbers from 0 to 100" in failing(tl.percentile, X, 120)
+
+
+def test_weighted_average():
+    x = np.arange(8.0).reshape(2, 2, 2)
+    weights = np.array([[0.25, 0.75], [1.0, 0.5]])
+    for axis in ((0, 1), (2, 0), (-1, 1)):
+        np.testing.assert_allclose(
+            tl.average(x, weights, axis=axis, keepdims=True), np.average(x, axis=axis, weights=weights, keepdims=True)
+        )
+    assert gradient(tl.average, [1.0, 2.0], np.array([1.0, 3.0])).tolist() == [0.25, 0.75]
+    assert failing(tl.average, x, np.ones(3), axis=0) == (
+        "average: x is (2, 2, 2), weights are (3,) and axis=0; weights must be (2, 2, 2), or (2,), the lengths along "
+        "the axis."
+    )
+
+
+def test_peak_to_peak():
+    assert gradient(tl.ptp, [1.0, 3.0, 3.0]).tolist() == [-1.0, 0.5, 0.5]
+    assert gradient(tl.ptp, [2.0, 2.0]).tolist() == [0.0, 0.0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.samples import arrays, axes, sample, shapes, st
+from tinygrad_lite import Interval
 
 
 def reduction(draw, min_side=1):
@@ -19,13 +20,25 @@ def _(draw):
     return (x,), {"q": draw(st.one_of(one, st.tuples(one, one))), **how}
 
 
-@sample("median")
+for name in ("percentile", "nanpercentile", "nanquantile"):
+
+    @sample(name)
+    def _(draw, most=1.0 if name == "nanquantile" else 100.0):
+        x, how = reduction(draw)
+        one = st.sampled_from([0.0, 0.25 * most, 0.3 * most, 0.5 * most, most])
+        return (x,), {"q": draw(st.one_of(one, st.tuples(one, one))), **how}
+
+
+@sample("average", reference=lambda x, weights, **how: np.average(x, weights=weights, **how))
 def _(draw):
-    x, how = reduction(draw)
-    return (x,), how
+    x = draw(arrays(shapes(min_dims=1, min_side=1)))
+    axis = draw(st.one_of(st.none(), st.integers(-x.ndim, x.ndim - 1)))
+    whole = draw(st.booleans()) or axis is None
+    weights = draw(arrays(x.shape if whole else (x.shape[axis],), domain=Interval(0.0, 3.0)))
+    return (x, weights), {"axis": axis, "keepdims": draw(st.booleans())}
 
 
-for name in ("nansum", "nanmean", "nanmax", "nanmin"):
+for name in ("median", "nanmedian", "nanprod", "nansum", "nanmean", "nanmax", "nanmin", "ptp"):
 
     @sample(name)
     def _(draw):

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import math
 from math import inf, nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy
 
 from ..core.axes import Axis, axes_of, shape_of, wrong_axis
 from ..core.backend import backend_of
+from ..core.dtypes import is_floating
 from ..core.errors import ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
 from . import reductions
 from .comparison import equal, isnan, logical_not, where
-from .conversion import cast
+from .conversion import astype, cast
 from .elementwise import sqrt, square
-from .indexing import take
-from .movement import moveaxis, reshape
-from .reductions import all, any, sum
+from .indexing import take, take_along_axis
+from .movement import broadcast_to, moveaxis, permute_dims, reshape
+from .reductions import all, any, mean, prod, sum
+from .rounding import floor
 from .sorting import argsort, sort
 
 __all__ = [
-    "median", "nanmax", "nanmean", "nanmin", "nanstd", "nansum", "nanvar", "quantile", "topk",
+    "average", "median", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile",
+    "nanstd", "nansum", "nanvar", "percentile", "ptp", "quantile", "topk",
 ]  # fmt: skip
 
 
@@ -84,24 +87,67 @@ def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return _quantiles("median", x, 0.5, axis, keepdims)
 
 
-def _quantiles(op: str, x: Array, q: float | tuple[float, ...], axis: Axis, keepdims: bool) -> Array:
+@composite(shapes="any")
+def percentile(x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The value below which q percent of the elements lie: the quantile q / 100, see `quantile`.
+
+    >>> percentile(np.array([1.0, 2.0, 4.0]), 75)
+    array(3.)
+    """
+    return _quantiles("percentile", x, q, axis, keepdims, whole=100)
+
+
+@composite(shapes="any")
+def nanquantile(x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The quantile of the elements that are not NaN, NaN if there are none. See `quantile`.
+
+    >>> nanquantile(np.array([1.0, np.nan, 2.0, 4.0]), 0.75)
+    array(3.)
+    """
+    return _quantiles("nanquantile", x, q, axis, keepdims, without_nan=True)
+
+
+@composite(shapes="any")
+def nanpercentile(x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The percentile of the elements that are not NaN, NaN if there are none. See `percentile`.
+
+    >>> nanpercentile(np.array([1.0, np.nan, 2.0, 4.0]), 75)
+    array(3.)
+    """
+    return _quantiles("nanpercentile", x, q, axis, keepdims, whole=100, without_nan=True)
+
+
+@composite(shapes="any")
+def nanmedian(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The middle one of the elements that are not NaN, or the mean of the two in the middle; NaN if there are none.
+
+    Raises ShapeError if there is no element.
+
+    >>> nanmedian(np.array([[3.0, np.nan, 2.0], [4.0, 6.0, 9.0]]), axis=1)
+    array([2.5, 6. ])
+    """
+    return _quantiles("nanmedian", x, 0.5, axis, keepdims, without_nan=True)
+
+
+def _quantiles(
+    op: str, x: Array, q: Any, axis: Axis, keepdims: bool, whole: int = 1, without_nan: bool = False
+) -> Array:
     shape = shape_of(x)
     message = wrong_axis(len(shape), axis)
     axes = axes_of(axis, len(shape)) if message is None else ()
     n = math.prod(shape[i] for i in axes)
-    fractions = numpy.asarray(q, dtype="float64")
+    fractions = numpy.asarray(q, dtype="float64") / whole
     if message is None and n == 0:
         message = "there is no element to choose from along the reduced axes; give at least one."
     if message is None and (fractions.ndim > 1 or not ((fractions >= 0.0) & (fractions <= 1.0)).all()):
-        message = f"q is {q!r}; numbers from 0 to 1 are required."
+        message = f"q is {q!r}; numbers from 0 to {whole} are required."
     if message is not None:
         raise ShapeError(f"{op}: x is {shape} and axis={axis}; {message}")
-    places = fractions.reshape(-1) * (n - 1)
-    low = numpy.minimum(places.astype("int64"), max(n - 2, 0))
-    out = _interpolated(_last(x, axes, n), low, places - low)
-    out = moveaxis(out, -1, 0)
+    lines = _last(x if is_floating(x.dtype) else astype(x, "float64"), axes, n)
+    fractions = fractions.reshape(-1)
+    out = moveaxis((_interpolated_present if without_nan else _interpolated)(lines, fractions), -1, 0)
     kept = tuple(1 if i in axes else m for i, m in enumerate(shape) if keepdims or i not in axes)
-    return reshape(out, (*fractions.shape, *kept))
+    return reshape(out, (*numpy.shape(q), *kept))
 
 
 def _last(x: Array, axes: tuple[int, ...], n: int) -> Array:
@@ -110,12 +156,15 @@ def _last(x: Array, axes: tuple[int, ...], n: int) -> Array:
     return reshape(moved, (*moved.shape[: len(moved.shape) - len(axes)], n))
 
 
-def _interpolated(x: Array, low: numpy.ndarray, part: numpy.ndarray) -> Array:
-    """At each of the positions low + part in the sorted last axis: the value between its neighbours."""
+def _interpolated(x: Array, fractions: numpy.ndarray) -> Array:
+    """At each of the fractions of the way along the sorted last axis: the value between its neighbours."""
     raw = unwrap(x)
     backend = backend_of(raw)
     ordered = sort(x)
     last = raw.shape[-1] - 1
+    places = fractions * last
+    low = numpy.minimum(places.astype("int64"), max(last - 1, 0))
+    part = places - low
     below = take(ordered, backend.asarray(low), axis=-1)
     above = take(ordered, backend.asarray(numpy.minimum(low + 1, last)), axis=-1)
     part = backend.asarray(part, dtype=raw.dtype)
@@ -126,7 +175,78 @@ def _interpolated(x: Array, low: numpy.ndarray, part: numpy.ndarray) -> Array:
     return where(any(isnan(x), axis=-1, keepdims=True), nan, out)
 
 
+def _interpolated_present(x: Array, fractions: numpy.ndarray) -> Array:
+    """The same among the elements that are not NaN, which lie in front when sorted."""
+    last = sum(astype(logical_not(isnan(x)), "float64"), axis=-1, keepdims=True) - 1.0
+    places = where(last > 0, last, 0.0) * backend_of(unwrap(x)).asarray(fractions)
+    whole = floor(places)
+    low, part = astype(whole, "int64"), cast(places - whole, dtype=x.dtype)
+    ordered = sort(x)
+    below = take_along_axis(ordered, low, axis=-1)
+    between = part > 0
+    above = take_along_axis(ordered, low + astype(between, "int64"), axis=-1)
+    inner = where(between, below, 0.0) * (1.0 - part) + where(between, above, 0.0) * part
+    return where(last < 0, nan, where(between, inner, below))
+
+
+# Weighted, and between extremes
+
+
+@composite(shapes="any")
+def average(x: Array, weights: Array | None = None, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Weighted mean, sum(weights * x) / sum(weights); without weights the mean.
+
+    weights : of x's shape, or of the lengths of the reduced axes, in the order in which `axis` names them.
+    Raises ShapeError for another shape.
+
+    >>> average(np.array([1.0, 2.0, 4.0]), np.array([2.0, 1.0, 1.0]))
+    np.float64(2.0)
+    """
+    if weights is None:
+        return mean(x, axis=axis, keepdims=keepdims)
+    shape, own = shape_of(x), shape_of(weights)
+    axes = axes_of(axis, len(shape), "average")
+    if own != shape:
+        if own != tuple(shape[i] for i in axes):
+            raise ShapeError(
+                f"average: x is {shape}, weights are {own} and axis={axis}; weights must be {shape}, or "
+                f"{tuple(shape[i] for i in axes)}, the lengths along the axis."
+            )
+        order = tuple(sorted(range(len(axes)), key=axes.__getitem__))
+        lengths = tuple(n if i in axes else 1 for i, n in enumerate(shape))
+        weights = broadcast_to(reshape(permute_dims(weights, order), lengths), shape)
+    return sum(x * weights, axis=axis, keepdims=keepdims) / sum(weights, axis=axis, keepdims=keepdims)
+
+
+@composite(shapes="any")
+def ptp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Peak to peak: the largest element less the smallest. Equal extremes share the gradient.
+
+    Raises ShapeError if there is no element.
+
+    >>> ptp(np.array([[1.0, 4.0], [2.0, 2.0]]), axis=1)
+    array([3., 0.])
+    """
+    highest = reductions.max(x, axis=axis, keepdims=keepdims)
+    return highest - reductions.min(x, axis=axis, keepdims=keepdims)
+
+
 # Without NaN
+
+
+def _filled(x: Array, value: float) -> Array:
+    """x with `value` in place of NaN; integers, which have none, as they are."""
+    return where(isnan(x), value, x) if is_floating(x.dtype) else x
+
+
+@composite(shapes="any")
+def nanprod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Product of the elements that are not NaN, 1 if there are none.
+
+    >>> nanprod(np.array([3.0, np.nan, 2.0]))
+    np.float64(6.0)
+    """
+    return prod(_filled(x, 1.0), axis=axis, keepdims=keepdims)
 
 
 @composite(shapes="any")
@@ -136,7 +256,7 @@ def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> nansum(np.array([1.0, np.nan, 2.0]))
     np.float64(3.0)
     """
-    return sum(where(isnan(x), 0.0, x), axis=axis, keepdims=keepdims)
+    return sum(_filled(x, 0.0), axis=axis, keepdims=keepdims)
 
 
 def _present(x: Array, axis: Axis, keepdims: bool) -> Array:
