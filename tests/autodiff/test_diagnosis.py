@@ -25,11 +25,13 @@ def test_names_the_operation_and_the_line():
 
 def test_the_first_one_counts_and_not_those_that_follow():
     x = leaf([2.0])
-    inner = x - 2.0
+    inner = (x - 2.0) * 5.0
+    found = autograd.find_nan((tl.sqrt(inner) * 3.0).sum())
+    assert found.operation == "sqrt" and found.bad == 1 and found.stage == "derivative"
     with np.errstate(all="ignore"):
-        loss = (tl.log(tl.abs(inner)) * inner).sum()  # the derivative with respect to inner is log(0) = -inf
+        loss = (tl.log(inner) * inner).sum()
     found = autograd.find_nan(loss)
-    assert found.operation == "multiply" and found.bad == 1
+    assert found.operation == "log" and found.bad == 1 and found.stage == "value"
 
 
 def test_of_operations_with_several_outputs():
@@ -43,6 +45,71 @@ def test_of_operations_with_several_outputs():
     finally:
         del OPS["log_and_self"]
     assert found.operation == "log_and_self" and found.bad == 1 and "log_and_self(leaf" in found.place
+
+
+def value_of(loss):
+    found = autograd.find_nan(loss)
+    assert found.stage == "value"
+    return found
+
+
+def quiet(function, *args):
+    with np.errstate(all="ignore"):
+        return function(*args)
+
+
+def test_of_values_the_first_operation_and_its_line():
+    x, w = leaf([-1.0, 2.0, 4.0]), leaf([1.0, 2.0, 3.0])
+    shifted = x - 1.0
+    with np.errstate(all="ignore"):
+        logs = tl.log(shifted)
+    loss = ((logs + 2.0) * w).sum() + w.sum()
+    found = value_of(loss)
+    assert found.operation == "log" and (found.shape, found.bad, found.total) == ((3,), 1, 3)
+    assert found.place.endswith("in test_of_values_the_first_operation_and_its_line: logs = tl.log(shifted)")
+    assert str(found).startswith("the value of log is not finite in 1 of 3 elements, shape (3,); the operation was ")
+
+
+def test_of_values_that_nothing_keeps_it_is_computed_again():
+    x = leaf([-1.0, 4.0])
+    loss = quiet(tl.log, x).sum()  # the sum keeps no values
+    assert value_of(loss).operation == "log"
+    loss = quiet(lambda: tl.exp(x * 1000.0) + 1.0).sum()
+    assert value_of(loss).operation == "exp"
+
+
+def test_of_a_leaf_with_nan_and_of_other_kinds_of_nodes():
+    x = tensor([np.nan, 1.0], requires_grad=True)  # made here
+    found = value_of((x * 2.0).sum())
+    assert found.operation == "leaf" and found.place.endswith("# made here")
+    y = leaf([-1.0, 1.0])
+    roots = quiet(tl.checkpoint(lambda t: tl.sqrt(t)), y)
+    assert value_of((roots * 2.0).sum()).operation.startswith("checkpoint(")
+    z = tl.tensor([[0.0, 1.0]], dtype="complex128", requires_grad=True)
+    assert value_of(tl.real(quiet(lambda: 1.0 / z)).sum()).operation == "divide"
+    assert value_of(quiet(lambda: tl.concat([tl.log(y), y])).sum()).operation == "log"
+    assert value_of(quiet(lambda: tl.softmax(tl.log(y))).sum()).operation == "log"
+
+
+def test_of_the_second_derivative():
+    x = leaf([0.0, 4.0])
+    y = (x * tl.sqrt(x)).sum()
+    slopes = autograd.grad((x**1.5).sum(), x, create_graph=True)  # the line of the first derivative
+    assert np.isfinite(slopes.detach().numpy()).all()
+    found = autograd.find_nan(slopes.sum())
+    assert found.stage == "derivative" and found.place.endswith("# the line of the first derivative")
+    with np.errstate(all="ignore"):
+        bad = autograd.grad(y, x, create_graph=True)  # 0 / 0 in the rule of sqrt
+    found = value_of(bad.sum())
+    assert found.operation == "divide" and found.place.endswith("# 0 / 0 in the rule of sqrt")
+
+
+def test_of_a_freed_graph():
+    x = leaf([-1.0])
+    loss = quiet(tl.log, x).sum()
+    loss.backward()
+    with pytest.raises(GradientError, match="freed"):
+        autograd.find_nan(loss)
 
 
 def test_nothing_to_find_and_nothing_changed():
