@@ -31,6 +31,11 @@ CASES = [
     ("PoissonNLLLoss", {"log_input": False, "full": True}, (POSITIVE, POSITIVE[::-1].copy())),
     ("GaussianNLLLoss", {"full": True}, (X, Y, POSITIVE)),
     ("BCELoss", {}, (UNIT, BITS)),
+    ("BCEWithLogitsLoss", {"weight": POSITIVE}, (X, UNIT)),
+    ("BCEWithLogitsLoss", {"pos_weight": POSITIVE[0]}, (X, BITS)),
+    ("CrossEntropyLoss", {"weight": POSITIVE[0], "ignore_index": 1}, (X, CLASSES)),
+    ("CrossEntropyLoss", {"weight": POSITIVE[0], "label_smoothing": 0.2, "ignore_index": 1}, (X, CLASSES)),
+    ("CrossEntropyLoss", {"weight": POSITIVE[0], "label_smoothing": 0.2}, (X, POSITIVE)),
     ("NLLLoss", {}, (X, CLASSES)),
     ("NLLLoss", {"weight": POSITIVE[0], "ignore_index": 1}, (X, CLASSES)),
     ("HingeEmbeddingLoss", {}, (X, SIGNS)),
@@ -52,7 +57,7 @@ CASES = [
 @pytest.mark.parametrize(("name", "options", "inputs"), CASES)
 def test_losses(name, options, inputs, reduction):
     options = {"reduction": reduction, **options}
-    theirs = getattr(torch.nn, name)(**{k: torch.tensor(v) if k == "weight" else v for k, v in options.items()})
+    theirs = getattr(torch.nn, name)(**{k: torch.tensor(v) if "weight" in k else v for k, v in options.items()})
     mine, other = tl.tensor(inputs[0], requires_grad=True), torch.tensor(inputs[0], requires_grad=True)
     loss = getattr(nn, name)(**options)(mine, *inputs[1:])
     expected = theirs(other, *map(torch.tensor, inputs[1:]))
@@ -95,3 +100,12 @@ def test_ctc_of_a_target_that_is_too_long():
         assert loss.item() == expected
         loss.backward()
         np.testing.assert_array_equal(x.grad.data, np.zeros((2, 1, 3)))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(("ours", "theirs"), [("mse", "mse_loss"), ("l1", "l1_loss"), ("huber", "huber_loss")])
+def test_weights_of_elements(ours, theirs, reduction):
+    loss = getattr(tl, ours)(X, Y, POSITIVE, reduction=reduction)
+    given = map(torch.tensor, (X, Y))
+    expected = getattr(torch.nn.functional, theirs)(*given, weight=torch.tensor(POSITIVE), reduction=reduction)
+    np.testing.assert_allclose(loss, expected.numpy(), rtol=1e-12)

@@ -105,3 +105,19 @@ def test_unknown_reductions(loss):
     assert message(ShapeError, getattr(tl, loss), LOGITS, LOGITS, reduction="average") == expected
     if loss == "cross_entropy":
         assert message(ShapeError, tl.cross_entropy, LOGITS, np.array([0, 1]), reduction="average") == expected
+
+
+def test_weights_have_the_shape_of_what_they_weigh():
+    assert message(ShapeError, tl.cross_entropy, LOGITS, np.array([0, 1]), np.ones(2)) == (
+        "cross_entropy: weight is (2,) and there are 3 classes; it must be (3,)."
+    )
+    assert message(ShapeError, tl.mse, LOGITS, LOGITS, np.ones(3)) == (
+        "mse: prediction is (2, 3) and weight is (3,); they must be equal. Reshape one."
+    )
+    assert message(ShapeError, tl.huber, LOGITS, LOGITS, np.ones(3)) == (
+        "huber: prediction is (2, 3) and weight is (3,); they must be equal. Reshape one."
+    )
+
+
+def test_no_target_that_counts_is_a_loss_of_zero_also_with_weights():
+    assert tl.cross_entropy(LOGITS, np.array([-100, -100]), np.ones(3)) == 0.0

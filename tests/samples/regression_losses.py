@@ -4,7 +4,7 @@ import numpy as np
 import scipy.special
 
 from tests.samples import arrays, sample, shapes, st
-from tests.samples.losses import REDUCTIONS, reduced
+from tests.samples.losses import REDUCTIONS, averaged, reduced
 from tinygrad_lite import Interval
 
 POSITIVE, UNIT = Interval(0, np.inf), Interval(0, 1)
@@ -21,23 +21,30 @@ def apart(draw):
     return y + error, y
 
 
-@sample("l1", reference=lambda x, y, reduction: reduced(np.abs(x - y), reduction))
+def weighted(draw):
+    """The same, and weights."""
+    x, y = apart(draw)
+    return x, y, draw(st.none() | arrays(x.shape, domain=POSITIVE))
+
+
+@sample("l1", reference=lambda x, y, weight, reduction: averaged(np.abs(x - y), weight, reduction))
 def _(draw):
-    return apart(draw), {"reduction": draw(REDUCTIONS)}
+    return weighted(draw), {"reduction": draw(REDUCTIONS)}
 
 
-def huber(x, y, delta, reduction):
+def huber(x, y, weight, delta, reduction):
     e = np.abs(x - y)
-    return reduced(np.where(e < delta, e**2 / 2, delta * (e - delta / 2)), reduction)
+    losses = np.where(e < delta, e**2 / 2, delta * (e - delta / 2))
+    return reduced(losses if weight is None else losses * weight, reduction)
 
 
 @sample("huber", reference=huber)
 def _(draw):
-    return apart(draw), {"delta": draw(st.sampled_from([0.5, 1.0])), "reduction": draw(REDUCTIONS)}
+    return weighted(draw), {"delta": draw(st.sampled_from([0.5, 1.0])), "reduction": draw(REDUCTIONS)}
 
 
 def smooth_l1(x, y, beta, reduction):
-    return huber(x, y, beta, reduction) / beta if beta else reduced(np.abs(x - y), reduction)
+    return huber(x, y, None, beta, reduction) / beta if beta else reduced(np.abs(x - y), reduction)
 
 
 @sample("smooth_l1", reference=smooth_l1)

@@ -21,8 +21,14 @@ class CrossEntropyLoss(Module):
     """Cross-entropy of logits `(n, classes, ...)` and targets, classes or probabilities; see `cross_entropy`."""
 
     def __init__(
-        self, *, ignore_index: int = -100, reduction: Reduction = "mean", label_smoothing: float = 0.0
+        self,
+        weight: Array | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
     ) -> None:
+        self.weight = None if weight is None else ops.tensor(weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
         self.reduction: Reduction = reduction
 
@@ -30,6 +36,7 @@ class CrossEntropyLoss(Module):
         return ops.cross_entropy(
             logits,
             target,
+            self.weight,
             ignore_index=self.ignore_index,
             reduction=self.reduction,
             label_smoothing=self.label_smoothing,
@@ -49,11 +56,16 @@ class MSELoss(Module):
 class BCEWithLogitsLoss(Module):
     """Binary cross-entropy of logits and targets from 0 to 1; see `binary_cross_entropy_with_logits`."""
 
-    def __init__(self, *, reduction: Reduction = "mean") -> None:
+    def __init__(
+        self, weight: Array | None = None, *, reduction: Reduction = "mean", pos_weight: Array | None = None
+    ) -> None:
+        self.weight, self.pos_weight = (None if w is None else ops.tensor(w) for w in (weight, pos_weight))
         self.reduction: Reduction = reduction
 
     def forward(self, logits: Array, target: Array) -> Array:
-        return ops.binary_cross_entropy_with_logits(logits, target, reduction=self.reduction)
+        return ops.binary_cross_entropy_with_logits(
+            logits, target, self.weight, self.pos_weight, reduction=self.reduction
+        )
 
 
 class KLDivLoss(Module):

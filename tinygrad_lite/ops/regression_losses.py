@@ -11,7 +11,7 @@ from .activations import sigmoid
 from .comparison import equal, greater, where
 from .conversion import detach
 from .elementwise import abs, clip, exp, log, log1p, maximum, square
-from .losses import Reduction, binary_cross_entropy_with_logits, check_equal, reduced
+from .losses import Reduction, binary_cross_entropy_with_logits, check_equal, reduced, weighted
 from .reductions import sum
 from .special_functions import xlogy
 
@@ -21,14 +21,16 @@ __all__ = [
 
 
 @composite(shapes="any")
-def l1(prediction: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
+def l1(prediction: Array, target: Array, weight: Array | None = None, *, reduction: Reduction = "mean") -> Array:
     """Mean absolute error, the mean of |prediction - target|. Raises ShapeError if the shapes differ.
+
+    weight : as for `mse`.
 
     >>> float(l1(np.array([1.0, 2.0]), np.array([0.0, 4.0])))
     1.5
     """
     check_equal("l1", prediction, target)
-    return reduced("l1", abs(prediction - target), reduction)
+    return weighted("l1", abs(prediction - target), weight, reduction)
 
 
 def _huber(error: Array, delta: float) -> Array:
@@ -38,9 +40,17 @@ def _huber(error: Array, delta: float) -> Array:
 
 
 @composite(shapes="any")
-def huber(prediction: Array, target: Array, *, delta: float = 1.0, reduction: Reduction = "mean") -> Array:
+def huber(
+    prediction: Array,
+    target: Array,
+    weight: Array | None = None,
+    *,
+    delta: float = 1.0,
+    reduction: Reduction = "mean",
+) -> Array:
     """Mean of e**2 / 2 where |e| <= delta, and delta (|e| - delta / 2) elsewhere, for e = prediction - target.
 
+    weight : factors of the elements' losses, of the same shape; unlike that of `mse` the mean is not weighted.
     Raises ShapeError if the shapes differ.
     Source: Huber 1964, https://doi.org/10.1214/aoms/1177703732.
 
@@ -48,7 +58,10 @@ def huber(prediction: Array, target: Array, *, delta: float = 1.0, reduction: Re
     2.625
     """
     check_equal("huber", prediction, target)
-    return reduced("huber", _huber(prediction - target, delta), reduction)
+    if weight is not None:
+        check_equal("huber", prediction, weight, other="weight")
+    losses = _huber(prediction - target, delta)
+    return reduced("huber", losses if weight is None else losses * weight, reduction)
 
 
 @composite(shapes="any")

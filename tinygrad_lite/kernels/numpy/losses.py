@@ -18,15 +18,16 @@ _BLOCK = 1 << 16
 def _class_rows(
     logits: Any,
     target: Any,
+    weight: Any = None,
     *,
     label_smoothing: float = 0.0,
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> bool:
-    """Rows of logits and classes that all exist; the definition explains what is wrong with others."""
+    """Rows of logits and unweighted classes that all exist; the definition explains what is wrong with others."""
     if not (isinstance(logits, np.ndarray) and isinstance(target, np.ndarray) and logits.dtype.kind == "f"):
         return False
-    if logits.ndim != 2 or target.dtype.kind not in "iu" or target.shape != logits.shape[:1] or 0 in logits.shape:
+    if weight is not None or logits.ndim != 2 or target.dtype.kind not in "iu" or target.shape != logits.shape[:1] or 0 in logits.shape:
         return False
     if reduction not in ("mean", "sum", "none") or not 0.0 <= label_smoothing <= 1.0:
         return False
@@ -38,6 +39,7 @@ def _class_rows(
 def cross_entropy(
     logits: Any,
     target: Any,
+    weight: Any = None,
     *,
     label_smoothing: float = 0.0,
     ignore_index: int = -100,
@@ -71,11 +73,11 @@ def cross_entropy(
 def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
     """softmax - target, for each row."""
     e, sums, picked, counted, count, label_smoothing = saved
-    weight = np.broadcast_to(g / count, sums.shape)
+    share = np.broadcast_to(g / count, sums.shape)
     if counted is not None:
-        weight = np.where(counted, weight, 0)
-    gradient = e * (weight / sums)[:, None]
+        share = np.where(counted, share, 0)
+    gradient = e * (share / sums)[:, None]
     if label_smoothing:
-        gradient -= (weight * (label_smoothing / e.shape[1]))[:, None]
-    gradient[np.arange(len(e)), picked] -= weight * (1.0 - label_smoothing)
-    return gradient, None
+        gradient -= (share * (label_smoothing / e.shape[1]))[:, None]
+    gradient[np.arange(len(e)), picked] -= share * (1.0 - label_smoothing)
+    return gradient, None, None
