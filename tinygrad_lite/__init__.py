@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import autodiff as autograd
 from . import backends, fft, kernels, linalg, nn, ops, optim, regularizers, special
+from .autodiff.estimators import stop_gradient, straight_through
 from .autodiff.recompute import checkpoint
 from .autodiff.sparse import jacobian_pattern, sparse_hessian, sparse_jacobian
 from .autodiff.transforms import gauss_newton_product, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
