@@ -273,6 +273,18 @@ def test_a_hook_may_differentiate():
     assert inner == [4.0] and x.grad.item() == 12.0
 
 
+def test_hooks_in_a_recorded_backward_pass():
+    x = leaf(2.0)
+    y = x * x
+    seen = []
+    y.register_hook(lambda g: seen.append(g.requires_grad))
+    y.register_hook(lambda g: g * x)
+    first = autograd.grad(y**2, x, create_graph=True)  # 2 y times x, the hook's, times 2 x
+    assert first.item() == 4 * 2.0**4 and seen == [True]
+    # The second pass goes through y as well, so that its hooks are called again: 64 directly, 128 through y.
+    assert autograd.grad(first, x).item() == 192.0 and seen == [True, False]
+
+
 def test_setting_items_is_differentiable_and_refused_on_leaves():
     x, v = leaf([1.0, 2.0, 3.0]), leaf(5.0)
     y = x * 1.0

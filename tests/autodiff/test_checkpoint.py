@@ -54,6 +54,33 @@ def test_nested_and_constant_arguments():
     assert x.grad.item() == pytest.approx(6 * np.exp(0.5))
 
 
+def nested(wrapped):
+    """Gradients to third order of a function of functions, each wrapped, that capture a leaf."""
+    x, w = leaf(0.7), leaf(0.4)
+    inner = wrapped(lambda t: tl.sin(t * w) * t)
+    middle = wrapped(lambda t: inner(t) + tl.exp(inner(t) * w))
+    y = wrapped(lambda t: middle(middle(t)) * t * w)(x)
+    found = [y.item()]
+    for _ in range(3):
+        gx, gw = autograd.grad(y, [x, w], create_graph=True)
+        found += [gx.item(), gw.item()]
+        y = gx * gw
+    return found
+
+
+def test_nested_to_third_order_with_captured_leaves():
+    np.testing.assert_allclose(nested(tl.checkpoint), nested(lambda f: f), rtol=1e-12)
+
+
+def test_inside_and_around_transforms():
+    cube = tl.checkpoint(lambda t: t**3)
+    f = tl.checkpoint(lambda x: cube(x) * x)
+    assert tl.grad(tl.grad(f))(2.0) == pytest.approx(12 * 4.0)
+    assert tl.jvp(f, (2.0,), (1.0,)) == pytest.approx((16.0, 32.0))
+    assert tl.grad(tl.checkpoint(lambda x: tl.grad(cube)(x) * x))(2.0) == pytest.approx(9 * 4.0)
+    assert tl.hvp(lambda x: f(x).sum(), np.array([2.0]), np.array([1.0])) == pytest.approx(48.0)
+
+
 def test_keeps_only_its_inputs():
     kept = []
 

@@ -192,6 +192,33 @@ def test_hessian_and_hessian_vector_product():
     np.testing.assert_allclose(h @ v, difference, rtol=1e-7, atol=1e-7)
 
 
+def test_products_with_second_derivatives_of_structures():
+    weights, vector = np.array([[0.3, 0.5], [0.1, -0.2]]), np.array([1.0, 2.0])
+
+    def f(p):
+        return {"a": tl.tanh(p["w"] @ p["b"][0]), "c": [tl.sum(p["w"]) * p["b"][1]]}
+
+    def loss(out):
+        return (out["a"] ** 2).sum() * out["c"][0]
+
+    def flat(function):
+        return lambda x: function({"w": tl.reshape(x[:4], (2, 2)), "b": (x[4:6], x[6])})
+
+    def together(tree):
+        return np.concatenate([tree["w"].ravel(), tree["b"][0], tree["b"][1].reshape(1)])
+
+    primal = {"w": weights, "b": (vector, np.array(3.0))}
+    direction = {"w": np.ones((2, 2)), "b": (np.array([0.5, -1.0]), np.array(2.0))}
+    x, v = together(primal), together(direction)
+    h = tl.hessian(flat(lambda p: loss(f(p))))(x)
+    np.testing.assert_allclose(together(tl.hvp(lambda p: loss(f(p)), primal, direction)), h @ v)
+    outputs = flat(lambda p: tl.concat([f(p)["a"], tl.reshape(f(p)["c"][0], (1,))]))
+    j = tl.jacobian(outputs)(x)
+    inner = tl.hessian(lambda y: loss({"a": y[:2], "c": [y[2]]}))(outputs(x))
+    found = tl.gauss_newton_product(f, loss, primal, direction)
+    np.testing.assert_allclose(together(found), j.T @ (inner @ (j @ v)))
+
+
 def test_transforms_keep_functions_names():
     assert tl.grad(quartic).__name__ == "quartic"
 

@@ -122,6 +122,16 @@ def second_derivative_cut_off(bug):
     return planted_sin
 
 
+@planted(laws.derivatives)
+def forward_mode_cut_off(bug):
+    # The gradient and its derivatives are right; only Jacobian-vector products go through the cotangent.
+    @primitive(x=(lambda g, x: unwrap(g) * cos(x)) if bug else (lambda g, x: g * cos(x)))
+    def planted_sin(xp, x):
+        return xp.sin(x)
+
+    return planted_sin
+
+
 @planted(laws.third_derivative, order=2)
 def third_derivative_cut_off(bug):
     @primitive(x=(lambda g, x: g * 6.0 * unwrap(x)) if bug else (lambda g, x: g * 6.0 * x))
