@@ -6,8 +6,7 @@ from math import pi, sqrt
 from typing import Literal
 
 from ..core.axes import wrong_axis
-from ..core.dtypes import is_complex
-from ..core.errors import DTypeError, ShapeError
+from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .comparison import where
 from .elementwise import exp, maximum, square
@@ -175,8 +174,6 @@ def erf(xp, x: Array) -> Array:
     >>> erf(np.array([-1.0, 0.0, 1.0]))
     array([-0.84270079,  0.        ,  0.84270079])
     """
-    if is_complex(x.dtype):
-        raise DTypeError(f"erf: x has dtype {x.dtype}; only real numbers are supported.")
     size = xp.abs(x)
     bits = xp.finfo(size.dtype).bits
     if bits < 32:

@@ -36,11 +36,11 @@ def epsilon(dtype: Any) -> float:
     return float(numpy.finfo(getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]).eps)
 
 
-def hermitian(x: Array) -> Array:
+def _hermitian(x: Array) -> Array:
     return (x + adjoint(x)) * 0.5
 
 
-def no_matrix(x: Array, **_: Any) -> str | None:
+def _no_matrix(x: Array, **_: Any) -> str | None:
     return f"x is {shape_of(x)}; at least two axes are required, (..., m, n)." if len(shape_of(x)) < 2 else None
 
 
@@ -62,7 +62,7 @@ def _cholesky_rule(g: Array, out: Array, upper: bool) -> Array:
     inner = matmul(adjoint(lower), g)
     inner = tril(inner) - 0.5 * inner * identity_like(inner)
     transposed = adjoint(lower)
-    return hermitian(adjoint(solve(transposed, adjoint(solve(transposed, inner)))))
+    return _hermitian(adjoint(solve(transposed, adjoint(solve(transposed, inner)))))
 
 
 @primitive(x=_cholesky_rule, holomorphic=False, shapes="any", explain=_explain_cholesky)
@@ -87,7 +87,7 @@ def cholesky(xp, x: Array, *, upper: bool = False) -> Array:
 def _explain_qr(x: Array, *, mode: str) -> str | None:
     if mode not in ("reduced", "complete"):
         return f"mode is {mode!r}; it must be 'reduced' or 'complete'."
-    return no_matrix(x)
+    return _no_matrix(x)
 
 
 def _qr_rule(g: tuple, x: Array, out: tuple) -> Array:
@@ -133,38 +133,38 @@ def qr(xp, x: Array, *, mode: Literal["reduced", "complete"] = "reduced") -> Any
 # Eigenvalues
 
 
-def ties(values: Array) -> Array:
+def _ties(values: Array) -> Array:
     """Which of the values along the last axis are equal within rounding: (..., n, n) of booleans."""
     values = detach(values)
     tolerance = epsilon(values.dtype) * sum(abs(values), axis=-1, keepdims=True)
-    return less_equal(abs(differences(values)), expand_dims(tolerance, axis=-1))
+    return less_equal(abs(_differences(values)), expand_dims(tolerance, axis=-1))
 
 
-def differences(values: Array) -> Array:
+def _differences(values: Array) -> Array:
     """values[j] - values[i]."""
     return expand_dims(values, axis=-2) - expand_dims(values, axis=-1)
 
 
-def reciprocal(x: Array, zero: Array) -> Array:
+def _reciprocal(x: Array, zero: Array) -> Array:
     """1 / x, and 0 where `zero` holds."""
     return where(zero, 0.0, 1.0 / where(zero, 1.0, x))
 
 
-def shared(g: Array, values: Array) -> Array:
+def _shared(g: Array, values: Array) -> Array:
     """Cotangents of sorted values, where equal ones get their mean."""
-    same = astype(ties(values), g.dtype)
-    return sum(same * expand_dims(g, axis=-2), axis=-1) / sum(same, axis=-1)
+    ties = astype(_ties(values), g.dtype)
+    return sum(ties * expand_dims(g, axis=-2), axis=-1) / sum(ties, axis=-1)
 
 
-def columns(scale: Array) -> Array:
+def _columns(scale: Array) -> Array:
     return expand_dims(scale, axis=-2)
 
 
 def _eigh_rule(g: tuple, out: tuple) -> Array:
     (g_values, g_vectors), (w, v) = g, out
     transposed = adjoint(v)
-    inner = matmul(transposed, g_vectors) * reciprocal(differences(w), ties(w))
-    return hermitian(matmul(v * columns(g_values) + matmul(v, inner), transposed))
+    inner = matmul(transposed, g_vectors) * _reciprocal(_differences(w), _ties(w))
+    return _hermitian(matmul(v * _columns(g_values) + matmul(v, inner), transposed))
 
 
 def _explain_eigh(x: Array) -> str:
@@ -196,7 +196,7 @@ def eigh(xp, x: Array) -> Any:
 
 def _eigvalsh_rule(g: Array, x: Array) -> Array:
     w, v = eigh(x)
-    return matmul(v * columns(shared(g, w)), adjoint(v))
+    return matmul(v * _columns(_shared(g, w)), adjoint(v))
 
 
 @primitive(x=_eigvalsh_rule, shapes="any", explain=_explain_eigh)
@@ -218,7 +218,7 @@ def eigvalsh(xp, x: Array) -> Array:
 
 
 def _explain_svd(x: Array, **_: Any) -> str:
-    return no_matrix(x) or f"x is {shape_of(x)}; the singular values were not found. Are all elements finite?"
+    return _no_matrix(x) or f"x is {shape_of(x)}; the singular values were not found. Are all elements finite?"
 
 
 def _zeros(s: Array) -> Array:
@@ -241,9 +241,9 @@ def _svd_rule(g: tuple, out: tuple) -> Array:
     zero = _zeros(s)
     total = expand_dims(s, axis=-2) + expand_dims(s, axis=-1)
     both = expand_dims(astype(zero, s.dtype), axis=-2) * expand_dims(astype(zero, s.dtype), axis=-1)
-    inner = (a + b) * reciprocal(differences(s), ties(s)) + (a - b) * reciprocal(total, equal(both, 1.0))
-    inverse = columns(reciprocal(s, zero))
-    gx = matmul(u * columns(gs) + matmul(u, 0.5 * inner), vt)
+    inner = (a + b) * _reciprocal(_differences(s), _ties(s)) + (a - b) * _reciprocal(total, equal(both, 1.0))
+    inverse = _columns(_reciprocal(s, zero))
+    gx = matmul(u * _columns(gs) + matmul(u, 0.5 * inner), vt)
     if shape_of(u)[-2] > k:
         gx = gx + matmul((gu - matmul(u, left)) * inverse, vt)
     if shape_of(v)[-2] > k:
@@ -284,7 +284,7 @@ def _singular_values(xp: Any, x: Array) -> Array:
 
 def _svdvals_rule(g: Array, x: Array) -> Array:
     u, s, vh = svd(x, full_matrices=False)
-    return matmul(u * columns(where(_zeros(s), 0.0, shared(g, s))), vh)
+    return matmul(u * _columns(where(_zeros(s), 0.0, _shared(g, s))), vh)
 
 
 @primitive(x=_svdvals_rule, shapes="any", explain=_explain_svd)

@@ -10,12 +10,10 @@ import numpy
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
-from ..core.dtypes import is_floating
 from ..core.errors import ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
 from .comparison import where
-from .conversion import astype
 from .indexing import take
 from .movement import permute_dims, reshape
 
@@ -126,8 +124,6 @@ def interpolate(
 
 
 def _tapped(x: Array, taps: Taps, axis: int) -> Array:
-    if taps and taps[0][1] is not None and not is_floating(x.dtype):
-        x = astype(x, "float64")  # the weights are no integers
     raw = unwrap(x)
     backend = backend_of(raw)
     total = None

@@ -5,11 +5,9 @@ from __future__ import annotations
 from math import inf, prod
 from typing import Any
 
-from ..core.dtypes import is_floating
 from ..core.errors import ShapeError
 from ..core.op import Array, composite
 from .comparison import where
-from .conversion import astype
 from .elementwise import abs, power
 from .reductions import max, sum
 from .windows import Borders, Sizes, image_axes, one_image, padded, per_axis, unfold_nd
@@ -216,7 +214,6 @@ def _max(
 ) -> Array:
     kernel, steps, border, gaps = _arguments(op, x, kernel_size, stride, padding, dilation, axes)
     borders = _borders(op, x, kernel, steps, border, gaps, ceil_mode)
-    x = x if is_floating(x.dtype) else astype(x, "float64")  # integers have no -inf
     windows = unfold_nd(padded(x, borders, -inf), kernel_size=kernel, stride=steps, dilation=gaps)
     return max(windows, axis=tuple(range(2, 2 + axes)))
 

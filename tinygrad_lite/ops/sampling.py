@@ -8,12 +8,10 @@ import numpy
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
-from ..core.dtypes import is_floating
 from ..core.errors import ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
 from .comparison import isfinite, isnan, logical_not, where
-from .conversion import astype
 from .elementwise import abs, clip
 from .indexing import getitem, take_along_axis
 from .movement import matrix_transpose, reshape
@@ -135,7 +133,6 @@ def affine_grid(theta: Array, *, size: tuple[int, ...], align_corners: bool = Fa
         )
     lines = [_line(length, align_corners) for length in size[2:]]
     places = numpy.stack([*numpy.meshgrid(*lines, indexing="ij")[::-1], numpy.ones(tuple(size[2:]))], axis=-1)
-    theta = theta if is_floating(theta.dtype) else astype(theta, "float64")  # positions are no integers
     raw = unwrap(theta)
     base = backend_of(raw).asarray(places.reshape(-1, spatial + 1), dtype=raw.dtype)
     return reshape(matmul(base, matrix_transpose(theta)), (size[0], *size[2:], spatial))
