@@ -9,6 +9,7 @@ from .autodiff.estimators import stop_gradient, straight_through
 from .autodiff.recompute import checkpoint
 from .autodiff.sparse import jacobian_pattern, sparse_hessian, sparse_jacobian
 from .autodiff.transforms import gauss_newton_product, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .autodiff.vectorize import vmap
 from .core.domain import Interval
 from .core.dtypes import (
     bool_,
@@ -30,10 +31,12 @@ from .core.dtypes import (
 )  # fmt: skip
 from .core.errors import (
     BackendError,
+    BatchError,
     DeclarationError,
     DTypeError,
     GradientError,
     IndexingError,
+    LoopWarning,
     ShapeError,
     StateError,
     TinygradLiteError,

@@ -240,8 +240,7 @@ class Tensor(Handle):
         return iter(ops.unstack(self)) if len(self) else iter(())
 
     def __repr__(self) -> str:
-        shown = backend_of(self.data).to_numpy(self.data)
-        text = numpy.array2string(shown, separator=", ", prefix="Tensor(")
+        text = backend_of(self.data).text(self.data)
         device = "" if self.device == "cpu" else f", device={self.device!r}"
         return f"Tensor({text}, dtype={self.dtype}{device}{', requires_grad=True' if self.requires_grad else ''})"
 

@@ -20,7 +20,7 @@ class _Checkpoint:
         self.name = f"checkpoint({getattr(function, '__name__', type(function).__name__)})"
 
     def pull(self, node: Node, g: Any, grads: dict) -> None:
-        pull_definition(self.function, node.saved, node.parents, g, grads)
+        pull_definition(self.function, node.saved, node, g, grads)
 
     pull_graph = pull
 

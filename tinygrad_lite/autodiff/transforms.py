@@ -8,19 +8,21 @@ Tensor connected to it.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
 
+from ..batching import batched_class, enter, leave
 from ..core.backend import backend_of
 from ..core.dtypes import is_floating
-from ..core.errors import DTypeError, GradientError, ShapeError
+from ..core.errors import BatchError, DTypeError, GradientError, LoopWarning, ShapeError
 from ..core.graph import Handle, Leaf, Node, as_array, enable_grad, grad_enabled, next_birth, node_of, unwrap, wrap
 from ..core.sweep import reach, stand_in, sweep
 from ..core.tree import leaves, map_leaves, unflatten
 from ..ops.elementwise import add
-from ..ops.joining import stack
+from ..ops.joining import concat, stack
 from ..ops.movement import reshape
 from ..ops.reductions import sum
 from .gradients import cotangent
@@ -266,12 +268,15 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     return map_leaves(lambda out: call.like_output(out, connected), call.out), tangent_out
 
 
-def jacobian(f: Callable, argnum: int = 0, *, mode: str | None = None) -> Callable:
+def jacobian(f: Callable, argnum: int = 0, *, mode: str | None = None, chunk_size: int | None = None) -> Callable:
     """The function that returns the Jacobian of `f` with respect to one array argument.
 
     f : a function with one array as its result.
-    mode : `"reverse"` computes it row by row, `"forward"` column by column; by default whichever are fewer.
+    mode : `"reverse"` computes rows, `"forward"` columns; by default whichever are fewer.
+    chunk_size : how many rows or columns are computed at once, all by default; fewer need less memory.
     Returns an array of shape `out.shape + x.shape`.
+
+    Where derivative rules of `f` look at values, rows follow one another, and a LoopWarning says so.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
@@ -279,41 +284,58 @@ def jacobian(f: Callable, argnum: int = 0, *, mode: str | None = None) -> Callab
     """
     if mode not in (None, "forward", "reverse"):
         raise GradientError(f"jacobian: mode is {mode!r}; it must be 'forward', 'reverse' or None.")
+    if chunk_size is not None and chunk_size < 1:
+        raise GradientError(f"jacobian: chunk_size is {chunk_size}; it must be at least 1.")
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         call = _Call("jacobian", *_restricted("jacobian", f, args, kwargs, (argnum,)))
         if len(call.inputs) != 1 or len(leaves(call.out)) != 1 or not hasattr(call.out, "shape"):
             raise GradientError("jacobian: the function must take and return one array; use vjp or jvp for more.")
+        x, out = call.inputs[0].data, unwrap(call.out)
+        shape = tuple(out.shape) + tuple(x.shape)
+        if not isinstance(call.out, Handle) or call.out.node is None or 0 in shape:
+            return call.like_inputs([backend_of(x).xp.zeros(shape, dtype=x.dtype)])[0]
         connected = call.connected(call.out)
-        lines, axis = _jacobian_lines(call, mode, connected)
-        shape = tuple(call.out.shape) + tuple(call.inputs[0].data.shape)
-        return call.like_inputs([reshape(stack(lines, axis=axis), shape)])[0]
+        forward = mode == "forward" or (mode is None and out.size > x.size)
+        lines = _along_basis(_line(call, forward, connected), x if forward else out, -1 if forward else 0, chunk_size)
+        return call.like_inputs([reshape(lines, shape)])[0]
 
     return differentiated
 
 
-def _jacobian_lines(call: _Call, mode: str | None, connected: bool) -> tuple[list[Any], int]:
-    """The rows or columns of a call's Jacobian, and the axis along which they follow each other."""
-    x, out = call.inputs[0].data, unwrap(call.out)
-    xp = backend_of(x).xp
-    if not isinstance(call.out, Handle) or call.out.node is None or 0 in (x.size, out.size):
-        return [xp.zeros(tuple(out.shape) + tuple(x.shape), dtype=x.dtype)], 0
-    if mode == "forward" or (mode is None and out.size > x.size):
+def _line(call: _Call, forward: bool, connected: bool) -> Callable:
+    """The function from a unit vector to the row, or column, of the Jacobian that belongs to it."""
+    x = call.inputs[0].data
+    if forward:
         linear = _Linearised(call, call.out)
-        return [linear.push([e], create_graph=connected) for e in _basis(x, xp)], -1
-    rows = []
-    for e in _basis(out, xp):
+        return lambda e: linear.push([e], create_graph=connected)
+
+    def row(e: Any) -> Any:
         e = wrap(e, None) if connected else e
-        row = call.gradients(call.out, e, create_graph=connected, retain_graph=True)[0]
-        rows.append(xp.zeros_like(x) if row is None else row)
-    return rows, 0
+        found = call.gradients(call.out, e, create_graph=connected, retain_graph=True)[0]
+        return backend_of(x).xp.zeros_like(x) if found is None else found
+
+    return row
 
 
-def _basis(array: Any, xp: Any):
-    """The unit vectors of the space that `array` lies in, one after another."""
-    for row in range(array.size):
-        yield xp.reshape(xp.astype(xp.arange(array.size) == row, array.dtype), array.shape)
+def _along_basis(line: Callable, space: Any, axis: int, chunk_size: int | None) -> Any:
+    """`line(e)` of every unit vector e of the space in which `space` lies, joined along a new first or last axis."""
+    cls = batched_class(backend_of(space))
+    xp, n = cls.backend.xp, space.size
+    chunks = []
+    for start in range(0, n, chunk_size or n):
+        places = xp.reshape(xp.arange(start, min(n, start + (chunk_size or n))), (-1, 1))
+        units = xp.reshape(xp.astype(xp.arange(n) == places, space.dtype), (places.shape[0], *space.shape))
+        level = next_birth()
+        try:
+            found = line(enter(cls, units, 0, level))
+        except BatchError as error:
+            warnings.warn(f"jacobian: one row or column after another, since {error}", LoopWarning, stacklevel=4)
+            chunks.append(stack([line(units[i, ...]) for i in range(places.shape[0])], axis=axis))
+            continue
+        chunks.append(leave(cls, found, len(found.shape) if axis else 0, level, places.shape[0]))
+    return chunks[0] if len(chunks) == 1 else concat(chunks, axis=axis)
 
 
 def hessian(f: Callable, argnum: int = 0) -> Callable:

@@ -90,11 +90,11 @@ class CupyBackend(Backend):
         _check_range(array, index)
         return array[index]
 
-    def assign(self, target: Any, index: Any, values: Any) -> None:
+    def assign(self, target: Any, index: Any, values: Any) -> Any:
         _check_range(target, index)
         if not hasattr(values, "shape") or not values.size > 1 or not _may_repeat(index):
             target[index] = values
-            return
+            return target
         # CuPy leaves open which of several values for one element remains; NumPy's rule is the last.
         shape = target[index].shape
         order = cupy.reshape(cupy.arange(1, math.prod(shape) + 1, dtype=numpy.int32), shape)
@@ -102,10 +102,12 @@ class CupyBackend(Backend):
         cupy.maximum.at(latest, index, order)
         values = cupy.reshape(cupy.broadcast_to(values, shape), (-1,)).astype(target.dtype)
         target[...] = cupy.where(latest > 0, cupy.take(values, cupy.maximum(latest - 1, 0)), target)
+        return target
 
-    def scatter_add(self, target: Any, index: Any, values: Any) -> None:
+    def scatter_add(self, target: Any, index: Any, values: Any) -> Any:
         _check_range(target, index)
         cupy.add.at(target, index, values)
+        return target
 
     def special(self, name: str) -> Callable:
         import cupyx.scipy.special  # on demand: few programs need it

@@ -36,13 +36,15 @@ class NumpyBackend(Backend):
     def getitem(self, array: Any, index: Any) -> Any:
         return array[index]
 
-    def assign(self, target: Any, index: Any, values: Any) -> None:
+    def assign(self, target: Any, index: Any, values: Any) -> Any:
         # NumPy goes through indices in the order of memory, so that in a reversed view the last is not the last.
         parts = index if isinstance(index, tuple) else (index,)
         parts = tuple(p.copy() if isinstance(p, numpy.ndarray) and not p.flags.c_contiguous else p for p in parts)
         target[parts if isinstance(index, tuple) else parts[0]] = values
+        return target
 
-    def scatter_add(self, target: Any, index: Any, values: Any) -> None:
+    def scatter_add(self, target: Any, index: Any, values: Any) -> Any:
+        out = target
         rows = _rows(index, target)
         if rows is not None:
             # add.at is several times as fast with one flat index as with rows.
@@ -51,6 +53,7 @@ class NumpyBackend(Backend):
             index = (rows.reshape(-1, 1) * width + numpy.arange(width)).reshape(-1)
             target = target.reshape(-1)
         numpy.add.at(target, index, values)
+        return out
 
 
 def _rows(index: Any, target: numpy.ndarray) -> numpy.ndarray | None:

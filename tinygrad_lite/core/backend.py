@@ -7,6 +7,7 @@ Everything else here has a default that works for any such namespace.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy
@@ -16,6 +17,7 @@ from .errors import BackendError, DTypeError
 __all__ = [
     "BACKENDS",
     "Backend",
+    "backend_for",
     "backend_of",
     "common_backend",
     "device_backend",
@@ -43,6 +45,23 @@ class Backend:
     """The name of its device, or of the first of several: `"cpu"`, `"cuda"`."""
     asynchronous: bool = False
     """Whether work is only queued, so that looking at a value waits for all of it. Values are not checked then."""
+    root: Backend | None = None
+    """The backend whose arrays this one also takes, if there is one."""
+
+    def bind(self, body: Callable) -> Callable:
+        """The body of a primitive with this backend's namespace filled in.
+
+        A body that only forwards, `return xp.multiply(x, y)`, becomes the namespace's own function: two Python frames
+        fewer where they cost as much as NumPy's work on a small array.
+        """
+        code = body.__code__
+        # Not with static arguments: they are passed by name, and the namespace's function may call them otherwise.
+        if len(code.co_names) == 1 and not code.co_kwonlyargcount and not code.co_posonlyargcount:
+            names = code.co_varnames[: code.co_argcount]
+            forwarding = eval(f"lambda {', '.join(names)}: {names[0]}.{code.co_names[0]}({', '.join(names[1:])})")
+            if code.co_code == forwarding.__code__.co_code:
+                return getattr(self.xp, code.co_names[0])
+        return partial(body, self.xp)
 
     def owns_device(self, device: str) -> bool:
         """Whether `device` names a device of this backend."""
@@ -69,6 +88,10 @@ class Backend:
         """`array` as a NumPy array; shares memory where it can."""
         return numpy.asarray(array)
 
+    def text(self, array: Any) -> str:
+        """The elements of `array` as a Tensor prints them."""
+        return numpy.array2string(self.to_numpy(array), separator=", ", prefix="Tensor(")
+
     def may_share_memory(self, a: Any, b: Any) -> bool:
         """Whether two arrays might overlap. A cautious backend says True."""
         return True
@@ -92,17 +115,25 @@ class Backend:
         taken = self.xp.take(self.xp.reshape(array, (-1,)), self.asarray(positions.reshape(-1)), axis=0)
         return self.xp.reshape(taken, positions.shape)
 
-    def assign(self, target: Any, index: Any, values: Any) -> None:
-        """`target[index] = values` in place; of several values for one position the last remains."""
+    def assign(self, target: Any, index: Any, values: Any) -> Any:
+        """`target` after `target[index] = values`, in place; of several values for one position the last remains."""
         host = self.to_numpy(target).copy()
         host[self._host(index)] = self.to_numpy(values)
         target[...] = self.asarray(host, dtype=target.dtype)
+        return target
 
-    def scatter_add(self, target: Any, index: Any, values: Any) -> None:
-        """`target[index] += values` in place, where a position that occurs twice receives both values."""
+    def scatter_add(self, target: Any, index: Any, values: Any) -> Any:
+        """`target` after `target[index] += values`, in place; a position that occurs twice receives both values."""
         host = self.to_numpy(target).copy()
         numpy.add.at(host, self._host(index), self.to_numpy(values))
         target[...] = self.asarray(host, dtype=target.dtype)
+        return target
+
+    # Batches, see `batching/`.
+
+    def inward(self, gradient: Any, node: Any, parent: Any) -> Any:
+        """The gradient that the rule of `node` found for `parent`, without batches that only `node` has."""
+        return gradient
 
     # Special functions: the standard has none, nor has NumPy.
 
@@ -139,6 +170,7 @@ BACKENDS: dict[str, Backend] = {}
 """The backends in use, by name."""
 
 _BY_TYPE: dict[type, Backend] = {}
+_BY_TYPES: dict[tuple[type, ...], Backend] = {}
 _ON_DEMAND: dict[str, tuple[str, Callable[[], Backend]]] = {}
 
 
@@ -147,6 +179,7 @@ def register_backend(backend: Backend) -> Backend:
     BACKENDS[backend.name] = backend
     for array_type in backend.array_types:
         _BY_TYPE[array_type] = backend
+    _BY_TYPES.clear()
     return backend
 
 
@@ -184,9 +217,9 @@ def common_backend(op: str, types: tuple[type, ...]) -> Backend:
                     f"{op}: got a {array_type.__name__}; arrays, Tensors and Python numbers are accepted. "
                     f"Convert it first, for example with tinygrad_lite.tensor(...)."
                 )
-        elif found is None:
+        elif found is None or backend.root is found:
             found = backend
-        elif found is not backend:
+        elif found is not backend and found.root is not backend:
             raise BackendError(
                 f"{op}: got arrays of {found.name} and of {backend.name}; all arrays of a call must belong to one "
                 f"library. Move some of them, for example with x.to({backend.default_device!r})."
@@ -197,6 +230,14 @@ def common_backend(op: str, types: tuple[type, ...]) -> Backend:
 def backend_of(array: Any) -> Backend:
     """The backend that `array` belongs to; NumPy's for Python and NumPy scalars."""
     return _BY_TYPE.get(type(array)) or common_backend("backend_of", (type(array),))
+
+
+def backend_for(*values: Any) -> Backend:
+    """The backend for the arrays among `values` and in the tuples among them; what is no array does not matter."""
+    types = tuple([t for value in values for t in (map(type, value) if type(value) is tuple else (type(value),))])
+    if types not in _BY_TYPES:
+        _BY_TYPES[types] = common_backend("indexing", tuple(t for t in types if _backend_of_type(t) is not None))
+    return _BY_TYPES[types]
 
 
 def device_backend(device: str) -> Backend:

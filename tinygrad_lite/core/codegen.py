@@ -12,7 +12,6 @@ import inspect
 import linecache
 import sys
 from collections.abc import Callable
-from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from .op import Op
 
 __all__ = [
-    "bind_namespace", "compile_function", "dispatch_lines", "lazy_pull", "rule_wants", "set_tensor_class", "source",
-    "split_arguments", "values_to_keep",
+    "compile_function", "dispatch_lines", "lazy_pull", "rule_wants", "set_tensor_class", "source", "split_arguments",
+    "values_to_keep",
 ]  # fmt: skip
 
 # Names that generated code uses; they are copied into each generated function's globals.
@@ -83,22 +82,6 @@ def split_arguments(body: Callable, skip: int) -> tuple[list[str], bool, list[st
 def rule_wants(rule: Callable) -> tuple[str, ...]:
     """The names of a rule's parameters: what it asks for."""
     return rule.__code__.co_varnames[: rule.__code__.co_argcount]
-
-
-def bind_namespace(body: Callable, xp: Any) -> Callable:
-    """`body` with its namespace filled in.
-
-    A body that only forwards, `return xp.multiply(x, y)`, becomes the namespace's own function: two Python frames fewer
-    where they cost as much as NumPy's work on a small array.
-    """
-    code = body.__code__
-    # Not with static arguments: they are passed by name, and the namespace's function may call them otherwise.
-    if len(code.co_names) == 1 and not code.co_kwonlyargcount and not code.co_posonlyargcount:
-        names = code.co_varnames[: code.co_argcount]
-        forwarding = eval(f"lambda {', '.join(names)}: {names[0]}.{code.co_names[0]}({', '.join(names[1:])})")
-        if code.co_code == forwarding.__code__.co_code:
-            return getattr(xp, code.co_names[0])
-    return partial(body, xp)
 
 
 def source(function: Callable) -> str:
@@ -296,7 +279,7 @@ def _accumulate_source(parent: str, indent: str, check: bool = True) -> list[str
     lines = [f"if {parent} not in grads:", "    continue"] if check else []
     lines += [
         f"if gradient.shape != {parent}.shape or gradient.dtype is not {parent}.dtype:",
-        f"    gradient = fit(gradient, {parent})",
+        f"    gradient = fit(gradient, {parent}, node)",
         f"held = grads[{parent}]",
         f"grads[{parent}] = gradient if held is None else held + gradient",
     ]

@@ -42,4 +42,4 @@ class Conjugated:
         pull(node, conj(g), found)
         for parent, gradient in found.items():
             if gradient is not None:
-                accumulate(grads, parent, conj(gradient))
+                accumulate(grads, parent, conj(gradient), node)

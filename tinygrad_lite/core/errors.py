@@ -4,10 +4,12 @@ from __future__ import annotations
 
 __all__ = [
     "BackendError",
+    "BatchError",
     "DTypeError",
     "DeclarationError",
     "GradientError",
     "IndexingError",
+    "LoopWarning",
     "ShapeError",
     "StateError",
     "TinygradLiteError",
@@ -32,6 +34,14 @@ class DTypeError(TinygradLiteError, TypeError):
 
 class BackendError(TinygradLiteError, TypeError):
     """Arrays of two libraries in one call, a missing array library, or a missing device."""
+
+
+class BatchError(TinygradLiteError, TypeError):
+    """What `vmap` cannot do on all examples at once: look at a value, or give results of different shapes."""
+
+
+class LoopWarning(UserWarning):
+    """Something that `vmap`, or a Jacobian, computes example by example, and so slowly."""
 
 
 class GradientError(TinygradLiteError, RuntimeError):

@@ -23,7 +23,7 @@ from types import EllipsisType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import codegen
-from .backend import Backend, common_backend
+from .backend import Backend, backend_of, common_backend
 from .conjugate import Conjugated
 from .domain import REALS, Interval
 from .errors import DeclarationError, DTypeError, GradientError, IndexingError, ShapeError, TinygradLiteError, describe
@@ -139,7 +139,7 @@ class Op:
 
     def implementation(self, backend: Backend) -> Callable:
         """What computes this primitive on `backend`: its body there, behind the kernels whose `when` accepts a call."""
-        chosen = codegen.bind_namespace(self.body, backend.xp)
+        chosen = backend.bind(self.body)
         for candidate in self.kernels.get(backend.name, ()):
             chosen = candidate.guard(chosen)
         return chosen
@@ -246,8 +246,8 @@ class Kernel:
     saying which are wanted. Second derivatives through it come from the composite's definition.
     """
 
-    def __init__(self, op: Op, forward: Callable, when: Callable[..., bool]) -> None:
-        self.op, self.forward, self.when = op, forward, when
+    def __init__(self, op: Op, backend: str, forward: Callable, when: Callable[..., bool]) -> None:
+        self.op, self.backend_name, self.forward, self.when = op, backend, forward, when
         self.name = op.name
         self._backward: Callable | None = None
 
@@ -269,15 +269,17 @@ class Kernel:
 
     def pull(self, node: Node, g: Any, grads: dict) -> None:
         assert self._backward is not None, f"{self.name}: the kernel lacks a backward"
+        if backend_of(g).name != self.backend_name:  # a batch of cotangents
+            return self.pull_graph(node, g, grads)
         needs = tuple(parent in grads for parent in node.parents)
         gradients = self._backward(g, node.saved[2], needs)
         for parent, gradient in zip(node.parents, gradients, strict=True):
             if parent in grads:
-                accumulate(grads, parent, gradient)
+                accumulate(grads, parent, gradient, node)
 
     def pull_graph(self, node: Node, g: Any, grads: dict) -> None:
         values, statics, _ = node.saved
-        pull_definition(partial(self.op.body, **statics), values, node.parents, g, grads)
+        pull_definition(partial(self.op.body, **statics), values, node, g, grads)
 
 
 def kernel(
@@ -290,7 +292,7 @@ def kernel(
     op: Op = function.op  # type: ignore[attr-defined]  # the generated functions carry their declaration
 
     def declare(forward: Callable) -> Kernel:
-        made = Kernel(op, forward, when)
+        made = Kernel(op, backend, forward, when)
         op.kernels.setdefault(backend, []).append(made)
         op.implementations.clear()
         return made

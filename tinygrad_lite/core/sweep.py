@@ -150,9 +150,10 @@ def freed(node: Node) -> str:
     )
 
 
-def fit(gradient: Any, parent: Node) -> Any:
-    """A rule's result with the shape and dtype of its input: broadcasting undone by summing, and cast."""
+def fit(gradient: Any, parent: Node, node: Node) -> Any:
+    """What a rule of `node` found, with the shape and dtype of its input: broadcasting undone by summing, and cast."""
     shape = tuple(parent.shape)
+    gradient = backend_of(unwrap(gradient)).inward(gradient, node, parent)
     if tuple(gradient.shape) != shape:
         try:
             gradient = OPS["sum_to"].function(gradient, shape=shape)
@@ -169,10 +170,10 @@ def fit(gradient: Any, parent: Node) -> Any:
     return gradient
 
 
-def accumulate(grads: dict[Node, Any], parent: Node, gradient: Any) -> None:
-    """Add a rule's result to the cotangent of `parent`. The generated pull functions contain the same."""
+def accumulate(grads: dict[Node, Any], parent: Node, gradient: Any, node: Node) -> None:
+    """Add what a rule of `node` found to the cotangent of `parent`. The generated pull functions contain the same."""
     if gradient.shape != parent.shape or gradient.dtype is not parent.dtype:
-        gradient = fit(gradient, parent)
+        gradient = fit(gradient, parent, node)
     held = grads[parent]
     grads[parent] = gradient if held is None else held + gradient
 
@@ -185,7 +186,7 @@ class Identity:
     @staticmethod
     def pull(node: Node, g: Any, grads: dict) -> None:
         if node.parents[0] in grads:
-            accumulate(grads, node.parents[0], g)
+            accumulate(grads, node.parents[0], g, node)
 
     pull_graph = pull
 
@@ -193,29 +194,30 @@ class Identity:
 def pull_definition(
     function: Callable,
     values: Sequence[Any],
-    parents: Sequence[Node | None],
+    node: Node,
     g: Any,
     grads: dict[Node, Any],
 ) -> None:
-    """Pull `g` through `function` by computing it once more on `values`, and add the results to `grads`.
+    """Pull `g` through `node` by computing its `function` once more on `values`, and add the results to `grads`.
 
     For kernels, whose second derivatives are those of their definition, and for checkpoints, which keep nothing else.
-    `parents` beyond the number of values are nodes that the function captures.
+    The node's parents beyond the number of values are nodes that the function captures.
     """
+    parents = node.parents
     inputs = [stand_in(value, parent) for value, parent in zip(values, parents, strict=False)]
     with set_grad_enabled(True):
         out = function(*inputs)
     if not isinstance(out, graph.Handle) or out.node is None:
         return
-    pairs = [(x.node, parent) for x, parent in zip(inputs, parents, strict=False) if parent in grads]
+    pairs: list[Any] = [(x.node, parent) for x, parent in zip(inputs, parents, strict=False) if parent in grads]
     pairs += [(parent, parent) for parent in parents[len(inputs) :] if parent in grads]
     again = isinstance(g, graph.Handle)
     gradients = sweep(
-        [(out.node, g)], [node for node, _ in pairs], create_graph=again, retain_graph=again, partial=True
+        [(out.node, g)], [inside for inside, _ in pairs], create_graph=again, retain_graph=again, partial=True
     )
     for (_, parent), gradient in zip(pairs, gradients, strict=True):
         if gradient is not None:
-            accumulate(grads, parent, gradient)
+            accumulate(grads, parent, gradient, node)
 
 
 def stand_in(value: Any, parent: Node | None) -> Any:

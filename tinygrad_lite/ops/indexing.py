@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from ..core.axes import axes_of, shape_of, wrong_axis
-from ..core.backend import backend_of
+from ..core.backend import backend_for, backend_of
 from ..core.dtypes import is_floating
 from ..core.errors import DTypeError
 from ..core.graph import unwrap
@@ -137,7 +137,7 @@ def getitem(xp, x: Array, *, index: Any) -> Array:
     >>> getitem(np.array([1.0, 2.0, 3.0]), index=np.array([2, 2, 0]))
     array([3., 3., 1.])
     """
-    return backend_of(x).getitem(x, index)
+    return backend_for(x, index).getitem(x, index)
 
 
 @primitive(x=lambda g, index: getitem(g, index=index), shapes="any")
@@ -149,10 +149,8 @@ def scatter(xp, x: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     """
     out = xp.zeros(shape, dtype=x.dtype)
     if _repeats(index):
-        backend_of(out).scatter_add(out, index, x)
-    else:
-        backend_of(out).assign(out, index, x)
-    return out
+        return backend_for(out, index, x).scatter_add(out, index, x)
+    return backend_for(out, index, x).assign(out, index, x)
 
 
 def _explain_set(x: Array, v: Array, /, *, index: Any) -> str | None:
@@ -186,8 +184,7 @@ def set_item(xp, x: Array, v: Array, *, index: Any) -> Array:
             f"Convert one of them first, for example with x.astype('float32')."
         )
     out = xp.asarray(x, copy=True)
-    backend_of(out).assign(out, index, v)
-    return out
+    return backend_for(out, index, v).assign(out, index, v)
 
 
 @primitive(shapes="any")
@@ -199,10 +196,10 @@ def survives(xp, x: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     >>> survives(np.zeros(3), index=np.array([2, 2, 0]), shape=(3,))
     array([False,  True,  True])
     """
-    backend = backend_of(x)
     order = xp.reshape(xp.arange(product(x.shape)), tuple(x.shape))
     latest = xp.zeros(shape, dtype=order.dtype)
-    backend.assign(latest, index, order)
+    backend = backend_for(latest, index)
+    latest = backend.assign(latest, index, order)
     return backend.getitem(latest, index) == order
 
 
@@ -291,5 +288,4 @@ def scatter_along_axis(xp, x: Array, indices: Array, /, *, axis: int, shape: tup
         for i, n in enumerate(shape)
     )
     out = xp.zeros(shape, dtype=x.dtype)
-    backend_of(out).scatter_add(out, index, x)
-    return out
+    return backend_for(out, index, x).scatter_add(out, index, x)

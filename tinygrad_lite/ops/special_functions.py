@@ -6,7 +6,7 @@ import math
 from math import inf, pi, sqrt
 from typing import Any
 
-from ..core.backend import backend_of
+from ..core.backend import backend_for
 from ..core.domain import Interval
 from ..core.dtypes import is_floating
 from ..core.op import Array, primitive
@@ -23,7 +23,7 @@ __all__ = [
 def computed(xp: Any, name: str, *args: Array) -> Array:
     """The function `scipy.special.<name>` of the arguments' library, in their dtype."""
     typed = [x for x in args if hasattr(x, "dtype")]
-    out = backend_of(typed[0] if typed else args[0]).special(name)(*args)
+    out = backend_for(*args).special(name)(*args)
     floats = [x.dtype for x in typed if is_floating(x.dtype)]
     dtype = xp.result_type(*floats) if floats else out.dtype
     return out if out.dtype == dtype else xp.astype(xp.asarray(out), dtype)

@@ -13,8 +13,11 @@ Each is called with an `Op` and one of its samples, and checks a number of examp
 """
 
 from .backends import *
+from .batches import *
+from .calls import called
 from .derivatives import *
 from .dtypes import *
 from .kinks import *
 from .purity import *
+from .taken import *
 from .values import *
