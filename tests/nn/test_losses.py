@@ -20,6 +20,10 @@ def log_softmax(x):
     return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
 
 
+def squared_distance(x, y):
+    return ((x - y) * (x - y)).sum(axis=-1)
+
+
 CASES = [
     ("L1Loss", {}, (X, Y)),
     ("SmoothL1Loss", {}, (X, Y)),
@@ -48,6 +52,8 @@ CASES = [
     ("MultiLabelSoftMarginLoss", {"weight": POSITIVE[0]}, (X, BITS)),
     ("CosineEmbeddingLoss", {"margin": 0.1}, (X, Y, SIGNS[:, 0].copy())),
     ("TripletMarginLoss", {}, (X, Y, Z)),
+    ("TripletMarginWithDistanceLoss", {"margin": 2.0}, (X, Y, Z)),
+    ("TripletMarginWithDistanceLoss", {"distance_function": squared_distance, "swap": True, "margin": 2.0}, (X, Y, Z)),
     ("TripletMarginLoss", {"swap": True, "p": 3.0, "margin": 2.0}, (X, Y, Z)),
 ]
 

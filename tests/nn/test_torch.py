@@ -125,6 +125,9 @@ def test_embedding():
     compare(lambda m: m.Embedding(7, 3), np.array([[0, 3, 3], [6, 0, 0]]))
     compare(lambda m: m.Embedding(7, 3, padding_idx=3), np.array([[0, 3, 3], [6, 0, 0]]))
     compare(lambda m: m.Embedding(7, 3, -1), np.array([[0, 3, 3], [6, 0, 0]]))
+    compare(lambda m: m.Embedding(7, 3, scale_grad_by_freq=True), np.array([[0, 3, 3], [6, 0, 0]]))
+    for options in ({}, {"mode": "sum"}, {"mode": "max", "padding_idx": 3}):
+        compare(lambda m: m.EmbeddingBag(7, 3, **options), np.array([[0, 3, 3], [6, 0, 0]]))  # noqa: B023
 
 
 def test_losses():
@@ -163,7 +166,24 @@ def test_every_shared_default_is_the_same():
             continue
         theirs = inspect.signature(getattr(torch.nn, name)).parameters
         for argument, parameter in inspect.signature(getattr(nn, name)).parameters.items():
-            if argument in ("rng", "axis"):  # axis is PyTorch's dim
+            if argument in ("rng", "axis", "keepdims"):  # axis and keepdims are PyTorch's dim and keepdim
                 continue
             assert argument in theirs, (name, argument)
             assert parameter.default == theirs[argument].default, (name, argument)
+
+
+def test_layers_of_two_inputs():
+    x, y = drawn((4, 5)), drawn((4, 3), seed=2)
+    ours, theirs = build(lambda m: m.Bilinear(5, 3, 2))
+    np.testing.assert_allclose(ours(x, y).data, theirs(torch.tensor(x), torch.tensor(y)).detach().numpy(), rtol=1e-12)
+    z = drawn((4, 5), seed=3)
+    for mine, other in (
+        (nn.CosineSimilarity(), torch.nn.CosineSimilarity()),
+        (nn.CosineSimilarity(0, 1e-3), torch.nn.CosineSimilarity(0, 1e-3)),
+        (nn.PairwiseDistance(3.0, 0.1, True), torch.nn.PairwiseDistance(3.0, 0.1, True)),
+    ):
+        np.testing.assert_allclose(mine(x, z), other(torch.tensor(x), torch.tensor(z)).numpy(), rtol=1e-12)
+
+
+def test_channel_shuffle():
+    compare(lambda m: m.ChannelShuffle(3), drawn((2, 6, 4, 5)))

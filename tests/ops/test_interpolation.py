@@ -92,3 +92,12 @@ def test_pixel_shuffle_as_pytorch():
     up, down = (getattr(torch.nn.functional, name)(torch.tensor(x), 2) for name in ("pixel_shuffle", "pixel_unshuffle"))
     np.testing.assert_array_equal(tl.pixel_shuffle(x, upscale_factor=2), up)
     np.testing.assert_array_equal(tl.pixel_unshuffle(x, downscale_factor=2), down)
+
+
+def test_channel_shuffle_message():
+    with pytest.raises(ShapeError) as caught:
+        tl.channel_shuffle(np.ones((2, 3, 4)), groups=2)
+    assert str(caught.value) == (
+        "channel_shuffle: x is (2, 3, 4) and groups is 2; x must be (n, channels, ...), the channels a multiple of "
+        "groups."
+    )

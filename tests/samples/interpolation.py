@@ -94,3 +94,14 @@ def _(draw):
     front, r = draw(shapes(max_dims=2, max_side=2)), draw(st.integers(1, 2))
     c, h, w = (draw(st.integers(1, 2)) for _ in range(3))
     return (draw(arrays((*front, c, h * r, w * r))),), {"downscale_factor": r}
+
+
+def in_turn(x, groups):
+    size = x.shape[1] // groups
+    return np.stack([x[:, g * size + i] for i in range(size) for g in range(groups)], axis=1)
+
+
+@sample("channel_shuffle", reference=in_turn)
+def _(draw):
+    groups, image = draw(st.integers(1, 3)), draw(shapes(max_dims=2, max_side=2))
+    return (draw(arrays((draw(st.integers(0, 2)), groups * draw(st.integers(1, 3)), *image))),), {"groups": groups}

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+import tinygrad_lite as tl
 from tests.samples import arrays, integer_arrays, sample, shapes, st
 from tests.samples.losses import REDUCTIONS, reduced
 
@@ -127,3 +128,21 @@ def _(draw):
         "swap": swap,
         "reduction": draw(REDUCTIONS),
     }
+
+
+def squared(x, y):
+    return tl.sum((x - y) * (x - y), axis=-1)
+
+
+def triplet_margin_with_distance(a, b, c, distance_function, margin, swap, reduction):
+    far = distance_function(a, c)
+    far = np.minimum(far, distance_function(b, c)) if swap else far
+    return reduced(np.maximum(distance_function(a, b) - far + margin, 0), reduction)
+
+
+@sample("triplet_margin_with_distance", reference=triplet_margin_with_distance)
+def _(draw):
+    a = draw(arrays((2, 3)))
+    swap = draw(st.booleans())
+    c = a + (2.5 if swap else -1.0)
+    return (a, a + 1.5, c), {"distance_function": squared, "margin": 40.0, "swap": swap, "reduction": draw(REDUCTIONS)}

@@ -11,8 +11,8 @@ from .parameter import Parameter
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
-    "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softmin", "Softplus",
-    "Softshrink", "Softsign", "Step", "Tanh", "Tanhshrink", "Threshold",
+    "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "RReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softmin",
+    "Softplus", "Softshrink", "Softsign", "Step", "Tanh", "Tanhshrink", "Threshold",
 ]  # fmt: skip
 
 
@@ -31,6 +31,16 @@ class LeakyReLU(Module):
 
     def forward(self, x: Array) -> Array:
         return ops.leaky_relu(x, negative_slope=self.negative_slope)
+
+
+class RReLU(Module):
+    """x where x >= 0, r x elsewhere, in training with a random r from lower to upper for each element; see `rrelu`."""
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, *, rng: Any = None) -> None:
+        self.lower, self.upper, self.rng = lower, upper, rng
+
+    def forward(self, x: Array) -> Array:
+        return ops.rrelu(x, lower=self.lower, upper=self.upper, training=self.training, rng=self.rng)
 
 
 class ELU(Module):

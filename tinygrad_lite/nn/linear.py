@@ -7,12 +7,12 @@ from typing import Any
 
 from ..core.errors import ShapeError
 from ..core.op import Array
-from ..ops import matmul, matrix_transpose
+from ..ops import bilinear, matmul, matrix_transpose
 from . import init
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["Linear"]
+__all__ = ["Bilinear", "Linear"]
 
 
 class Linear(Module):
@@ -54,3 +54,36 @@ class Linear(Module):
                 f"Linear: input is {tuple(x.shape)}; the last axis must be in_features = {self.in_features}."
             ) from error
         return y if self.bias is None else y + self.bias
+
+
+class Bilinear(Module):
+    """Bilinear map of the last axes of two inputs, x1^T W[o] x2 + b[o] for each output o; see `bilinear`.
+
+    in1_features, in2_features, out_features : lengths of the last axes of the inputs and of the output.
+    bias, rng : as for `Linear`.
+
+    Parameters: weight `(out_features, in1_features, in2_features)`, bias `(out_features,)`.
+
+    >>> nn.Bilinear(4, 5, 3)(np.ones((2, 4), np.float32), np.ones((2, 5), np.float32)).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        rng: Any = None,
+        dtype: Any = None,
+        device: str | None = None,
+    ) -> None:
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        bound = 1 / sqrt(max(in1_features, 1))
+        how = {"rng": rng, "dtype": dtype, "device": device}
+        self.weight = Parameter(init.uniform((out_features, in1_features, in2_features), -bound, bound, **how))
+        self.bias = Parameter(init.uniform((out_features,), -bound, bound, **how)) if bias else None
+
+    def forward(self, x: Array, y: Array) -> Array:
+        return bilinear(x, y, self.weight, self.bias)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..core.op import Array
-from ..ops import interpolate, pixel_shuffle, pixel_unshuffle
+from ..ops import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
 from .module import Module
 
-__all__ = ["PixelShuffle", "PixelUnshuffle", "Upsample"]
+__all__ = ["ChannelShuffle", "PixelShuffle", "PixelUnshuffle", "Upsample"]
 
 
 class Upsample(Module):
@@ -50,3 +50,13 @@ class PixelUnshuffle(Module):
 
     def forward(self, x: Array) -> Array:
         return pixel_unshuffle(x, downscale_factor=self.downscale_factor)
+
+
+class ChannelShuffle(Module):
+    """The channels of groups in turn; see `channel_shuffle`."""
+
+    def __init__(self, groups: int) -> None:
+        self.groups = groups
+
+    def forward(self, x: Array) -> Array:
+        return channel_shuffle(x, groups=self.groups)

@@ -12,14 +12,17 @@ from . import (
     convolution,
     creation,
     datatypes,
+    distances,
     elementwise,
     gathering,
     indexing,
     interpolation,
     joining,
+    linear_maps,
     losses,
     margin_losses,
     movement,
+    noise,
     normalization,
     piecewise,
     pooling,
@@ -35,6 +38,7 @@ from . import (
     smooth,
     sorting,
     statistics,
+    tables,
     trigonometry,
     windows,
 )
@@ -50,14 +54,17 @@ from .conversion import *
 from .convolution import *
 from .creation import *
 from .datatypes import *
+from .distances import *
 from .elementwise import *
 from .gathering import *
 from .indexing import *
 from .interpolation import *
 from .joining import *
+from .linear_maps import *
 from .losses import *
 from .margin_losses import *
 from .movement import *
+from .noise import *
 from .normalization import *
 from .piecewise import *
 from .pooling import *
@@ -73,6 +80,7 @@ from .scans import *
 from .smooth import *
 from .sorting import *
 from .statistics import *
+from .tables import *
 from .trigonometry import *
 from .windows import *
 
@@ -89,14 +97,17 @@ __all__ += conversion.__all__
 __all__ += convolution.__all__
 __all__ += creation.__all__
 __all__ += datatypes.__all__
+__all__ += distances.__all__
 __all__ += elementwise.__all__
 __all__ += gathering.__all__
 __all__ += indexing.__all__
 __all__ += interpolation.__all__
 __all__ += joining.__all__
+__all__ += linear_maps.__all__
 __all__ += losses.__all__
 __all__ += margin_losses.__all__
 __all__ += movement.__all__
+__all__ += noise.__all__
 __all__ += normalization.__all__
 __all__ += piecewise.__all__
 __all__ += pooling.__all__
@@ -112,5 +123,6 @@ __all__ += scans.__all__
 __all__ += smooth.__all__
 __all__ += sorting.__all__
 __all__ += statistics.__all__
+__all__ += tables.__all__
 __all__ += trigonometry.__all__
 __all__ += windows.__all__

@@ -10,14 +10,16 @@ import numpy
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
+from ..core.dtypes import is_floating
 from ..core.errors import ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
 from .comparison import where
+from .conversion import astype
 from .indexing import take
 from .movement import permute_dims, reshape
 
-__all__ = ["interpolate", "pixel_shuffle", "pixel_unshuffle"]
+__all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle"]
 
 Taps = list[tuple[numpy.ndarray, numpy.ndarray | None]]
 """Along one axis: pairs of source indices and weights, one of each per output. No weights: 1."""
@@ -124,6 +126,8 @@ def interpolate(
 
 
 def _tapped(x: Array, taps: Taps, axis: int) -> Array:
+    if taps and taps[0][1] is not None and not is_floating(x.dtype):
+        x = astype(x, "float64")  # the weights are no integers
     raw = unwrap(x)
     backend = backend_of(raw)
     total = None
@@ -204,6 +208,28 @@ def pixel_unshuffle(x: Array, *, downscale_factor: int) -> Array:
         )
     channels, h, w = shape[-3:]
     return _exchanged(x, (channels, h // r, r, w // r, r), (0, 2, 4, 1, 3), (channels * r * r, h // r, w // r))
+
+
+@composite(shapes="any")
+def channel_shuffle(x: Array, *, groups: int) -> Array:
+    """The channels of `groups` groups in turn: the first of each group, then the second of each.
+
+    x : (n, channels, ...).
+    Raises ShapeError if groups does not divide the channels.
+    Source: Zhang et al. 2017, arXiv:1707.01083.
+
+    >>> channel_shuffle(np.array([[1.0, 2.0, 3.0, 4.0]]), groups=2)
+    array([[1., 3., 2., 4.]])
+    """
+    shape = shape_of(x)
+    if len(shape) < 2 or groups < 1 or shape[1] % groups:
+        raise ShapeError(
+            f"channel_shuffle: x is {shape} and groups is {groups}; x must be (n, channels, ...), the channels a "
+            f"multiple of groups."
+        )
+    n, channels, *image = shape
+    parts = reshape(x, (n, groups, channels // groups, *image))
+    return reshape(permute_dims(parts, (0, 2, 1, *range(3, len(shape) + 1))), shape)
 
 
 def _exchanged(x: Array, parts: tuple[int, ...], order: tuple[int, ...], last: tuple[int, ...]) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..core.backend import backend_of
 from ..core.dtypes import is_floating
 from ..core.errors import ShapeError
@@ -10,7 +12,8 @@ from ..core.op import Array, composite
 from .activations import relu, softplus
 from .comparison import equal, where
 from .conversion import astype
-from .elementwise import abs, minimum, sqrt, square
+from .distances import pairwise_distance
+from .elementwise import minimum, sqrt, square
 from .indexing import take, take_along_axis
 from .losses import Reduction, check_classes, check_equal, reduced
 from .movement import expand_dims
@@ -18,7 +21,7 @@ from .reductions import mean, sum
 
 __all__ = [
     "cosine_embedding", "hinge_embedding", "margin_ranking", "multi_margin", "multilabel_margin",
-    "multilabel_soft_margin", "soft_margin", "triplet_margin",
+    "multilabel_soft_margin", "soft_margin", "triplet_margin", "triplet_margin_with_distance",
 ]  # fmt: skip
 
 
@@ -170,13 +173,6 @@ def cosine_embedding(x: Array, y: Array, target: Array, *, margin: float = 0.0, 
     return reduced("cosine_embedding", where(equal(unwrap(target), 1), 1.0 - cosine, relu(cosine - margin)), reduction)
 
 
-def _distance(x: Array, y: Array, p: float, eps: float) -> Array:
-    difference = x - y + eps
-    if p == 2:
-        return sqrt(sum(square(difference), axis=-1))
-    return sum(abs(difference) ** p, axis=-1) ** (1 / p)
-
-
 @composite(shapes="any")
 def triplet_margin(
     anchor: Array,
@@ -202,7 +198,52 @@ def triplet_margin(
     """
     check_equal("triplet_margin", anchor, positive, "anchor", "positive")
     check_equal("triplet_margin", anchor, negative, "anchor", "negative")
-    far = _distance(anchor, negative, p, eps)
+
+    def distance(x: Array, y: Array) -> Array:
+        return pairwise_distance(x, y, p=p, eps=eps)
+
+    return _triplet("triplet_margin", anchor, positive, negative, distance, margin, swap, reduction)
+
+
+@composite(shapes="any")
+def triplet_margin_with_distance(
+    anchor: Array,
+    positive: Array,
+    negative: Array,
+    *,
+    distance_function: Callable[[Array, Array], Array] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: Reduction = "mean",
+) -> Array:
+    """`triplet_margin` with any distance: max(d(anchor, positive) - d(anchor, negative) + margin, 0).
+
+    anchor, positive, negative : (..., features), of equal shape.
+    distance_function : from two arrays of this shape to their distances, (...); `pairwise_distance` if None.
+    swap, reduction : as for `triplet_margin`.
+    Raises ShapeError if the shapes differ.
+
+    >>> far = lambda x, y: 1.0 - cosine_similarity(x, y, axis=-1)
+    >>> float(triplet_margin_with_distance(np.eye(2), np.eye(2), np.eye(2)[::-1], distance_function=far, margin=1.5))
+    0.5
+    """
+    check_equal("triplet_margin_with_distance", anchor, positive, "anchor", "positive")
+    check_equal("triplet_margin_with_distance", anchor, negative, "anchor", "negative")
+    distance = distance_function or pairwise_distance
+    return _triplet("triplet_margin_with_distance", anchor, positive, negative, distance, margin, swap, reduction)
+
+
+def _triplet(
+    op: str,
+    anchor: Array,
+    positive: Array,
+    negative: Array,
+    distance: Callable[[Array, Array], Array],
+    margin: float,
+    swap: bool,
+    reduction: Reduction,
+) -> Array:
+    far = distance(anchor, negative)
     if swap:
-        far = minimum(far, _distance(positive, negative, p, eps))
-    return reduced("triplet_margin", relu(_distance(anchor, positive, p, eps) - far + margin), reduction)
+        far = minimum(far, distance(positive, negative))
+    return reduced(op, relu(distance(anchor, positive) - far + margin), reduction)
