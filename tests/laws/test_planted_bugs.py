@@ -11,6 +11,7 @@ import pytest
 from tests.laws import test_completeness
 from tests.samples import Sample, arrays, elementwise_arguments, shapes
 from tinygrad_lite import OPS, Tensor, composite, cos, detach, kernel, multiply, primitive, sin, sum, where
+from tinygrad_lite.batching import Batched
 from tinygrad_lite.core.graph import unwrap
 from tinygrad_lite.testing import laws
 
@@ -41,6 +42,24 @@ def planted(law, reference=None, draw=None, **options):
         return declare
 
     return register
+
+
+@planted(laws.batched)
+def batches(bug):
+    @primitive(x=lambda g: g * 3)
+    def tripled(xp, x):
+        return x * (2 if bug and isinstance(x, Batched) else 3)
+
+    return tripled
+
+
+@planted(laws.batched)
+def gradients_of_batches(bug):
+    @primitive(x=lambda g: g * (2 if bug and isinstance(unwrap(g), Batched) else 3))
+    def tripled(xp, x):
+        return x * 3
+
+    return tripled
 
 
 @pytest.mark.parametrize(("law", "case"), PLANTED)

@@ -82,16 +82,19 @@ def _compare_derivatives(op: Op, sample: Sample, examples: list[tuple], statics:
     out = function(*moving)
     if not rows[0] or not all(np.asarray(y).dtype.kind in "fc" for y in leaves(out)):
         return
-    cotangents = map_leaves(lambda y: np.cos(np.arange(np.size(y), dtype=y.dtype)).reshape(np.shape(y)), out)
+    count = len(rows[0])
+    cotangents = [np.cos(np.arange(np.size(y), dtype=y.dtype)).reshape(np.shape(y)) for y in leaves(out)]
 
-    def pulled(*floats: Any) -> Any:
+    def pulled(*floats_and_cotangents: Any) -> Any:
+        floats, g = floats_and_cotangents[:count], floats_and_cotangents[count:]
+
         def restricted(*primals: Any) -> Any:
             given = iter(primals)
             return function(*map_leaves(lambda x: next(given) if is_float(x) else x, tuple(moving)))
 
-        return vjp(restricted, *floats)[1](cotangents)
+        return vjp(restricted, *floats)[1](unflatten(out, iter(g)))
 
-    _compare(pulled, rows)
+    _compare(pulled, [[*row, *(np.asarray(g * (i + 1)) for g in cotangents)] for i, row in enumerate(rows)])
 
 
 def _axes(arrays: tuple) -> list[int | None]:
