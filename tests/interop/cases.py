@@ -1,33 +1,11 @@
 """Calls of NumPy functions, each with arrays to make Tensors of. Plain NumPy on the same arrays is the reference."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-__all__ = ["CASES", "CONSTANT", "DIFFERENTIABLE", "Case"]
+from tests.interop.call import CHOSEN, ODD_NAN, T3, M, S, V, case, spd
+from tests.interop.cases_of_shapes import CHOICE, JOINING, SHAPES
 
-
-class Case:
-    """A call of the NumPy function `name` on arrays of the given shapes, whose values lie in `low` to `high`."""
-
-    def __init__(self, name: str, call: Callable, *shapes: tuple, low: float = 0.3, high: float = 0.9) -> None:
-        self.name, self.call = name, call
-        rng = np.random.default_rng(len(name))
-        self.arrays = [rng.uniform(low, high, shape) for shape in shapes]
-
-
-def case(name: str, call: Callable, *shapes: tuple, **limits: float) -> Case:
-    return Case(name, call, *shapes, **limits)
-
-
-M, V, S, T3 = (3, 4), (4,), (3, 3), (2, 3, 4)
-
-ODD = np.array([0.0, np.nan, np.inf, -np.inf])
-
-
-def spd(x):
-    return np.matmul(x, np.swapaxes(x, -1, -2)) + 2 * np.eye(3)
-
+__all__ = ["CASES", "CONSTANT", "DIFFERENTIABLE"]
 
 REDUCTIONS = [
     *(case(name, lambda x, name=name: getattr(np, name)(x, axis=1, keepdims=True), M)
@@ -61,115 +39,30 @@ REDUCTIONS = [
     case("cumsum", lambda x: np.cumsum(x, axis=1), M),
     case("cumprod", lambda x: np.cumprod(x), M),
     case("average", lambda x, w: np.average(x, axis=1, weights=w), M, V),
+    case("average", lambda x, w: np.average(x, axis=(2, 0), weights=w, keepdims=True), T3, (4, 2)),
+    case("average", lambda x, w: np.average(x, axis=1, weights=w, returned=True), M, V),
+    case("average", lambda x: np.average(x, axis=0, returned=True), M),
+    *(case(name, lambda x, name=name: getattr(np, name)(x, axis=1, where=CHOSEN, initial=0.5, keepdims=True), M)
+      for name in ("max", "min", "prod", "sum")),
+    *(case(name, lambda x, name=name: getattr(np, name)(x, axis=0, where=CHOSEN), M)
+      for name in ("mean", "std", "var")),
+    case("std", lambda x: np.std(x, ddof=1, where=CHOSEN, keepdims=True), M),
+    case("sum", lambda x: np.sum(x, initial=2.0), M),
+    case("nanmedian", lambda x: np.nanmedian(x + ODD_NAN, axis=1), M),
+    case("nanpercentile", lambda x: np.nanpercentile(x + ODD_NAN, [20.0, 60.0], axis=0), M),
+    case("nanquantile", lambda x: np.nanquantile(x + ODD_NAN, 0.3), M),
+    case("nancumsum", lambda x: np.nancumsum(x + ODD_NAN, axis=1), M),
+    case("nancumprod", lambda x: np.nancumprod(x + ODD_NAN), M),
+    case("median", lambda x: np.median(x, axis=0, overwrite_input=True), M),
+    case("trace", lambda x: np.trace(x, 1, 2, 0), T3),
+    case("cov", lambda x, y: np.cov(x, y), M, V),
+    case("corrcoef", lambda x, y: np.corrcoef(x, y, rowvar=False), M, M),
+    case("apply_along_axis", lambda x: np.apply_along_axis(lambda v: np.sum(v * v), 1, x), T3),
+    case("apply_along_axis", lambda x: np.apply_along_axis(lambda v: np.outer(v, v), 0, x), M),
+    case("apply_along_axis", lambda x: np.apply_along_axis(np.sort, -1, x), T3),
+    case("apply_over_axes", lambda x: np.apply_over_axes(np.sum, x, [0, 2]), T3),
     case("average", lambda x, w: np.average(x, weights=w, returned=True), M, M),
 ]  # fmt: skip
-
-SHAPES = [
-    case("reshape", lambda x: np.reshape(x, (2, 6)), M),
-    case("reshape", lambda x: np.reshape(x, -1), M),
-    case("reshape", lambda x: np.reshape(x, np.int64(12)), M),
-    case("reshape", lambda x: np.reshape(x, (2, 6), order="F"), M),
-    case("ravel", lambda x: np.ravel(x), M),
-    case("ravel", lambda x: np.ravel(x, order="F"), M),
-    case("transpose", lambda x: np.transpose(x), T3),
-    case("transpose", lambda x: np.transpose(x, (1, 2, 0)), T3),
-    case("permute_dims", lambda x: np.permute_dims(x, (2, 0, 1)), T3),
-    case("matrix_transpose", lambda x: np.matrix_transpose(x), T3),
-    case("swapaxes", lambda x: np.swapaxes(x, 0, 2), T3),
-    case("moveaxis", lambda x: np.moveaxis(x, 0, -1), T3),
-    case("rollaxis", lambda x: np.rollaxis(x, 2), T3),
-    case("rollaxis", lambda x: np.rollaxis(x, 0, 2), T3),
-    case("squeeze", lambda x: np.squeeze(x), (1, 3, 1)),
-    case("squeeze", lambda x: np.squeeze(x, axis=0), (1, 3, 1)),
-    case("expand_dims", lambda x: np.expand_dims(x, 1), M),
-    case("expand_dims", lambda x: np.expand_dims(x, axis=(0, 2)), M),
-    case("broadcast_to", lambda x: np.broadcast_to(x, (2, 3, 4)), M),
-    case("broadcast_arrays", lambda x, y: np.broadcast_arrays(x, y), M, V),
-    case("flip", lambda x: np.flip(x), M),
-    case("flip", lambda x: np.flip(x, 1), M),
-    case("fliplr", lambda x: np.fliplr(x), M),
-    case("flipud", lambda x: np.flipud(x), M),
-    case("roll", lambda x: np.roll(x, 2), M),
-    case("roll", lambda x: np.roll(x, 1, axis=1), M),
-    case("tril", lambda x: np.tril(x, k=1), M),
-    case("triu", lambda x: np.triu(x, 1), M),
-    case("copy", lambda x: np.copy(x), M),
-    case("atleast_1d", lambda x: np.atleast_1d(x), ()),
-    case("atleast_2d", lambda x, y: np.atleast_2d(x, y), (), V),
-    case("atleast_3d", lambda x, y, z: np.atleast_3d(x, y, z), (), V, M),
-    case("pad", lambda x: np.pad(x, 1), M),
-    case("pad", lambda x: np.pad(x, ((0, 1), (2, 0)), constant_values=2.0), M),
-    *(case("pad", lambda x, mode=mode: np.pad(x, ((2, 1), (0, 2)), mode=mode), M)
-      for mode in ("edge", "reflect", "symmetric", "wrap")),
-]  # fmt: skip
-
-JOINING = [
-    case("concatenate", lambda x, y: np.concatenate([x, y]), M, M),
-    case("concatenate", lambda x, y: np.concatenate((x, y), axis=1), M, (3, 2)),
-    case("concatenate", lambda x: np.concatenate([x, np.ones(2), [1.0, 2.0]]), V),
-    case("concatenate", lambda x: np.concatenate([x, x], axis=None), M),
-    case("append", lambda x, y: np.append(x, y, axis=0), M, (1, 4)),
-    case("stack", lambda x, y: np.stack([x, y], axis=1), M, M),
-    case("vstack", lambda x, y: np.vstack([x, y]), V, M),
-    case("hstack", lambda x, y: np.hstack([x, y]), V, (2,)),
-    case("hstack", lambda x, y: np.hstack([x, y]), M, M),
-    case("dstack", lambda x, y: np.dstack([x, y]), M, M),
-    case("dstack", lambda x, y: np.dstack([x, y]), V, V),
-    case("column_stack", lambda x, y: np.column_stack([x, y]), (3,), M),
-    case("block", lambda x, y: np.block([[x, y], [y, x]]), S, S),
-    case("block", lambda x, y: np.block([x, y]), (2,), V),
-    case("split", lambda x: np.split(x, 2, axis=1), M),
-    case("split", lambda x: np.split(x, [1, 2]), M),
-    case("array_split", lambda x: np.array_split(x, 3, axis=1), M),
-    case("array_split", lambda x: np.array_split(x, np.array([1])), M),
-    case("hsplit", lambda x: np.hsplit(x, 2), M),
-    case("vsplit", lambda x: np.vsplit(x, 3), M),
-    case("dsplit", lambda x: np.dsplit(x, 2), T3),
-]
-
-CHOICE = [
-    case("where", lambda x, y: np.where(np.arange(4) > 1, x, y), M, M),
-    case("where", lambda x: np.where(x > 0.5, x, 0.0), M),
-    case("select", lambda x, y: np.select([x > 0.7, x > 0.5], [x * y, y], default=1.0), M, M),
-    case("clip", lambda x: np.clip(x, 0.4, 0.6), M),
-    case("clip", lambda x: np.clip(x, None, 0.6), M),
-    case("clip", lambda x: np.clip(x, min=0.4), M),
-    case("nan_to_num", lambda x: np.nan_to_num(x + ODD, posinf=3.0, neginf=-2.0), M),
-    case("take", lambda x: np.take(x, [0, 2, 2], axis=1), M),
-    case("take", lambda x: np.take(x, np.array([[0], [5]])), M),
-    case("take_along_axis", lambda x: np.take_along_axis(x, np.array([[1], [0], [2]]), axis=1), M),
-    case("linspace", lambda x, y: np.linspace(x, y, 5), V, V),
-    case("linspace", lambda x: np.linspace(0.0, x, 4, endpoint=False, axis=1), V),
-    case("meshgrid", lambda x, y: np.meshgrid(x, y), V, (3,)),
-    case("meshgrid", lambda x, y: np.meshgrid(x, y, indexing="ij"), V, (3,)),
-    case("gradient", lambda x: np.gradient(x), M),
-    case("gradient", lambda x: np.gradient(x, 0.5), (5,)),
-    case("gradient", lambda x, h: np.gradient(x, h, axis=1), T3, ()),
-    case("interp", lambda x: np.interp(x, [0.0, 0.5, 0.8], [1.0, 3.0, 2.0]), M),
-    case("interp", lambda x, f: np.interp(x, [0.4, 0.5, 0.6, 0.7], f, left=2.0), M, V),
-    case("interp", lambda x: np.interp(0.5, np.cumsum(x), [1.0, 3.0, 2.0, 5.0]), V),
-    *(case("convolve", lambda x, y, mode=mode: np.convolve(x, y, mode), (5,), V) for mode in ("full", "same", "valid")),
-    case("convolve", lambda x, y: np.convolve(x, y, "same"), (3,), (6,)),
-    case("convolve", lambda x, y: np.convolve(x, y, "same"), (4,), (4,)),
-    case("compress", lambda x: np.compress([True, False, True], x, axis=0), M),
-    case("extract", lambda x: np.extract(x > 0.5, x), M),
-    case("delete", lambda x: np.delete(x, [0, 2], axis=1), M),
-    case("delete", lambda x: np.delete(x, 5), M),
-    case("ediff1d", lambda x: np.ediff1d(x), M),
-    case("diagflat", lambda x: np.diagflat(x), (2, 2)),
-    case("vander", lambda x: np.vander(x), V),
-    case("vander", lambda x: np.vander(x, 3, increasing=True), V),
-    case("unstack", lambda x: np.unstack(x, axis=1), M),
-    case("logspace", lambda x: np.logspace(0.0, x, 3, base=2.0), V),
-    case("polyval", lambda p, x: np.polyval(p, x), V, (3,)),
-    case("tile", lambda x: np.tile(x, (2, 1)), M),
-    case("repeat", lambda x: np.repeat(x, 2, axis=1), M),
-    case("sort", lambda x: np.sort(x, axis=0), M),
-    case("diff", lambda x: np.diff(x, n=2), M),
-    case("diag", lambda x: np.diag(x), V),
-    case("diagonal", lambda x: np.diagonal(x, offset=1), M),
-    case("rot90", lambda x: np.rot90(x), M),
-]
 
 PRODUCTS = [
     case("dot", lambda x, y: np.dot(x, y), M, V),
@@ -190,6 +83,10 @@ PRODUCTS = [
     case("kron", lambda x, y: np.kron(x, y), (2, 2), (2, 3)),
     case("cross", lambda x, y: np.cross(x, y, axis=0), (3, 2), (3, 2)),
     case("cross", lambda x, y: np.cross(x, y), (2, 3), (2, 3)),
+    case("cross", lambda x, y: np.cross(x, y, axisa=0, axisc=0), (3, 2), (2, 3)),
+    case("einsum", lambda x, y: np.einsum(x, [0, 1], y, [2, 1], [0, 2]), M, (2, 4)),
+    case("einsum", lambda x: np.einsum(x, [..., 0, 0]), (2, 3, 3)),
+    case("einsum", lambda x: np.einsum(",ij->j", 3.0, x), M),
 ]
 
 LINALG = [
@@ -216,6 +113,16 @@ LINALG = [
     case("linalg.trace", lambda x: np.linalg.trace(x), T3),
     case("linalg.outer", lambda x, y: np.linalg.outer(x, y), V, V),
     case("linalg.lstsq", lambda x, b: np.linalg.lstsq(x, b, rcond=1e-9)[0], (4, 3), (4,)),
+    case("linalg.qr", lambda x: np.linalg.qr(x, mode="r"), S),
+    case("linalg.lstsq", lambda x, b: np.linalg.lstsq(x, b), (4, 3), (4, 2)),
+    case("linalg.lstsq", lambda x, b: np.linalg.lstsq(x, b)[:1], (3, 4), (3,)),
+    case(
+        "linalg.tensorsolve",
+        lambda x, b: np.linalg.tensorsolve(x + 3 * np.eye(4).reshape(2, 2, 4), b),
+        (2, 2, 4),
+        (2, 2),
+    ),
+    case("linalg.tensorinv", lambda x: np.linalg.tensorinv(x + 3 * np.eye(4).reshape(2, 2, 4)), (2, 2, 4)),
     case("linalg.cond", lambda x: np.linalg.cond(spd(x)), S),
     case("linalg.matrix_power", lambda x: np.linalg.matrix_power(x, 3), S),
 ]
@@ -244,6 +151,12 @@ UFUNCS = [
     )),
     case("multiply.outer", lambda x, y: np.multiply.outer(x, y), M, V),
     case("subtract.outer", lambda x: np.subtract.outer(x, 2.0), M),
+    case("divmod", lambda x, y: np.divmod(x * 5, y), M, V),
+    case("modf", lambda x: np.modf(x * 5 - 2), M),
+    case("ldexp", lambda x: np.ldexp(x, np.arange(4)), M),
+    case("fmod", lambda x, y: np.fmod(x * 9 - 5, y), M, V),
+    case("exp", lambda x: np.exp(x, dtype=np.float64), M),
+    case("power", lambda x: np.power(x - 1, 1.5, dtype=np.complex128), M),
     case("cbrt", lambda x: np.cbrt(x), M, low=-0.9, high=-0.3),
     case("float_power", lambda x: np.float_power(x, 2), M),
     case("matvec", lambda x, y: np.matvec(x, y), M, V),
@@ -262,6 +175,17 @@ CONSTANT = [
     case("isrealobj", lambda x: np.isrealobj(x), M),
     case("argmax", lambda x: np.argmax(x, axis=1), M),
     case("argmin", lambda x: np.argmin(x), M),
+    case("nanargmax", lambda x: np.nanargmax(x + ODD_NAN, axis=1), M),
+    case("nanargmin", lambda x: np.nanargmin(x + ODD_NAN), M),
+    case("argpartition", lambda x: np.argpartition(x, 2, axis=0)[2], M),
+    case("lexsort", lambda x, y: np.lexsort((x, y)), V, V),
+    case("ravel_multi_index", lambda x: np.ravel_multi_index((np.argsort(x), [1, 0, 2, 2]), (4, 3)), V),
+    case("unravel_index", lambda x: np.unravel_index(np.argsort(x), (2, 2)), V),
+    case("diag_indices_from", lambda x: np.diag_indices_from(x), S),
+    case("tril_indices_from", lambda x: np.tril_indices_from(x, 1), M),
+    case("triu_indices_from", lambda x: np.triu_indices_from(x, k=-1), M),
+    case("linalg.matrix_rank", lambda x: np.linalg.matrix_rank(x), V),
+    case("digitize", lambda x: np.digitize(x, [0.4, 0.6], right=True), M),
     case("any", lambda x: np.any(x > 0.8, axis=0), M),
     case("all", lambda x: np.all(x > 0.1), M),
     case("isclose", lambda x, y: np.isclose(x, y, atol=0.2), M, V),

@@ -22,7 +22,7 @@ def assert_like(got, expected):
         assert isinstance(got, tl.Tensor), f"NumPy returned {type(got)}"
         assert got.shape == np.shape(expected)
         assert got.dtype == expected.dtype
-        np.testing.assert_allclose(got.detach().numpy(), expected, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(got.detach().numpy(), expected, rtol=1e-11, atol=1e-13)
     else:
         assert np.asarray(got.detach() if isinstance(got, tl.Tensor) else got) == expected
 
@@ -45,7 +45,13 @@ def test_derivatives(case):
     check_gradients(lambda *xs: real_parts(case.call(*xs)), *case.arrays, order=1, modes=("reverse",), allow_kinks=True)
 
 
-@pytest.mark.parametrize("case", [c for c in DIFFERENTIABLE if len(c.arrays) > 1], ids=identify)
+IN_PLACE = ("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask")
+"""They refuse to write Tensors into arrays."""
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in DIFFERENTIABLE if len(c.arrays) > 1 and c.name not in IN_PLACE], ids=identify
+)
 def test_tensors_and_arrays_mixed(case):
     for i, x in enumerate(case.arrays):
         x = tl.tensor(x, requires_grad=True)
@@ -54,7 +60,7 @@ def test_tensors_and_arrays_mixed(case):
 
 
 def test_every_entry_of_the_table_has_a_case():
-    outside = {"array_repr", "array_str", "save", "savetxt", "savez", "savez_compressed", "put_along_axis"}
+    outside = {"array_repr", "array_str", "save", "savetxt", "savez", "savez_compressed"}
     assert set(TABLE) - {case.name for case in CASES} == outside
 
 

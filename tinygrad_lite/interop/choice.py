@@ -9,9 +9,10 @@ import numpy
 
 from .. import ops
 from ..core.backend import backend_of
+from ..core.dtypes import is_complex, is_floating
 from ..core.graph import Handle, no_grad
 from .functions import entry, ravel
-from .names import ours
+from .names import ours, refuse
 from .translation import array_of, holds_tensor, placed
 
 __all__ = ["constant"]
@@ -44,6 +45,12 @@ def clip(a, a_min=None, a_max=None, *, min=None, max=None):
 @entry
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     x = array_of(x)
+    if not is_floating(x.dtype):
+        return ops.positive(x)
+    if is_complex(x.dtype):
+        parts = (ours(part, "numpy.nan_to_num")(x) for part in ("real", "imag"))
+        real, imaginary = (nan_to_num(part, copy, nan, posinf, neginf) for part in parts)
+        return ops.add(real, ops.multiply(imaginary, 1j))
     limits = numpy.finfo(str(x.dtype))
     high, low = (float(limits.max) if posinf is None else posinf), (float(limits.min) if neginf is None else neginf)
     x = ops.where(ops.isnan(x), nan, x)
@@ -66,13 +73,46 @@ def vander(x, N=None, increasing=False):
 
 
 @entry
-def unique(ar):
-    return ours("unique_values", "numpy.unique")(array_of(ar))
+def unique(ar, return_index=False, return_inverse=False, return_counts=False, *, equal_nan=True):
+    x = array_of(ar)
+    if is_floating(x.dtype) and equal_nan and bool(ops.any(ops.isnan(x)).item()):
+        raise refuse("numpy.unique", "ar with NaN (unless equal_nan=False)")
+    found = ours("unique_all", "numpy.unique")(x)
+    chosen = [
+        part for part, asked in zip(found[1:], (return_index, return_inverse, return_counts), strict=True) if asked
+    ]
+    return (found[0], *chosen) if chosen else found[0]
 
 
 @entry
-def digitize(x, bins):
-    return ops.asarray(placed(numpy.digitize(constant(x), constant(bins)), array_of(x)))
+def union1d(ar1, ar2):
+    return unique(ops.concat([ravel(array_of(ar1)), ravel(array_of(ar2))]))
+
+
+@entry
+def intersect1d(ar1, ar2, assume_unique=False):
+    first = ravel(array_of(ar1)) if assume_unique else unique(ar1)
+    return ops.sort(_those(first, ops.isin(first, array_of(ar2))))
+
+
+@entry
+def setdiff1d(ar1, ar2, assume_unique=False):
+    first = ravel(array_of(ar1)) if assume_unique else unique(ar1)
+    return _those(first, ops.isin(first, array_of(ar2), invert=True))
+
+
+@entry
+def setxor1d(ar1, ar2, assume_unique=False):
+    return ops.sort(ops.concat([setdiff1d(ar1, ar2, assume_unique), setdiff1d(ar2, ar1, assume_unique)]))
+
+
+def _those(x: Any, mask: Any) -> Any:
+    return ops.asarray(ours("masked_select", "numpy.extract")(x, mask))
+
+
+@entry
+def digitize(x, bins, right=False):
+    return ops.asarray(placed(numpy.digitize(constant(x), constant(bins), right), array_of(x)))
 
 
 @entry

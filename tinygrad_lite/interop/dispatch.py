@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy
 
-from . import choice, composed, signals
+from . import choice, composed, polynomials, positions, signals
 from .functions import TABLE
 from .names import find, no_counterpart, refuse
+from .selected import selected
 from .translation import signature_of, translated
 
-__all__ = ["TABLE", "choice", "composed", "dispatched", "signals"]
+__all__ = ["TABLE", "choice", "composed", "dispatched", "polynomials", "positions", "signals"]
+
+
+@functools.cache
+def positional_count(function: Callable) -> int:
+    """How many arguments a function takes by position."""
+    kinds = [parameter.kind for parameter in signature_of(function).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        return sys.maxsize
+    return kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def dispatched(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -26,9 +39,15 @@ def dispatched(function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     kwargs = dict(kwargs)
     if kwargs.get("out") is not None:
         raise refuse(asked, "out")
-    made = TABLE.get(f"{module}.{name}" if module else name)
+    made = selected(name, kwargs) if kwargs and not module else None
+    made = made or TABLE.get(f"{module}.{name}" if module else name)
     if made is not None:
         accepted = signature_of(made).parameters
+        count = positional_count(made)
+        if len(args) > count:
+            theirs = list(signature_of(function).parameters)[count:]
+            kwargs |= dict(zip(theirs, args[count:], strict=False))
+            args = args[:count]
         if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
             for key in [key for key in kwargs if key not in accepted]:
                 value = kwargs.pop(key)

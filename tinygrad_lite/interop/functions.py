@@ -190,10 +190,13 @@ def broadcast_arrays(*args, subok=False):
 @entry
 def pad(array, pad_width, mode="constant", *, constant_values=0, reflect_type="even"):
     x = array_of(array)
+    if isinstance(pad_width, dict):
+        given = {axis % len(x.shape): width for axis, width in pad_width.items()}
+        pad_width = tuple(numpy.broadcast_to(given.get(i, 0), (2,)).tolist() for i in range(len(x.shape)))
     if mode == "constant" and isinstance(constant_values, (int, float)):
         return ops.pad(x, pad_width, value=constant_values)
     if mode == "constant":
-        raise refuse("numpy.pad", "constant_values (other than a number)")
+        return _padded(x, pad_width, constant_values)
     if mode not in ("edge", "reflect", "symmetric", "wrap") or reflect_type != "even":
         raise refuse("numpy.pad", "mode", mode)
     widths = numpy.broadcast_to(numpy.asarray(pad_width), (len(x.shape), 2))
@@ -203,6 +206,36 @@ def pad(array, pad_width, mode="constant", *, constant_values=0, reflect_type="e
             positions = numpy.pad(numpy.arange(x.shape[axis]), (before, after), mode=mode)
             x = ops.take(x, placed(positions, x), axis=axis)
     return x
+
+
+def _padded(x: Any, pad_width: Any, constant_values: Any) -> Any:
+    """x with other constants on each side, one axis after another."""
+    shape = (len(x.shape), 2)
+    sides = zip(
+        *(numpy.broadcast_to(numpy.asarray(given), shape).tolist() for given in (pad_width, constant_values)),
+        strict=True,
+    )
+    for axis, (widths, values) in enumerate(sides):
+        for side in (0, 1):
+            around = tuple(
+                (0, 0) if i != axis else (widths[0], 0) if side == 0 else (0, widths[1]) for i in range(shape[0])
+            )
+            x = ops.pad(x, around, value=values[side])
+    return x
+
+
+@entry
+def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+    arrays = [ops.asarray(array_of(x)) for x in xi]
+    if not sparse:
+        return tuple(ops.meshgrid(*arrays, indexing=indexing))
+    places = list(range(len(arrays)))
+    if indexing == "xy":
+        places[:2] = places[:2][::-1]
+    return tuple(
+        ops.reshape(x, tuple(-1 if i == place else 1 for i in range(len(arrays))))
+        for x, place in zip(arrays, places, strict=True)
+    )
 
 
 # Joining and splitting

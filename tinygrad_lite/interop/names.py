@@ -15,7 +15,7 @@ __all__ = ["find", "no_counterpart", "ours", "refuse"]
 RENAMED = {
     "absolute": "abs", "amax": "max", "amin": "min", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",
     "arcsinh": "asinh", "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "around": "round",
-    "concatenate": "concat", "conjugate": "conj", "expit": "sigmoid", "fabs": "abs",
+    "concatenate": "concat", "conjugate": "conj", "expit": "sigmoid",
     "fix": "trunc", "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "log_expit": "logsigmoid",
     "psi": "digamma", "right_shift": "bitwise_right_shift", "rint": "round", "transpose": "permute_dims",
 }  # fmt: skip

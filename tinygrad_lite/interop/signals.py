@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
 
 from .. import ops
 from ..core.axes import axes_of
+from ..core.dtypes import is_complex, is_floating
 from .choice import constant
 from .composed import dot
 from .functions import entry
-from .names import refuse
+from .names import ours, refuse
 from .translation import array_of, placed
 
 __all__: list[str] = []
@@ -20,27 +22,45 @@ __all__: list[str] = []
 @entry
 def gradient(f, *varargs, axis=None, edge_order=1):
     f = array_of(f)
+    f = f if is_floating(f.dtype) else ops.astype(f, "float64")
     axes = axes_of(axis, len(f.shape), "numpy.gradient")
     steps = list(varargs) * len(axes) if len(varargs) == 1 else list(varargs) or [1.0] * len(axes)
-    if edge_order != 1:
+    if edge_order not in (1, 2):
         raise refuse("numpy.gradient", "edge_order", edge_order)
-    if len(steps) != len(axes) or any(getattr(step, "shape", ()) or isinstance(step, list) for step in steps):
-        raise refuse("numpy.gradient", "varargs (other than one distance for each axis)")
-    made = [ops.divide(_differences(f, axis), step) for axis, step in zip(axes, steps, strict=True)]
+    if len(steps) != len(axes):
+        raise refuse("numpy.gradient", "varargs (other than one distance or one vector for each axis)")
+    made = [_slopes(f, axis, array_of(step), edge_order) for axis, step in zip(axes, steps, strict=True)]
     return made[0] if len(made) == 1 else tuple(made)
 
 
-def _differences(f: Any, axis: int) -> Any:
-    f = ops.moveaxis(f, axis, 0)
-    inner = (f[2:] - f[:-2]) * 0.5
-    return ops.moveaxis(ops.concat([f[1:2] - f[:1], inner, f[-1:] - f[-2:-1]], axis=0), 0, axis)
+def _slopes(f: Any, axis: int, step: Any, edge_order: int) -> Any:
+    """Slopes of the parabola through each point and its neighbours; at the ends of it, or of the line to the next."""
+    f = ops.moveaxis(f, axis, -1)
+    n = f.shape[-1]
+    if len(getattr(step, "shape", ())) == 1:
+        steps = ops.subtract(step[1:], step[:-1])
+    else:
+        steps = ops.multiply(step, numpy.ones(n - 1, dtype=str(f.dtype)))
+    rises = ops.divide(f[..., 1:] - f[..., :-1], steps)
+    before, after = steps[:-1], steps[1:]
+    width = before + after
+    inner = (after * rises[..., :-1] + before * rises[..., 1:]) / width
+    first, last = rises[..., :1], rises[..., -1:]
+    if edge_order == 2:
+        bends = (rises[..., 1:] - rises[..., :-1]) / width
+        first, last = first - bends[..., :1] * steps[:1], last + bends[..., -1:] * steps[-1:]
+    return ops.moveaxis(ops.concat([first, inner, last], axis=-1), -1, axis)
 
 
 @entry
 def interp(x, xp, fp, left=None, right=None, period=None):
-    if period is not None:
-        raise refuse("numpy.interp", "period", period)
     x, xp, fp = (ops.asarray(array_of(value)) for value in (x, xp, fp))
+    if period is not None:
+        x, xp = ops.remainder(x, period), ops.remainder(xp, period)
+        order = numpy.argsort(constant(xp), kind="stable")
+        xp, fp = (ops.take(a, placed(order, a)) for a in (xp, fp))
+        xp = ops.concat([xp[-1:] - period, xp, xp[:1] + period])
+        fp = ops.concat([fp[-1:], fp, fp[:1]])
     points, where = constant(xp), constant(x)
     i = numpy.clip(numpy.searchsorted(points, where, side="right") - 1, 0, len(points) - 2)
     x0, x1, y0, y1 = (ops.take(a, placed(j, a)) for a in (xp, fp) for j in (i, i + 1))
@@ -59,3 +79,19 @@ def convolve(a, v, mode="full"):
     start, length = {"full": (0, n + m - 1), "same": ((m - 1) // 2, n), "valid": (m - 1, n - m + 1)}[mode]
     windows = numpy.arange(start, start + length)[:, None] + numpy.arange(m)
     return dot(ops.take(ops.pad(a, (m - 1, m - 1)), placed(windows, a)), ops.flip(v))
+
+
+@entry
+def correlate(a, v, mode="valid"):
+    a, v = array_of(a), array_of(v)
+    v = ours("conj", "numpy.correlate")(v) if is_complex(v.dtype) else v
+    # NumPy exchanges the two where the second is longer, and reverses the result.
+    return convolve(a, ops.flip(v), mode)
+
+
+@entry
+def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
+    p = array_of(p)
+    values = constant(p)
+    whole = numpy.unwrap(values, discont, axis, period=period) - values  # constant between the jumps
+    return ops.add(p, placed(whole.astype(values.dtype), p))

@@ -24,6 +24,9 @@ PARAMETERS = {"ddof": "correction", "rcond": "rtol"}
 _COMPUTE_IN = ("cumprod", "cumsum", "mean", "prod", "std", "sum", "var")
 """Functions whose `dtype=` is the one to compute in: as if the argument were converted first."""
 
+_PERMITS = ("overwrite_input",)
+"""Arguments that permit something which never happens here."""
+
 signature_of = functools.cache(inspect.signature)
 
 
@@ -34,7 +37,7 @@ def holds_tensor(value: Any) -> bool:
 
 def array_of(value: Any) -> Any:
     """What NumPy would make an array of: a list with Tensors becomes one Tensor, another list an array."""
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, (list, tuple, range)):
         return value
     return ops.stack([array_of(v) for v in value]) if holds_tensor(value) else numpy.asarray(value)
 
@@ -121,7 +124,11 @@ def translated(asked: str, function: Callable, counterpart: Callable, args: tupl
                 statics[name] = _static(asked, key, value)
         elif key == "dtype" and plan.computes_in:
             arrays[0] = in_dtype(arrays[0], value, asked)
-        elif _asks("", value) and not _equal(value, True if key == "where" else plan.defaults.get(key)):
+        elif (
+            key not in _PERMITS
+            and _asks("", value)
+            and not _equal(value, True if key == "where" else plan.defaults.get(key))
+        ):
             raise refuse(asked, key, value)
     return counterpart(*arrays, **statics)
 

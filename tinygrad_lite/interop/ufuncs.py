@@ -9,10 +9,11 @@ from typing import Any
 import numpy
 
 from .. import ops
+from ..core.dtypes import is_complex, is_floating
 from ..core.errors import DTypeError
 from ..core.graph import Handle
 from ..core.registry import OPS
-from .names import RENAMED, find, no_counterpart, ours, refuse
+from .names import RENAMED, find, no_counterpart, refuse
 from .translation import array_of, in_dtype
 
 __all__ = ["call_ufunc", "scan"]
@@ -44,7 +45,7 @@ def _cbrt(x: Any) -> Any:
 
 
 def _double(x: Any) -> Any:
-    return ops.astype(x, "float64") if hasattr(x, "dtype") else x
+    return ops.astype(x, "complex128" if is_complex(x.dtype) else "float64") if hasattr(x, "dtype") else x
 
 
 def _fmax(x: Any, y: Any) -> Any:
@@ -55,6 +56,16 @@ def _fmin(x: Any, y: Any) -> Any:
     return ops.where(ops.isnan(x), y, ops.where(ops.isnan(y), x, ops.minimum(x, y)))
 
 
+def _fmod(x: Any, y: Any) -> Any:
+    rest = ops.remainder(ops.abs(x), ops.abs(y))
+    return ops.where(ops.less(x, 0), ops.negative(rest), rest)
+
+
+def _modf(x: Any) -> tuple[Any, Any]:
+    whole = OPS["trunc"].function(x)
+    return OPS["copysign"].function(ops.where(ops.isinf(x), 0.0, ops.subtract(x, whole)), x), whole
+
+
 def _logaddexp2(x: Any, y: Any) -> Any:
     return OPS["logaddexp"].function(x * math.log(2), y * math.log(2)) * (1 / math.log(2))
 
@@ -63,14 +74,18 @@ COMPOSED: dict[str, Callable] = {
     "cbrt": _cbrt,
     "deg2rad": lambda x: x * (math.pi / 180),
     "degrees": lambda x: x * (180 / math.pi),
+    "divmod": lambda x, y: (ops.floor_divide(x, y), ops.remainder(x, y)),
     "exp2": lambda x: ops.power(2.0, x),
+    "fabs": lambda x: ops.abs(x if is_floating(x.dtype) else ops.astype(x, "float64")),
     "float_power": lambda x, y: ops.power(_double(x), _double(y)),
     "fmax": _fmax,
     "fmin": _fmin,
-    "fmod": lambda x, y: x - y * ours("trunc", "numpy.fmod")(x / y),
+    "fmod": _fmod,
     "heaviside": lambda x, y: ops.where(ops.equal(x, 0), y, ops.astype(ops.greater(x, 0), str(x.dtype))),
+    "ldexp": lambda x, y: x * ops.astype(ops.power(2.0, y), x.dtype if is_floating(x.dtype) else "float64"),
     "logaddexp2": _logaddexp2,
     "matvec": lambda x, y: ops.squeeze(ops.matmul(x, ops.expand_dims(y, axis=-1)), axis=-1),
+    "modf": _modf,
     "rad2deg": lambda x: x * (180 / math.pi),
     "radians": lambda x: x * (math.pi / 180),
     "vecmat": lambda x, y: ops.squeeze(ops.matmul(ops.expand_dims(x, axis=-2), y), axis=-2),
@@ -114,6 +129,9 @@ def _function(name: str) -> Any:
 
 def _call(asked: str, name: str, *inputs: Any, **options: Any) -> Any:
     extra = {key: value for key, value in options.items() if _DEFAULTS.get(key, options) is not value}
+    dtype = extra.pop("dtype", None)
+    if dtype is not None:
+        inputs = tuple(in_dtype(ops.asarray(array_of(x)), dtype, asked) for x in inputs)
     if name == "vecdot" and set(extra) == {"axis"}:
         return ops.vecdot(*map(array_of, inputs), axis=extra["axis"])
     for key, value in extra.items():

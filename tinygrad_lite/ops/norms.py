@@ -70,11 +70,11 @@ def vector_norm(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: flo
     """
     if axis is not None:
         axes_of(axis, len(shape_of(x)), "vector_norm")
+    x = x if is_floating(x.dtype) else astype(x, "float64")
     if ord in (inf, -inf):
         return (max if ord > 0 else min)(abs(x), axis=axis, keepdims=keepdims)
     if ord == 0:
-        dtype = x.dtype if is_floating(x.dtype) else "float64"
-        return sum(astype(not_equal(x, 0.0), dtype), axis=axis, keepdims=keepdims)
+        return sum(astype(not_equal(x, 0.0), x.dtype), axis=axis, keepdims=keepdims)
     if ord == 1:
         return sum(abs(x), axis=axis, keepdims=keepdims)
     return lp_norm(x, p=ord, axis=axis, keepdims=keepdims)
@@ -103,6 +103,7 @@ def matrix_norm(x: Array, *, keepdims: bool = False, ord: float | str | None = "
         out = reduce(svdvals(x), axis=-1, keepdims=keepdims)
         return expand_dims(out, axis=-1) if keepdims else out
     if ord in (1, -1, inf, -inf):
+        x = x if is_floating(x.dtype) else astype(x, "float64")
         reduce = max if ord > 0 else min
         first, second = (-2, -1) if ord in (1, -1) else (-1, -2)
         return reduce(sum(abs(x), axis=first, keepdims=True), axis=(first, second), keepdims=keepdims)
