@@ -216,6 +216,13 @@ def test_matrix_function_edges():
     assert linalg.pinv(np.zeros((2, 0, 3))).shape == (2, 3, 0)
 
 
+@pytest.mark.parametrize("ord", [0, 1, 2, 3, np.inf])
+def test_the_norm_of_complex_numbers_is_real(ord):
+    x = np.array([3 + 4j, 0, 1j], dtype="complex64")
+    assert linalg.vector_norm(x, ord=ord).dtype == np.float32
+    np.testing.assert_allclose(linalg.vector_norm(x, ord=ord), np.linalg.norm(x, ord=ord), rtol=1e-6)
+
+
 def test_a_tolerance_for_each_matrix():
     x, rtol = np.array([np.diag([1.0, 0.3, 0.1])] * 3), np.array([0.05, 0.2, 0.5])
     for given in (rtol, tl.tensor(rtol), tl.tensor(rtol, requires_grad=True)):

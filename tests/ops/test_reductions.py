@@ -120,6 +120,10 @@ def test_variance_is_accurate_far_from_zero():
 
 
 def test_standard_deviation_of_equal_elements_has_derivative_zero():
+    rounded = np.array([[3.95, 3.95, 3.95], [3.95, 3.95, 4.0]])  # of the first row NumPy's is 4.4e-16
+    by_row = gradient(tl.std, rounded, axis=1)
+    assert by_row[0].tolist() == [0.0, 0.0, 0.0]
+    np.testing.assert_allclose(by_row[1], [-1 / 18**0.5, -1 / 18**0.5, 2 / 18**0.5], rtol=1e-6)
     assert gradient(tl.std, [[2.0, 2.0], [1.0, 3.0]], axis=1).tolist() == [[0.0, 0.0], [-0.5, 0.5]]
 
 

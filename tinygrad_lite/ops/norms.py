@@ -10,6 +10,7 @@ from ..core.dtypes import is_complex, is_floating
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .comparison import equal, not_equal, where
+from .complex import real
 from .conversion import astype
 from .decompositions import svdvals
 from .elementwise import abs, power
@@ -74,7 +75,7 @@ def vector_norm(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: flo
     if ord in (inf, -inf):
         return (max if ord > 0 else min)(abs(x), axis=axis, keepdims=keepdims)
     if ord == 0:
-        return sum(astype(not_equal(x, 0.0), x.dtype), axis=axis, keepdims=keepdims)
+        return sum(astype(not_equal(x, 0.0), real(x).dtype), axis=axis, keepdims=keepdims)
     if ord == 1:
         return sum(abs(x), axis=axis, keepdims=keepdims)
     return lp_norm(x, p=ord, axis=axis, keepdims=keepdims)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.axes import Axis, axes_of, shape_of, wrong_axis
 from ..core.backend import backend_of
-from ..core.dtypes import is_floating
+from ..core.dtypes import is_complex, is_floating
 from ..core.errors import DTypeError
 from ..core.op import Array, primitive
 from .comparison import equal, isnan, logical_or, where
@@ -126,7 +126,11 @@ def var(xp, x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: b
 
 
 def _std_rule(g: Array, x: Array, out: Array, axis: Axis, correction: float, keepdims: bool) -> Array:
-    # Of equal elements the deviations are 0, so that any divisor but 0 gives the element of least norm, 0.
+    if _count(x.shape, axis) > 0 and not is_complex(x.dtype):
+        # Of equal elements the deviations may be rounding errors, and the result too.
+        largest, smallest = (f(detach(x), axis=axis, keepdims=keepdims) for f in (max, min))
+        g = where(equal(largest, smallest), 0.0, g)
+    # Where all deviations are 0, any divisor but 0 gives the element of least norm, 0.
     g = g / where(equal(out, 0.0), 1.0, out)
     scale = spread(g * (1.0 / _freedom(x.shape, axis, correction)), x.shape, axis, keepdims)
     return scale * (x - mean(x, axis=axis, keepdims=True))
