@@ -12,19 +12,19 @@ PACKAGE = ROOT / "tinygrad_lite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    "core", "batching", "backends", "ops", "fft", "linalg", "special", "kernels", "autodiff", "interop", "tensor", "nn", "optim",
-    "regularizers", "io", "data", "train", "testing", "__main__",
+    "core", "batching", "backends", "ops", "fft", "linalg", "special", "kernels", "autodiff", "interop", "tensor", "nn",
+    "optim", "regularizers", "io", "data", "train", "testing", "__main__",
 ]  # fmt: skip
 """From the bottom up: a module imports from its own layer and from those before it."""
 
 OPS_LAYERS = [
     "comparison", "complex", "conversion", "movement", "joining", "elementwise", "powers", "trigonometry", "rounding",
     "bits", "indexing", "reductions", "scans", "repetition", "sorting", "statistics", "gathering", "interpolation",
-    "products", "linear_maps", "sampling", "creation", "datatypes", "diagonals", "solving", "decompositions", "least_squares",
-    "determinants", "norms", "matrix_functions", "hermitian_functions", "matrix_roots", "general_eigenvalues",
-    "triangular_factors", "chains", "distances", "tables", "random", "activations", "piecewise", "smooth", "fourier",
-    "special_functions", "bessel", "normalization", "attention", "windows", "noise", "convolution", "pooling",
-    "adaptive_pooling", "losses", "regression_losses", "margin_losses", "class_losses",
+    "products", "linear_maps", "sampling", "creation", "datatypes", "diagonals", "solving", "decompositions",
+    "least_squares", "determinants", "norms", "matrix_functions", "hermitian_functions", "matrix_roots",
+    "general_eigenvalues", "triangular_factors", "chains", "distances", "tables", "random", "activations", "piecewise",
+    "smooth", "fourier", "special_functions", "bessel", "normalization", "attention", "windows", "noise", "convolution",
+    "pooling", "adaptive_pooling", "unpooling", "losses", "regression_losses", "margin_losses", "class_losses",
 ]  # fmt: skip
 
 CUPY_HOMES = ("backends/cupy.py", "kernels/cupy/")

@@ -40,6 +40,7 @@ from . import (
     statistics,
     tables,
     trigonometry,
+    unpooling,
     windows,
 )
 from . import fourier as fourier  # its names are those of tinygrad_lite.fft
@@ -82,6 +83,7 @@ from .sorting import *
 from .statistics import *
 from .tables import *
 from .trigonometry import *
+from .unpooling import *
 from .windows import *
 
 # Without this, `from .ops import *` would bring along the files too.
@@ -125,4 +127,5 @@ __all__ += sorting.__all__
 __all__ += statistics.__all__
 __all__ += tables.__all__
 __all__ += trigonometry.__all__
+__all__ += unpooling.__all__
 __all__ += windows.__all__

@@ -154,14 +154,14 @@ def adaptive_avg_pool3d(x: Array, *, output_size: OutputSize) -> Array:
 
 
 def _maximum(op: str, x: Array, output_size: OutputSize, axes: int, pool: Any) -> Array:
-    sizes, kernel = _arguments(op, x, output_size, axes)
+    sizes, kernel = adaptive_arguments(op, x, output_size, axes)
     if kernel is not None:
         return pool(x, kernel_size=kernel)
     return max(adaptive_unfold_nd(x, output_size=sizes, value=-inf), axis=tuple(range(2, 2 + axes)))
 
 
 def _mean(op: str, x: Array, output_size: OutputSize, axes: int, pool: Any) -> Array:
-    sizes, kernel = _arguments(op, x, output_size, axes)
+    sizes, kernel = adaptive_arguments(op, x, output_size, axes)
     if kernel is not None:
         return pool(x, kernel_size=kernel)
     reduced = tuple(range(2, 2 + axes))
@@ -169,7 +169,7 @@ def _mean(op: str, x: Array, output_size: OutputSize, axes: int, pool: Any) -> A
     return sum(adaptive_unfold_nd(x, output_size=sizes), axis=reduced) / counts
 
 
-def _arguments(op: str, x: Array, output_size: OutputSize, axes: int) -> tuple[Sizes, Sizes | None]:
+def adaptive_arguments(op: str, x: Array, output_size: OutputSize, axes: int) -> tuple[Sizes, Sizes | None]:
     """The size of the result; and the size of all windows, if they are equal and lie beside each other."""
     image_axes(op, x, axes)
     image = tuple(x.shape[2:])

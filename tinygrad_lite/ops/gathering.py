@@ -37,7 +37,7 @@ def _integers(op: str, name: str, indices: Array) -> Any:
     return indices
 
 
-def _check_range(op: str, name: str, indices: Any, length: int, least: int) -> None:
+def check_range(op: str, name: str, indices: Any, length: int, least: int) -> None:
     """ShapeError if an index is not from `least` to `length` - 1. Not on a device, where it would wait for the result.
 
     The device's library wraps or clips there.
@@ -101,7 +101,7 @@ def put_along_axis(x: Array, indices: Array, values: Array, *, axis: int = -1) -
     """
     axis, indices = _checked_axis("put_along_axis", x, axis), _integers("put_along_axis", "indices", indices)
     _check_along("put_along_axis", x, indices, axis)
-    _check_range("put_along_axis", "indices", indices, x.shape[axis], -x.shape[axis])
+    check_range("put_along_axis", "indices", indices, x.shape[axis], -x.shape[axis])
     places = (*x.shape[:axis], indices.shape[axis], *x.shape[axis + 1 :])
     _check_values("put_along_axis", values, places, "the indices")
     return set_item(x, values, index=_along(x, indices, axis))
@@ -120,7 +120,7 @@ def scatter_add(x: Array, indices: Array, values: Array, *, axis: int = -1) -> A
     """
     axis, indices = _checked_axis("scatter_add", x, axis), _integers("scatter_add", "indices", indices)
     _check_along("scatter_add", x, indices, axis)
-    _check_range("scatter_add", "indices", indices, x.shape[axis], -x.shape[axis])
+    check_range("scatter_add", "indices", indices, x.shape[axis], -x.shape[axis])
     places = (*x.shape[:axis], indices.shape[axis], *x.shape[axis + 1 :])
     _check_values("scatter_add", values, places, "the indices")
     return x + scatter_along_axis(broadcast_to(values, places), indices, axis=axis, shape=tuple(x.shape))
@@ -142,7 +142,7 @@ def index_add(x: Array, indices: Array, values: Array, *, axis: int = 0) -> Arra
     axis, indices = _checked_axis("index_add", x, axis), _integers("index_add", "indices", indices)
     if len(indices.shape) != 1:
         raise ShapeError(f"index_add: indices are {tuple(indices.shape)}; one axis is required.")
-    _check_range("index_add", "indices", indices, x.shape[axis], -x.shape[axis])
+    check_range("index_add", "indices", indices, x.shape[axis], -x.shape[axis])
     places = (*x.shape[:axis], indices.shape[0], *x.shape[axis + 1 :])
     _check_values("index_add", values, places, "the indexed part of x")
     return x + scatter(broadcast_to(values, places), index=(slice(None),) * axis + (indices,), shape=tuple(x.shape))
@@ -160,7 +160,7 @@ def _segment_index(op: str, x: Array, segments: Array, count: int | None, axis: 
         )
     if count is None:
         count = _count(segments) if segments.shape[0] else 0
-    _check_range(op, "segments", segments, count, 0)
+    check_range(op, "segments", segments, count, 0)
     return axis, segments, count
 
 
@@ -215,7 +215,7 @@ def bincount(x: Array, weights: Array | None = None, *, minlength: int = 0) -> A
     if weights is None:
         weights = astype(x, "int64") * 0 + 1
     count = _count(numbers) if own[0] else 0
-    _check_range("bincount", "x", numbers, max(count, 1), 0)
+    check_range("bincount", "x", numbers, max(count, 1), 0)
     return segment_sum(weights, numbers, num_segments=max(count, minlength))
 
 
@@ -300,5 +300,5 @@ def one_hot(x: Array, *, num_classes: int = -1, dtype: Any = "int64") -> Array:
         if 0 in classes.shape:
             raise ShapeError(f"one_hot: x is {tuple(classes.shape)}, without elements; give num_classes.")
         num_classes = _count(classes)
-    _check_range("one_hot", "x", classes, num_classes, 0)
+    check_range("one_hot", "x", classes, num_classes, 0)
     return one_hot_codes(x, num_classes=num_classes, dtype=dtype_on(backend, dtype))

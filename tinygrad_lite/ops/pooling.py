@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import inf, prod
 from typing import Any
 
+from ..core.dtypes import is_floating
 from ..core.errors import ShapeError
 from ..core.op import Array, composite
 from .comparison import where
+from .conversion import astype
 from .elementwise import abs, power
 from .reductions import max, sum
 from .windows import Borders, Sizes, image_axes, one_image, padded, per_axis, unfold_nd
@@ -212,8 +214,9 @@ def lp_pool3d(
 def _max(
     op: str, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, axes: int
 ) -> Array:
-    kernel, steps, border, gaps = _arguments(op, x, kernel_size, stride, padding, dilation, axes)
-    borders = _borders(op, x, kernel, steps, border, gaps, ceil_mode)
+    kernel, steps, border, gaps = pool_arguments(op, x, kernel_size, stride, padding, dilation, axes)
+    borders = pool_borders(op, x, kernel, steps, border, gaps, ceil_mode)
+    x = x if is_floating(x.dtype) else astype(x, "float64")  # integers have no -inf
     windows = unfold_nd(padded(x, borders, -inf), kernel_size=kernel, stride=steps, dilation=gaps)
     return max(windows, axis=tuple(range(2, 2 + axes)))
 
@@ -231,8 +234,8 @@ def _mean(
 ) -> Array:
     if divisor == 0:
         raise ShapeError(f"{op}: divisor_override is 0; it must be another number, or None.")
-    kernel, steps, border, gaps = _arguments(op, x, kernel_size, stride, padding, 1, axes)
-    borders = _borders(op, x, kernel, steps, border, gaps, ceil_mode)
+    kernel, steps, border, gaps = pool_arguments(op, x, kernel_size, stride, padding, 1, axes)
+    borders = pool_borders(op, x, kernel, steps, border, gaps, ceil_mode)
 
     def totals(image: Array, borders: Borders) -> Array:
         windows = unfold_nd(padded(image, borders), kernel_size=kernel, stride=steps, dilation=gaps)
@@ -262,7 +265,7 @@ def _norm(op: str, x: Array, norm_type: float, kernel_size: Any, stride: Any, ce
     return where(zero, 0.0, power(where(zero, 1.0, total), 1.0 / norm_type))
 
 
-def _arguments(
+def pool_arguments(
     op: str, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, axes: int
 ) -> tuple[Sizes, Sizes, Sizes, Sizes]:
     """kernel_size, stride, padding and dilation for each axis, checked against each other."""
@@ -275,7 +278,7 @@ def _arguments(
     return kernel, steps, border, gaps
 
 
-def _borders(
+def pool_borders(
     op: str, x: Array, kernel: Sizes, stride: Sizes, border: Sizes, dilation: Sizes, ceil_mode: bool
 ) -> Borders:
     """What to add around x, at the end also for windows that begin inside it and end beyond, if `ceil_mode`."""
