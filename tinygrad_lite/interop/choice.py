@@ -37,6 +37,21 @@ def select(condlist, choicelist, default=0):
 
 
 @entry
+def piecewise(x, condlist, funclist, *args, **kw):
+    x = array_of(x)
+    single = not isinstance(condlist, (list, tuple)) and len(getattr(condlist, "shape", ())) <= len(x.shape)
+    conditions = [numpy.asarray(constant(one), dtype=bool) for one in ([condlist] if single else condlist)]
+    if len(funclist) == len(conditions) + 1:
+        conditions.append(~numpy.logical_or.reduce(conditions))
+    out = ops.zeros_like(x)
+    for condition, function in zip(conditions, funclist, strict=True):
+        place = placed(numpy.broadcast_to(condition, x.shape), x)
+        value = function(ops.getitem(x, index=place), *args, **kw) if callable(function) else function
+        out = ops.set_item(out, value, index=place)
+    return out
+
+
+@entry
 def clip(a, a_min=None, a_max=None, *, min=None, max=None):
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
     return ops.clip(array_of(a), array_of(low), array_of(high))

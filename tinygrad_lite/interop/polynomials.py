@@ -78,3 +78,14 @@ def polyfit(x, y, deg, rcond=None, *, w=None):
     scale = ops.sqrt(ops.sum(ops.square(matrix), axis=0))
     found = linalg_lstsq(ops.divide(matrix, scale), y, len(x) * 2.0**-52 if rcond is None else rcond)[0]
     return ops.divide(found, scale if len(y.shape) == 1 else ops.reshape(scale, (-1, 1)))
+
+
+@entry
+def poly(seq_of_zeros):
+    zeros = array_of(seq_of_zeros)
+    if len(zeros.shape) != 1:
+        raise refuse("numpy.poly", "seq_of_zeros (other than a vector)")
+    out = ops.ones_like(zeros[:1] if len(zeros) else zeros)
+    for i in range(len(zeros)):
+        out = ops.pad(out, (0, 1)) - ops.pad(out * zeros[i], (1, 0))
+    return out

@@ -95,3 +95,17 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
     values = constant(p)
     whole = numpy.unwrap(values, discont, axis, period=period) - values  # constant between the jumps
     return ops.add(p, placed(whole.astype(values.dtype), p))
+
+
+@entry
+def histogram(a, bins=10, range=None, density=False, weights=None):
+    edges = histogram_bin_edges(a, bins, range)
+    weights = None if weights is None else array_of(weights)
+    counted = ours("histogram", "numpy.histogram")
+    return ops.asarray(counted(array_of(a), weights, bins=constant(edges), density=bool(density)).counts), edges
+
+
+@entry
+def histogram_bin_edges(a, bins=10, range=None):
+    bins = constant(bins) if not isinstance(bins, (int, str)) else bins
+    return ops.asarray(placed(numpy.histogram_bin_edges(constant(a), bins, range), array_of(a)))

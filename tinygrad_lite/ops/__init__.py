@@ -15,6 +15,7 @@ from . import (
     distances,
     elementwise,
     gathering,
+    histograms,
     indexing,
     interpolation,
     joining,
@@ -58,6 +59,7 @@ from .datatypes import *
 from .distances import *
 from .elementwise import *
 from .gathering import *
+from .histograms import *
 from .indexing import *
 from .interpolation import *
 from .joining import *
@@ -102,6 +104,7 @@ __all__ += datatypes.__all__
 __all__ += distances.__all__
 __all__ += elementwise.__all__
 __all__ += gathering.__all__
+__all__ += histograms.__all__
 __all__ += indexing.__all__
 __all__ += interpolation.__all__
 __all__ += joining.__all__
