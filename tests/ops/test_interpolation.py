@@ -86,6 +86,39 @@ def test_as_pytorch(mode, align_corners, how):
     np.testing.assert_allclose(x.grad.data, t.grad.numpy(), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(
+    "how", [{"size": (2, 9)}, {"size": (1, 1)}, {"scale_factor": 0.45}, {"scale_factor": (0.5, 1.7)}], ids=str
+)
+def test_antialias_as_pytorch(how, mode, align_corners):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed, so nothing can be compared with it")
+    images = np.random.default_rng(0).normal(size=(2, 3, 7, 8))
+    x, t = tl.tensor(images, requires_grad=True), torch.tensor(images, requires_grad=True)
+    how = {**how, "mode": mode, "align_corners": align_corners, "antialias": True}
+    out, expected = tl.interpolate(x, **how), torch.nn.functional.interpolate(t, **how)
+    np.testing.assert_allclose(out.data, expected.detach().numpy(), rtol=1e-6, atol=1e-6)
+    g = np.random.default_rng(1).normal(size=expected.shape)
+    out.backward(g)
+    expected.backward(torch.tensor(g))
+    np.testing.assert_allclose(x.grad.data, t.grad.numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_recomputed_scale_as_pytorch():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed, so nothing can be compared with it")
+    how = {"scale_factor": 1.3, "mode": "bilinear", "recompute_scale_factor": True}
+    expected = torch.nn.functional.interpolate(torch.tensor(X), **how)
+    np.testing.assert_allclose(tl.interpolate(X, **how), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_antialias_is_for_two_modes():
+    with pytest.raises(ShapeError) as caught:
+        tl.interpolate(X, size=2, antialias=True)
+    assert (
+        str(caught.value) == "interpolate: antialias is for the modes 'bilinear' and 'bicubic', and mode is 'nearest'."
+    )
+
+
 def test_pixel_shuffle_as_pytorch():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed, so nothing can be compared with it")
     x = np.random.default_rng(0).normal(size=(2, 8, 4, 6))

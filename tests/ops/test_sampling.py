@@ -10,6 +10,7 @@ from tinygrad_lite import ShapeError
 
 RNG = np.random.default_rng(0)
 X, GRID = RNG.normal(size=(2, 3, 4, 5)), RNG.uniform(-2.5, 2.5, size=(2, 3, 6, 2))
+VOLUME, PLACES = RNG.normal(size=(2, 3, 3, 4, 5)), RNG.uniform(-2.5, 2.5, size=(2, 2, 3, 4, 3))
 PADDINGS = ["zeros", "border", "reflection"]
 
 
@@ -29,7 +30,7 @@ def test_the_identity_gives_the_image_back():
 def test_far_outside():
     grid = np.array([[[[1e300, 0.0], [0.0, -np.inf], [-1e9, 1e9]]]])
     x = tl.tensor(X[:1], requires_grad=True)
-    for mode in ("bilinear", "nearest"):
+    for mode in ("bilinear", "nearest", "bicubic"):
         out = tl.grid_sample(x, grid, mode=mode)
         assert not out.data.any()
         out.backward(np.ones(out.shape))
@@ -49,12 +50,18 @@ def test_nan_counts_as_the_first_edge():
 
 def test_what_does_not_fit():
     assert failing(tl.grid_sample, X, GRID[:1]) == (
-        "grid_sample: x is (2, 3, 4, 5) and grid is (1, 3, 6, 2); they must be (n, c, h, w) and (n, rows, columns, 2)."
+        "grid_sample: x is (2, 3, 4, 5) and grid is (1, 3, 6, 2); they must be (n, c, h, w) and (n, rows, columns, 2), "
+        "or (n, c, d, h, w) and (n, layers, rows, columns, 3)."
     )
     assert "there is nothing to read." in failing(tl.grid_sample, X[:, :, :0], GRID)
-    assert failing(tl.grid_sample, X, GRID, mode="bicubic") == (
+    assert failing(tl.grid_sample, X, GRID, mode="cubic") == (
+        "grid_sample: mode is 'cubic'; it must be one of 'bilinear', 'nearest', 'bicubic'."
+    )
+    assert failing(tl.grid_sample, VOLUME, PLACES, mode="bicubic") == (
         "grid_sample: mode is 'bicubic'; it must be one of 'bilinear', 'nearest'."
     )
+    with pytest.raises(tl.DTypeError, match="grid_sample: grid has dtype complex128; positions are real numbers."):
+        tl.grid_sample(X, GRID + 0j)
     assert "padding_mode is 'wrap'" in failing(tl.grid_sample, X, GRID, padding_mode="wrap")
     assert failing(tl.affine_grid, np.zeros((2, 2, 3)), size=(1, 1, 2, 2)) == (
         "affine_grid: theta is (2, 2, 3) and size is (1, 1, 2, 2); they must be (n, 2, 3) and (n, c, h, w), or "
@@ -64,19 +71,28 @@ def test_what_does_not_fit():
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("padding_mode", PADDINGS)
-@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
-def test_as_pytorch(mode, padding_mode, align_corners):
+@pytest.mark.parametrize(
+    ("mode", "given"),
+    [
+        ("bilinear", (X, GRID)),
+        ("nearest", (X, GRID)),
+        ("bicubic", (X, GRID)),
+        ("bilinear", (VOLUME, PLACES)),
+        ("nearest", (VOLUME, PLACES)),
+    ],
+)
+def test_as_pytorch(mode, given, padding_mode, align_corners):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed, so nothing can be compared with it")
     how = {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners}
-    ours = [tl.tensor(value, requires_grad=True) for value in (X, GRID)]
-    theirs = [torch.tensor(value, requires_grad=True) for value in (X, GRID)]
+    ours = [tl.tensor(value, requires_grad=True) for value in given]
+    theirs = [torch.tensor(value, requires_grad=True) for value in given]
     out, expected = tl.grid_sample(*ours, **how), torch.nn.functional.grid_sample(*theirs, **how)
     np.testing.assert_allclose(out.data, expected.detach().numpy(), rtol=1e-9, atol=1e-12)
     g = RNG.normal(size=expected.shape)
     out.backward(g)
     expected.backward(torch.tensor(g))
     np.testing.assert_allclose(ours[0].grad.data, theirs[0].grad.numpy(), rtol=1e-9, atol=1e-12)
-    if mode == "bilinear":
+    if mode != "nearest":
         np.testing.assert_allclose(ours[1].grad.data, theirs[1].grad.numpy(), rtol=1e-9, atol=1e-11)
     else:
         assert ours[1].grad is None or not ours[1].grad.data.any()

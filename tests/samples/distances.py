@@ -28,7 +28,7 @@ def _(draw):
 
 def cosine(x, y, axis):
     x, y = np.broadcast_arrays(x, y)
-    return np.sum(x * y, axis) / np.sqrt(np.sum(x * x, axis) * np.sum(y * y, axis))
+    return np.sum(x * y, axis) / np.sqrt(np.sum(np.abs(x) ** 2, axis) * np.sum(np.abs(y) ** 2, axis))
 
 
 @sample("cosine_similarity", reference=cosine)

@@ -20,6 +20,19 @@ def kernel(mode, t):
     return a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0
 
 
+def smoothed(n, out, scale, mode, align_corners):
+    """The weights of `matrix` with antialiasing: of a kernel as wide as an output."""
+    ratio = (n - 1) / (out - 1) if align_corners and out > 1 else 1 / scale if scale else n / out
+    ratio = 0.0 if align_corners and out == 1 else ratio
+    weights = np.zeros((out, n))
+    for i, j in np.ndindex(out, n):
+        t = abs(j + 0.5 - ratio * (i + 0.5)) / max(ratio, 1.0)
+        near = 1.5 * t**3 - 2.5 * t**2 + 1
+        far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+        weights[i, j] = max(0.0, 1.0 - t) if mode == "bilinear" else near if t <= 1 else far if t < 2 else 0.0
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
 def matrix(n, out, scale, mode, align_corners):
     """The weights of n inputs for each of `out` outputs along an axis."""
     weights = np.zeros((out, n))
@@ -39,13 +52,13 @@ def matrix(n, out, scale, mode, align_corners):
     return weights
 
 
-def interpolated(x, size=None, scale_factor=None, mode="nearest", align_corners=False):
+def interpolated(x, size=None, scale_factor=None, mode="nearest", align_corners=False, antialias=False):
     spatial = x.ndim - 2
     for k in range(spatial):
         n = x.shape[2 + k]
         scale = None if scale_factor is None else scale_factor[k] if isinstance(scale_factor, tuple) else scale_factor
         out = int(n * scale) if scale else size[k] if isinstance(size, tuple) else size
-        weights = matrix(n, out, scale, mode, align_corners)
+        weights = (smoothed if antialias else matrix)(n, out, scale, mode, align_corners)
         x = np.moveaxis(np.moveaxis(x, 2 + k, -1) @ weights.T, -1, 2 + k)
     return x
 
@@ -59,6 +72,8 @@ for mode in ("nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bic
         statics = {"mode": mode}
         if mode in SPATIAL:
             statics["align_corners"] = draw(st.booleans())
+        if mode in ("bilinear", "bicubic"):
+            statics["antialias"] = draw(st.booleans())
         if draw(st.booleans()):
             factors = st.sampled_from([0.5, 1.0, 1.25, 2.0]) if mode != "area" else st.sampled_from([0.5, 1.0, 2.0])
             return (x,), {**statics, "scale_factor": tuple(draw(factors) for _ in range(spatial))}

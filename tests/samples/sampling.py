@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -19,17 +20,38 @@ def placed(position, size, padding_mode, align_corners):
     return position if padding_mode == "zeros" else min(max(position, 0), size - 1)
 
 
+def cubic(t, a=-0.75):
+    t = abs(t)
+    if t <= 1:
+        return (a + 2) * t**3 - (a + 3) * t**2 + 1
+    return a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a
+
+
 def sampled(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False):
-    n, c, h, w = x.shape
-    out = np.zeros((n, c, *grid.shape[1:3]))
-    for b, i, j in np.ndindex(*grid.shape[:3]):
-        column, row = (placed(p, s, padding_mode, align_corners) for p, s in zip(grid[b, i, j], (w, h), strict=True))
-        for r in (math.floor(row), math.floor(row) + 1) if mode == "bilinear" else (round(row),):
-            for k in (math.floor(column), math.floor(column) + 1) if mode == "bilinear" else (round(column),):
-                if 0 <= r < h and 0 <= k < w:
-                    weight = (1 - abs(row - r)) * (1 - abs(column - k)) if mode == "bilinear" else 1
-                    out[b, :, i, j] += weight * x[b, :, r, k]
+    n, c, *image = x.shape
+    out = np.zeros((n, c, *grid.shape[1:-1]))
+    for place in np.ndindex(*grid.shape[:-1]):
+        axes = []
+        for p, size in zip(grid[place][::-1], image, strict=True):
+            if mode == "bicubic":
+                free = placed(p, size, "zeros", align_corners)
+                near = [(math.floor(free) + i, cubic(free - math.floor(free) - i)) for i in (-1, 0, 1, 2)]
+                axes.append([(inside(i, size, padding_mode, align_corners), weight) for i, weight in near])
+                continue
+            p = placed(p, size, padding_mode, align_corners)
+            low = math.floor(p)
+            axes.append([(low, low + 1 - p), (low + 1, p - low)] if mode == "bilinear" else [(round(p), 1)])
+        for chosen in itertools.product(*axes):
+            if all(0 <= i < size for (i, _), size in zip(chosen, image, strict=True)):
+                elements = x[(place[0], slice(None), *(int(i) for i, _ in chosen))]
+                out[(place[0], slice(None), *place[1:])] += elements * math.prod(weight for _, weight in chosen)
     return out
+
+
+def inside(i, size, padding_mode, align_corners):
+    """Where the element i is read from."""
+    position = 2 * i / max(size - 1, 1) - 1 if align_corners else 2 * (i + 0.5) / size - 1
+    return i if padding_mode == "zeros" else round(placed(position, size, padding_mode, align_corners))
 
 
 def smooth_positions(draw, shape, sizes, align_corners):
@@ -43,15 +65,16 @@ def smooth_positions(draw, shape, sizes, align_corners):
     return np.stack(parts, axis=-1)
 
 
-for mode in ("bilinear", "nearest"):
+for mode, axes in (("bilinear", 2), ("nearest", 2), ("bicubic", 2), ("bilinear", 3), ("nearest", 3)):
 
     @sample("grid_sample", reference=sampled)
-    def _(draw, mode=mode):
-        n, c, h, w = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 4)), draw(st.integers(2, 4))
-        x = draw(arrays((n, c, h, w)))
+    def _(draw, mode=mode, axes=axes):
+        n, c = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+        image = [draw(st.integers(2 - (i == 0 and mode != "bicubic"), 4)) for i in range(axes)]
+        x = draw(arrays((n, c, *image)))
         align_corners = draw(st.booleans())
-        places = (n, draw(st.integers(1, 2)), draw(st.integers(1, 3)))
-        grid = smooth_positions(draw, places, (w, h), align_corners)
+        places = (n, *(draw(st.integers(1, 2)) for _ in range(axes)))
+        grid = smooth_positions(draw, places, image[::-1], align_corners)
         padding = draw(st.sampled_from(["zeros", "border", "reflection"]))
         return (x, grid), {"mode": mode, "padding_mode": padding, "align_corners": align_corners}
 

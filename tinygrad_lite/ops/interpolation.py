@@ -62,10 +62,41 @@ def _cubic(n: int, out: int, scale: float | None, align_corners: bool) -> Taps:
     return [(numpy.clip(low + i, 0, n - 1), _cubic_weight(numpy.abs(part - i))) for i in (-1, 0, 1, 2)]
 
 
+def cubic_near(t: Any, a: float = -0.75) -> Any:
+    """Keys' cubic convolution kernel at distances t from 0 to 1."""
+    return ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
+
+
+def cubic_far(t: Any, a: float = -0.75) -> Any:
+    """Keys' cubic convolution kernel at distances t from 1 to 2."""
+    return ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a
+
+
 def _cubic_weight(t: numpy.ndarray, a: float = -0.75) -> numpy.ndarray:
-    """Keys' cubic convolution kernel at distance t, 0 to 2."""
-    inner = ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
-    return numpy.where(t <= 1.0, inner, ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a)
+    """Keys' kernel at any distance t."""
+    return numpy.where(t <= 1.0, cubic_near(t, a), numpy.where(t < 2.0, cubic_far(t, a), 0.0))
+
+
+def _smoothed(weight: Callable[[numpy.ndarray], numpy.ndarray], reach: float) -> Callable[..., Taps]:
+    """Taps of a kernel that is as wide as an output where that covers more than an input: no aliasing."""
+
+    def taps(n: int, out: int, scale: float | None, align_corners: bool) -> Taps:
+        ratio = (n - 1) / (out - 1) if align_corners and out > 1 else 1.0 / scale if scale else n / out
+        ratio = 0.0 if align_corners and out == 1 else ratio
+        width = max(ratio, 1.0)
+        centre = ratio * (numpy.arange(out) + 0.5)
+        start = numpy.maximum((centre - reach * width + 0.5).astype(numpy.int64), 0)
+        stop = numpy.minimum((centre + reach * width + 0.5).astype(numpy.int64), n)
+        places = start[:, None] + numpy.arange(max(int((stop - start).max()), 1))
+        weights = weight(numpy.abs((places - centre[:, None] + 0.5) / width)) * (places < stop[:, None])
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        return list(zip(numpy.minimum(places, n - 1).T, weights.T, strict=True))
+
+    return taps
+
+
+def _tent(t: numpy.ndarray) -> numpy.ndarray:
+    return numpy.maximum(1.0 - t, 0.0)
 
 
 def _area(n: int, out: int, scale: float | None, align_corners: bool) -> Taps:
@@ -88,6 +119,9 @@ RULES: dict[str, tuple[Callable[..., Taps], int | None]] = {
 }
 """For each mode its taps, and the number of spatial axes that it is for."""
 
+SMOOTHED = {"bilinear": _smoothed(_tent, 1.0), "bicubic": _smoothed(lambda t: _cubic_weight(t, a=-0.5), 2.0)}
+"""The taps with antialiasing."""
+
 
 # The operation
 
@@ -100,6 +134,8 @@ def interpolate(
     scale_factor: float | tuple[float, ...] | None = None,
     mode: str = "nearest",
     align_corners: bool = False,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Array:
     """x at another size, each new element interpolated between the old ones that surround it.
 
@@ -110,6 +146,9 @@ def interpolate(
     a = -0.75, elements beyond the edge repeat it), `"area"` (the mean of all elements that a new one covers).
     align_corners : for the linear and cubic modes, whether the centres of the corner elements stay at the corners,
     instead of their outer edges.
+    recompute_scale_factor : with scale_factor, take the ratio of the rounded lengths for the positions instead of it.
+    antialias : for `"bilinear"` and `"bicubic"` (then with a = -0.5): where the image becomes smaller, widen the kernel
+    by the ratio, so that each element counts.
     Raises ShapeError unless exactly one of size and scale_factor is given, and the mode fits x.
     Source of the cubic kernel: R. Keys, IEEE Trans. Acoustics, Speech, Signal Processing 29, 1153 (1981).
 
@@ -118,7 +157,10 @@ def interpolate(
     """
     shape = shape_of(x)
     sizes, scales = _sizes(shape, size, scale_factor, mode, align_corners)
-    taps = RULES[mode][0]
+    if antialias and mode not in SMOOTHED:
+        raise ShapeError(f"interpolate: antialias is for the modes 'bilinear' and 'bicubic', and mode is {mode!r}.")
+    scales = [None] * len(scales) if recompute_scale_factor else scales
+    taps = SMOOTHED[mode] if antialias else RULES[mode][0]
     for axis, (out, scale) in enumerate(zip(sizes, scales, strict=True), start=2):
         if out != shape[axis] or (scale is not None and scale != 1.0):
             x = _tapped(x, taps(shape[axis], out, scale, align_corners), axis)

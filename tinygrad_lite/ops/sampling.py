@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import product
+from math import prod
 from typing import Any
 
 import numpy
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
-from ..core.errors import ShapeError
+from ..core.dtypes import is_complex, is_floating
+from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
 from .comparison import isfinite, isnan, logical_not, where
-from .elementwise import abs, clip
+from .conversion import astype
+from .elementwise import abs, clip, multiply
 from .indexing import getitem, take_along_axis
+from .interpolation import cubic_far, cubic_near
 from .movement import matrix_transpose, reshape
 from .products import matmul
 
@@ -24,11 +30,13 @@ __all__ = ["affine_grid", "grid_sample"]
 def grid_sample(
     x: Array, grid: Array, *, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool = False
 ) -> Array:
-    """An image read at the positions of a grid. Differentiable in the image and, if bilinear, in the grid.
+    """An image read at the positions of a grid. Differentiable in the image and, unless nearest, in the grid.
 
-    x : (n, c, h, w). grid : (n, rows, columns, 2), pairs of (horizontal, vertical) positions; -1 and 1 are the edges of
-    the image. A NaN counts as -1, and so does an infinity where the image is reflected. Returns (n, c, rows, columns).
-    mode : `"bilinear"` between the four elements around a position, or `"nearest"`, whose derivative by the grid is 0.
+    x : (n, c, h, w), or (n, c, d, h, w). grid : (n, ..., 2), pairs of (horizontal, vertical) positions, or (n, ..., 3),
+    with the depth last; as many axes as x. -1 and 1 are the edges of the image. A NaN counts as -1, and so does an
+    infinity where the image is reflected. Returns (n, c, ...).
+    mode : `"bilinear"` between the four elements around a position (eight, of volumes), `"bicubic"` between sixteen
+        (not of volumes; Keys' kernel with a = -0.75), or `"nearest"`, whose derivative by the grid is 0.
     padding_mode : beyond the edges lie `"zeros"`, the elements at the `"border"`, or the image's `"reflection"`.
     align_corners : whether -1 and 1 are the centres of the corner elements instead of their outer edges.
     Raises ShapeError for shapes that do not fit and unknown modes.
@@ -38,25 +46,29 @@ def grid_sample(
     array([[[[2.5]]]])
     """
     _check(x, grid, mode, padding_mode)
-    n, c, h, w = x.shape
+    n, c, *image = x.shape
     grid = where(isnan(grid) if padding_mode != "reflection" else logical_not(isfinite(grid)), -1.0, grid)
-    across, down = (
-        _placed(getitem(grid, index=(..., i)), size, padding_mode, align_corners) for i, size in enumerate((w, h))
-    )
-    pixels = reshape(x, (n, c, h * w))
+    taps = []
+    for i, size in enumerate(image):
+        position = getitem(grid, index=(..., len(image) - 1 - i))
+        position = (position + 1.0) * ((size - 1 if align_corners else size) / 2.0) - (0.0 if align_corners else 0.5)
+        if mode == "bicubic":
+            taps.append(_cubic(position, size, padding_mode, align_corners))
+        else:
+            taps.append(_linear(_inside(position, size, padding_mode, align_corners), mode))
+    pixels = reshape(x, (n, c, prod(image)))
     out = None
-    for column, of_column in _neighbours(across, mode):
-        for row, of_row in _neighbours(down, mode):
-            part = _read(pixels, row, column, (h, w))
-            if of_row is not None:
-                part = part * reshape(of_row * of_column, (n, 1, part.shape[-1]))
-            out = part if out is None else out + part
-    return reshape(out, (n, c, *grid.shape[1:3]))
+    for chosen in product(*taps):
+        part = _read(pixels, [place for place, _ in chosen], image)
+        weights = [weight for _, weight in chosen if weight is not None]
+        if weights:
+            part = part * reshape(reduce(multiply, weights), (n, 1, part.shape[-1]))
+        out = part if out is None else out + part
+    return reshape(out, (n, c, *grid.shape[1:-1]))
 
 
-def _placed(position: Array, size: int, padding_mode: str, align_corners: bool) -> Array:
-    """Positions from -1 to 1 in units of elements, the first of which lies at 0; those outside dealt with."""
-    position = (position + 1.0) * ((size - 1 if align_corners else size) / 2.0) - (0.0 if align_corners else 0.5)
+def _inside(position: Array, size: int, padding_mode: str, align_corners: bool) -> Array:
+    """Positions in units of elements, the first of which lies at 0; those outside dealt with."""
     if padding_mode == "zeros":  # from one element beyond the edge on, nothing is read; where that is does not matter
         return clip(position, -2.0, size + 1.0)
     if padding_mode == "reflection":
@@ -75,8 +87,11 @@ def _reflected(position: Array, size: int, align_corners: bool) -> Array:
     return where(flips % 2.0 == 0.0, rest, span - rest) + low
 
 
-def _neighbours(position: Array, mode: str) -> list[tuple[Any, Array | None]]:
-    """The places, whole numbers, that a position is read from, and the weight of each (None: 1)."""
+Taps = list[tuple[Any, Array | None]]
+"""The places, whole numbers along an axis, that a position is read from, and the weight of each (None: 1)."""
+
+
+def _linear(position: Array, mode: str) -> Taps:
     raw = unwrap(position)
     xp = backend_of(raw).xp
     if mode == "nearest":
@@ -86,26 +101,41 @@ def _neighbours(position: Array, mode: str) -> list[tuple[Any, Array | None]]:
     return [(low, 1.0 - part), (low + 1.0, part)]
 
 
-def _read(pixels: Array, row: Any, column: Any, image: tuple[int, int]) -> Array:
-    """The elements (n, c, places) at rows and columns, 0 outside the image."""
-    h, w = image
-    xp = backend_of(row).xp
-    inside = xp.logical_and(xp.logical_and(row >= 0.0, row < h), xp.logical_and(column >= 0.0, column < w))
-    place = xp.astype(xp.clip(row, 0.0, h - 1.0) * w + xp.clip(column, 0.0, w - 1.0), xp.int64)
-    flat = (row.shape[0], 1, row.shape[1] * row.shape[2])
-    return where(xp.reshape(inside, flat), take_along_axis(pixels, xp.reshape(place, flat), axis=-1), 0.0)
+def _cubic(position: Array, size: int, padding_mode: str, align_corners: bool) -> Taps:
+    if padding_mode != "reflection":
+        position = clip(position, -3.0, size + 2.0)  # beyond, all four lie outside
+    raw = unwrap(position)
+    low = backend_of(raw).xp.floor(raw)
+    part = position - low
+    weights = (cubic_far(part + 1.0), cubic_near(part), cubic_near(1.0 - part), cubic_far(2.0 - part))
+    places = (_inside(low + i, size, padding_mode, align_corners) for i in (-1.0, 0.0, 1.0, 2.0))
+    return list(zip(places, weights, strict=True))
+
+
+def _read(pixels: Array, places: list[Any], image: list[int]) -> Array:
+    """The elements (n, c, places) at the places along each axis, 0 outside the image."""
+    xp = backend_of(places[0]).xp
+    inside, number = True, 0
+    for place, size in zip(places, image, strict=True):
+        inside = xp.logical_and(place >= 0.0, place < size) & inside
+        number = number * size + xp.astype(xp.clip(place, 0.0, size - 1.0), xp.int64)
+    flat = (number.shape[0], 1, prod(number.shape[1:]))
+    return where(xp.reshape(inside, flat), take_along_axis(pixels, xp.reshape(number, flat), axis=-1), 0.0)
 
 
 def _check(x: Array, grid: Array, mode: str, padding_mode: str) -> None:
     own, other = shape_of(x), shape_of(grid)
-    if len(own) != 4 or len(other) != 4 or own[0] != other[0] or other[3] != 2:
+    if len(own) not in (4, 5) or len(other) != len(own) or own[0] != other[0] or other[-1] != len(own) - 2:
         raise ShapeError(
-            f"grid_sample: x is {own} and grid is {other}; they must be (n, c, h, w) and (n, rows, columns, 2)."
+            f"grid_sample: x is {own} and grid is {other}; they must be (n, c, h, w) and (n, rows, columns, 2), or "
+            f"(n, c, d, h, w) and (n, layers, rows, columns, 3)."
         )
+    if is_complex(grid.dtype):
+        raise DTypeError(f"grid_sample: grid has dtype {grid.dtype}; positions are real numbers.")
     if 0 in own[2:]:
         raise ShapeError(f"grid_sample: x is {own}; there is nothing to read.")
     for name, value, known in (
-        ("mode", mode, ("bilinear", "nearest")),
+        ("mode", mode, ("bilinear", "nearest", *(("bicubic",) if len(own) == 4 else ()))),
         ("padding_mode", padding_mode, ("zeros", "border", "reflection")),
     ):
         if value not in known:
@@ -133,6 +163,7 @@ def affine_grid(theta: Array, *, size: tuple[int, ...], align_corners: bool = Fa
         )
     lines = [_line(length, align_corners) for length in size[2:]]
     places = numpy.stack([*numpy.meshgrid(*lines, indexing="ij")[::-1], numpy.ones(tuple(size[2:]))], axis=-1)
+    theta = theta if is_floating(theta.dtype) else astype(theta, "float64")  # positions are no integers
     raw = unwrap(theta)
     base = backend_of(raw).asarray(places.reshape(-1, spatial + 1), dtype=raw.dtype)
     return reshape(matmul(base, matrix_transpose(theta)), (size[0], *size[2:], spatial))

@@ -8,6 +8,7 @@ import numpy
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
+from ..core.dtypes import is_floating
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
@@ -103,6 +104,7 @@ def embedding_bag(
             f"embedding_bag: per_sample_weights is {shape_of(per_sample_weights)}, x is {tuple(index.shape)} and mode "
             f"is {mode!r}; they must have the shape of x, and the mode must be 'sum'."
         )
+    weight = weight if is_floating(weight.dtype) else astype(weight, "float64")  # means of integers are none
     backend = backend_of(index)
     xp = backend.xp
     flat = xp.reshape(index, (-1,))
