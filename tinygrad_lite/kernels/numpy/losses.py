@@ -27,7 +27,9 @@ def _class_rows(
     """Rows of logits and unweighted classes that all exist; the definition explains what is wrong with others."""
     if not (isinstance(logits, np.ndarray) and isinstance(target, np.ndarray) and logits.dtype.kind == "f"):
         return False
-    if weight is not None or logits.ndim != 2 or target.dtype.kind not in "iu" or target.shape != logits.shape[:1] or 0 in logits.shape:
+    if weight is not None or logits.ndim != 2 or 0 in logits.shape:
+        return False
+    if target.dtype.kind not in "iu" or target.shape != logits.shape[:1]:
         return False
     if reduction not in ("mean", "sum", "none") or not 0.0 <= label_smoothing <= 1.0:
         return False
