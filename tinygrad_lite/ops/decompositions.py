@@ -3,8 +3,11 @@
 Where eigenvalues or singular values repeat, single vectors are not determined, and their derivative does not exist. The
 terms that would divide by the difference of equal values are left out. So gradients are finite everywhere, and the
 first derivative is right for whatever belongs to a whole eigenspace: sums over its values, the projector on it, the
-polar factor, norms. Of functions such as V f(w) V^T it lacks, at repeated values, the terms with f': cotangents of w
-and V do not determine them. Functions that are not computed by vectors (pinv, det, expm) are right to any order.
+polar factor, norms. Two things it lacks at repeated values, because the cotangents of w and V do not determine them:
+of V f(w) V^H and U f(S) V^H the terms with f' inside an eigenspace, which `hermitian_function` and
+`singular_value_function` have, since they know f; and of functions of values alone, such as sum(w**2), the second
+derivative along directions that split an eigenspace, which the trace of a `hermitian_function` has. Functions that are
+not computed by vectors (pinv, det, expm, sqrtm) are right to any order.
 A repeated value itself is a kink of the sorted values; `eigvalsh` and `svdvals` give each of k equal ones the mean of
 the k derivatives, the element of least norm. Values count as equal within the rounding of the decomposition.
 """
@@ -36,11 +39,11 @@ def epsilon(dtype: Any) -> float:
     return float(numpy.finfo(getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]).eps)
 
 
-def _hermitian(x: Array) -> Array:
+def hermitian(x: Array) -> Array:
     return (x + adjoint(x)) * 0.5
 
 
-def _no_matrix(x: Array, **_: Any) -> str | None:
+def no_matrix(x: Array, **_: Any) -> str | None:
     return f"x is {shape_of(x)}; at least two axes are required, (..., m, n)." if len(shape_of(x)) < 2 else None
 
 
@@ -62,7 +65,7 @@ def _cholesky_rule(g: Array, out: Array, upper: bool) -> Array:
     inner = matmul(adjoint(lower), g)
     inner = tril(inner) - 0.5 * inner * identity_like(inner)
     transposed = adjoint(lower)
-    return _hermitian(adjoint(solve(transposed, adjoint(solve(transposed, inner)))))
+    return hermitian(adjoint(solve(transposed, adjoint(solve(transposed, inner)))))
 
 
 @primitive(x=_cholesky_rule, holomorphic=False, shapes="any", explain=_explain_cholesky)
@@ -87,7 +90,7 @@ def cholesky(xp, x: Array, *, upper: bool = False) -> Array:
 def _explain_qr(x: Array, *, mode: str) -> str | None:
     if mode not in ("reduced", "complete"):
         return f"mode is {mode!r}; it must be 'reduced' or 'complete'."
-    return _no_matrix(x)
+    return no_matrix(x)
 
 
 def _qr_rule(g: tuple, x: Array, out: tuple) -> Array:
@@ -133,38 +136,38 @@ def qr(xp, x: Array, *, mode: Literal["reduced", "complete"] = "reduced") -> Any
 # Eigenvalues
 
 
-def _ties(values: Array) -> Array:
+def ties(values: Array) -> Array:
     """Which of the values along the last axis are equal within rounding: (..., n, n) of booleans."""
     values = detach(values)
     tolerance = epsilon(values.dtype) * sum(abs(values), axis=-1, keepdims=True)
-    return less_equal(abs(_differences(values)), expand_dims(tolerance, axis=-1))
+    return less_equal(abs(differences(values)), expand_dims(tolerance, axis=-1))
 
 
-def _differences(values: Array) -> Array:
+def differences(values: Array) -> Array:
     """values[j] - values[i]."""
     return expand_dims(values, axis=-2) - expand_dims(values, axis=-1)
 
 
-def _reciprocal(x: Array, zero: Array) -> Array:
+def reciprocal(x: Array, zero: Array) -> Array:
     """1 / x, and 0 where `zero` holds."""
     return where(zero, 0.0, 1.0 / where(zero, 1.0, x))
 
 
-def _shared(g: Array, values: Array) -> Array:
+def shared(g: Array, values: Array) -> Array:
     """Cotangents of sorted values, where equal ones get their mean."""
-    ties = astype(_ties(values), g.dtype)
-    return sum(ties * expand_dims(g, axis=-2), axis=-1) / sum(ties, axis=-1)
+    same = astype(ties(values), g.dtype)
+    return sum(same * expand_dims(g, axis=-2), axis=-1) / sum(same, axis=-1)
 
 
-def _columns(scale: Array) -> Array:
+def columns(scale: Array) -> Array:
     return expand_dims(scale, axis=-2)
 
 
 def _eigh_rule(g: tuple, out: tuple) -> Array:
     (g_values, g_vectors), (w, v) = g, out
     transposed = adjoint(v)
-    inner = matmul(transposed, g_vectors) * _reciprocal(_differences(w), _ties(w))
-    return _hermitian(matmul(v * _columns(g_values) + matmul(v, inner), transposed))
+    inner = matmul(transposed, g_vectors) * reciprocal(differences(w), ties(w))
+    return hermitian(matmul(v * columns(g_values) + matmul(v, inner), transposed))
 
 
 def _explain_eigh(x: Array) -> str:
@@ -183,7 +186,8 @@ def eigh(xp, x: Array) -> Any:
 
     x : (..., n, n), Hermitian; of others the Hermitian part (x + x^H) / 2 is taken. eigenvalues : (..., n).
     eigenvectors : (..., n, n), the vectors are columns.
-    At repeated eigenvalues the derivative is that for which V does not turn within an eigenspace.
+    At repeated eigenvalues the derivative is that for which V does not turn within an eigenspace: right for projectors
+    on whole eigenspaces, incomplete for V diag(f(w)) V^H, which is `hermitian_function(x, f)`.
     Raises ShapeError if a matrix is not square.
 
     >>> w, v = eigh(np.array([[2.0, 1.0], [1.0, 2.0]]))
@@ -196,7 +200,7 @@ def eigh(xp, x: Array) -> Any:
 
 def _eigvalsh_rule(g: Array, x: Array) -> Array:
     w, v = eigh(x)
-    return matmul(v * _columns(_shared(g, w)), adjoint(v))
+    return matmul(v * columns(shared(g, w)), adjoint(v))
 
 
 @primitive(x=_eigvalsh_rule, shapes="any", explain=_explain_eigh)
@@ -218,7 +222,7 @@ def eigvalsh(xp, x: Array) -> Array:
 
 
 def _explain_svd(x: Array, **_: Any) -> str:
-    return _no_matrix(x) or f"x is {shape_of(x)}; the singular values were not found. Are all elements finite?"
+    return no_matrix(x) or f"x is {shape_of(x)}; the singular values were not found. Are all elements finite?"
 
 
 def _zeros(s: Array) -> Array:
@@ -241,9 +245,9 @@ def _svd_rule(g: tuple, out: tuple) -> Array:
     zero = _zeros(s)
     total = expand_dims(s, axis=-2) + expand_dims(s, axis=-1)
     both = expand_dims(astype(zero, s.dtype), axis=-2) * expand_dims(astype(zero, s.dtype), axis=-1)
-    inner = (a + b) * _reciprocal(_differences(s), _ties(s)) + (a - b) * _reciprocal(total, equal(both, 1.0))
-    inverse = _columns(_reciprocal(s, zero))
-    gx = matmul(u * _columns(gs) + matmul(u, 0.5 * inner), vt)
+    inner = (a + b) * reciprocal(differences(s), ties(s)) + (a - b) * reciprocal(total, equal(both, 1.0))
+    inverse = columns(reciprocal(s, zero))
+    gx = matmul(u * columns(gs) + matmul(u, 0.5 * inner), vt)
     if shape_of(u)[-2] > k:
         gx = gx + matmul((gu - matmul(u, left)) * inverse, vt)
     if shape_of(v)[-2] > k:
@@ -265,7 +269,8 @@ def svd(xp, x: Array, *, full_matrices: bool = True) -> Any:
 
     x : (..., m, n). S : (..., k) with k = min(m, n). U : (..., m, m), Vh : (..., n, n), or, unless `full_matrices`,
     (..., m, k) and (..., k, n).
-    At repeated singular values the derivative is that for which U and V do not turn together within their space.
+    At repeated singular values the derivative is that for which U and V do not turn together within their space: right
+    for the polar factor U Vh, incomplete for U diag(f(S)) Vh, which is `singular_value_function(x, f)`.
     Raises ShapeError for fewer than two axes.
 
     >>> u, s, vh = svd(np.array([[3.0, 0.0], [0.0, 2.0], [0.0, 0.0]]), full_matrices=False)
@@ -284,7 +289,7 @@ def _singular_values(xp: Any, x: Array) -> Array:
 
 def _svdvals_rule(g: Array, x: Array) -> Array:
     u, s, vh = svd(x, full_matrices=False)
-    return matmul(u * _columns(where(_zeros(s), 0.0, _shared(g, s))), vh)
+    return matmul(u * columns(where(_zeros(s), 0.0, shared(g, s))), vh)
 
 
 @primitive(x=_svdvals_rule, shapes="any", explain=_explain_svd)

@@ -86,8 +86,13 @@ def expm(x: Array) -> Array:
 
 def _squarings(x: Array) -> int:
     """How often to halve the matrices until the approximant is good for all of them."""
+    largest = largest_norm(x)
+    return ceil(log2(largest / LARGEST)) if isfinite(largest) and largest > LARGEST else 0
+
+
+def largest_norm(x: Array) -> float:
+    """The largest sum of absolute values over a column of one of the matrices."""
     x = unwrap(x)
     if 0 in shape_of(x):
-        return 0
-    largest = float(backend_of(x).to_numpy(max(sum(abs(x), axis=-2))))
-    return ceil(log2(largest / LARGEST)) if isfinite(largest) and largest > LARGEST else 0
+        return 0.0
+    return float(backend_of(x).to_numpy(max(sum(abs(x), axis=-2))))
