@@ -70,6 +70,7 @@ DIFFERENT = {
         ("linear_ramp", "'maximum'", "'mean'", "'median'", "'minimum'", "reflect_type='odd'", "pad_with"), MODES
     ),
     "partition": {"np.partition(a, (4, 8))": "all in order, and so in another order between the given places"},
+    "poly": {"np.poly(P)": "of a matrix it needs eigenvalues"},
     "ravel": {"order='A'": "a Tensor has no order of its elements in memory"},
     "result_type": {"np.result_type(3": "the number has become a Tensor, which counts for more"},
     "sum": {"dtype=np.int32": "fractions would be lost"},

@@ -16,7 +16,7 @@ from .names import ours, refuse
 from .translation import array_of, in_dtype, placed
 from .ufuncs import scan
 
-__all__: list[str] = []
+__all__ = ["fractional"]
 
 
 # Reductions and scans
@@ -86,7 +86,7 @@ TABLE["around"] = round_
 
 @entry
 def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
-    start, stop = (_fractional(array_of(end)) for end in (start, stop))
+    start, stop = (fractional(array_of(end)) for end in (start, stop))
     span = ops.subtract(stop, start)
     parts = numpy.linspace(0, 1, num, endpoint=endpoint, dtype=str(span.dtype))
     points = ops.add(start, ops.multiply(span, placed(parts.reshape(-1, *(1,) * len(span.shape)), span)))
@@ -94,7 +94,8 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     return (points, ops.divide(span, max(num - bool(endpoint), 1))) if retstep else points
 
 
-def _fractional(x: Any) -> Any:
+def fractional(x: Any) -> Any:
+    """x, or integers as NumPy's fractions."""
     return ops.astype(x, "float64") if hasattr(x, "dtype") and not is_floating(x.dtype) else x
 
 
@@ -171,7 +172,7 @@ def linalg_multi_dot(arrays):
 
 @entry
 def linalg_norm(x, ord=None, axis=None, keepdims=False):
-    x = _fractional(array_of(x))
+    x = fractional(array_of(x))
     matrix = len(axis) == 2 if isinstance(axis, tuple) else axis is None and len(x.shape) == 2
     if ord is None and (axis is None or matrix):
         ord, matrix = 2, False

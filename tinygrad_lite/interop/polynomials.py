@@ -7,9 +7,8 @@ from typing import Any
 import numpy
 
 from .. import ops
-from ..core.dtypes import is_floating
 from .choice import vander
-from .composed import linalg_lstsq
+from .composed import fractional, linalg_lstsq
 from .functions import atleast_1d, entry
 from .names import refuse
 from .signals import convolve
@@ -56,8 +55,7 @@ def polyder(p, m=1):
 
 @entry
 def polyint(p, m=1, k=None):
-    p = _coefficients(p)
-    p = p if is_floating(p.dtype) else ops.astype(p, "float64")
+    p = fractional(_coefficients(p))
     constants = numpy.zeros(m) if k is None else numpy.broadcast_to(numpy.asarray(k, dtype="float64"), (m,))
     for constant in constants.tolist():
         powers = numpy.arange(len(p), 0, -1)
@@ -82,7 +80,7 @@ def polyfit(x, y, deg, rcond=None, *, w=None):
 
 @entry
 def poly(seq_of_zeros):
-    zeros = array_of(seq_of_zeros)
+    zeros = fractional(array_of(seq_of_zeros))
     if len(zeros.shape) != 1:
         raise refuse("numpy.poly", "seq_of_zeros (other than a vector)")
     out = ops.ones_like(zeros[:1] if len(zeros) else zeros)

@@ -13,7 +13,7 @@ from ..core.graph import Handle
 from .choice import constant
 from .functions import TABLE, entry, ravel, reshape
 from .names import ours
-from .translation import array_of, holds_tensor, placed
+from .translation import array_of, beside, holds_tensor, placed
 
 __all__: list[str] = []
 
@@ -102,7 +102,8 @@ def trim_zeros(filt, trim="fb", axis=None):
 
 @entry
 def choose(a, choices):
-    chosen, options = ops.asarray(array_of(a)), [array_of(choice) for choice in choices]
+    like = next(x for x in (a, *choices) if isinstance(x, Handle))
+    chosen, *options = (ops.asarray(beside(x, like)) for x in (a, *choices))
     out = options[0]
     for i, option in enumerate(options):
         out = ops.where(ops.equal(chosen, i), option, out)
@@ -145,29 +146,38 @@ def _target(asked: str, arr: Any) -> Any:
     return arr
 
 
+def _row(values: Any, target: Any) -> Any:
+    values = beside(values, target)
+    return ravel(values if hasattr(values, "shape") else placed(numpy.asarray(values), target))
+
+
 @entry
 def copyto(dst, src, *, where=True):
     target = _target("copyto", dst)
-    target[...] = array_of(src) if where is True else ops.where(array_of(where), array_of(src), target)
+    values = beside(src, target)
+    target[...] = values if where is True else ops.where(beside(where, target), values, target)
 
 
 @entry
 def putmask(a, mask, values):
-    target, values = _target("putmask", a), ravel(ops.asarray(array_of(values)))
+    target = _target("putmask", a)
+    values = _row(values, target)
     places = numpy.arange(target.size) % max(values.shape[0], 1)
     copyto(target, reshape(ops.take(values, placed(places, values)), target.shape), where=mask)
 
 
 @entry
 def place(arr, mask, vals):
-    target, values = _target("place", arr), ravel(ops.asarray(array_of(vals)))
+    target = _target("place", arr)
+    values = _row(vals, target)
     (places,) = numpy.nonzero(numpy.ravel(constant(mask)))
     put(target, places, values)
 
 
 @entry
 def put(a, ind, v, mode="raise"):
-    target, values = _target("put", a), ravel(ops.asarray(array_of(v)))
+    target = _target("put", a)
+    values = _row(v, target)
     places = numpy.ravel(constant(ind))
     if mode != "raise":
         places = places % target.size if mode == "wrap" else numpy.clip(places, 0, target.size - 1)

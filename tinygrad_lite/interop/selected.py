@@ -11,7 +11,7 @@ from .. import ops
 from ..core.axes import axes_of
 from ..core.dtypes import is_floating
 from .names import find, refuse
-from .translation import array_of, in_dtype
+from .translation import array_of, beside, in_dtype
 
 __all__ = ["selected"]
 
@@ -36,7 +36,7 @@ def selected(name: str, kwargs: dict[str, Any]) -> Callable | None:
 
 def _reduction(name: str) -> Callable:
     def reduced(a, axis=None, dtype=None, *, keepdims=False, initial=None, where=True):
-        x, where = in_dtype(array_of(a), dtype, f"numpy.{name}"), array_of(where)
+        x = in_dtype(array_of(a), dtype, f"numpy.{name}")
         initial = None if initial is numpy._NoValue else initial
         neutral = _NEUTRAL.get(name)
         if neutral is None:
@@ -45,7 +45,7 @@ def _reduction(name: str) -> Callable:
             infinity = float("-inf") if name == "max" else float("inf")
             neutral = infinity if is_floating(x.dtype) else initial
         if where is not True:
-            x = ops.where(where, x, neutral)
+            x = ops.where(beside(where, x), x, neutral)
         out = find(name)(x, axis=axis, keepdims=keepdims is True)  # type: ignore[misc]  # they are there
         return out if initial is None else _JOIN[name](out, initial)
 
@@ -56,7 +56,7 @@ def _moment(name: str) -> Callable:
     def moment(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, correction=numpy._NoValue):
         x = in_dtype(array_of(a), dtype, f"numpy.{name}")
         x = x if is_floating(x.dtype) else ops.astype(x, "float64")
-        axes, where = axes_of(axis, len(x.shape), f"numpy.{name}"), ops.broadcast_to(array_of(where), x.shape)
+        axes, where = axes_of(axis, len(x.shape), f"numpy.{name}"), ops.broadcast_to(beside(where, x), x.shape)
         count = ops.sum(ops.astype(where, x.dtype), axis=axes, keepdims=True)
         out = ops.divide(ops.sum(ops.where(where, x, 0.0), axis=axes, keepdims=True), count)
         if name != "mean":

@@ -9,27 +9,26 @@ import numpy
 
 from .. import ops
 from ..core.axes import axes_of
-from ..core.dtypes import is_complex, is_floating
+from ..core.dtypes import is_complex
 from .choice import constant
-from .composed import dot
+from .composed import dot, fractional
 from .functions import entry
 from .names import ours, refuse
-from .translation import array_of, placed
+from .translation import array_of, beside, placed
 
 __all__: list[str] = []
 
 
 @entry
 def gradient(f, *varargs, axis=None, edge_order=1):
-    f = array_of(f)
-    f = f if is_floating(f.dtype) else ops.astype(f, "float64")
+    f = fractional(array_of(f))
     axes = axes_of(axis, len(f.shape), "numpy.gradient")
     steps = list(varargs) * len(axes) if len(varargs) == 1 else list(varargs) or [1.0] * len(axes)
     if edge_order not in (1, 2):
         raise refuse("numpy.gradient", "edge_order", edge_order)
     if len(steps) != len(axes):
         raise refuse("numpy.gradient", "varargs (other than one distance or one vector for each axis)")
-    made = [_slopes(f, axis, array_of(step), edge_order) for axis, step in zip(axes, steps, strict=True)]
+    made = [_slopes(f, axis, beside(step, f), edge_order) for axis, step in zip(axes, steps, strict=True)]
     return made[0] if len(made) == 1 else tuple(made)
 
 
@@ -40,7 +39,7 @@ def _slopes(f: Any, axis: int, step: Any, edge_order: int) -> Any:
     if len(getattr(step, "shape", ())) == 1:
         steps = ops.subtract(step[1:], step[:-1])
     else:
-        steps = ops.multiply(step, numpy.ones(n - 1, dtype=str(f.dtype)))
+        steps = ops.multiply(step, placed(numpy.ones(n - 1, dtype=str(f.dtype)), f))
     rises = ops.divide(f[..., 1:] - f[..., :-1], steps)
     before, after = steps[:-1], steps[1:]
     width = before + after

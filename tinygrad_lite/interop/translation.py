@@ -16,7 +16,7 @@ from ..core.errors import DTypeError, GradientError
 from ..core.graph import Handle, unwrap
 from .names import refuse
 
-__all__ = ["array_of", "holds_tensor", "in_dtype", "placed", "translated"]
+__all__ = ["array_of", "beside", "holds_tensor", "in_dtype", "placed", "translated"]
 
 PARAMETERS = {"ddof": "correction", "rcond": "rtol"}
 """NumPy's names of parameters that are called otherwise here."""
@@ -47,6 +47,12 @@ def placed(array: numpy.ndarray, x: Any) -> Any:
     data = unwrap(x)
     backend = backend_of(data)
     return backend.asarray(array, device=backend.device_of(data))
+
+
+def beside(value: Any, x: Any) -> Any:
+    """What NumPy would make an array of, where x is."""
+    value = array_of(value)
+    return placed(value, x) if isinstance(value, numpy.ndarray) else value
 
 
 def in_dtype(x: Any, dtype: Any, asked: str) -> Any:
