@@ -216,6 +216,21 @@ def test_matrix_function_edges():
     assert linalg.pinv(np.zeros((2, 0, 3))).shape == (2, 3, 0)
 
 
+def test_cross_counts_the_axis_in_each_array():
+    x, y = np.arange(9.0).reshape(3, 3), np.array([1.0, -2.0, 0.5])
+    for axis in (0, -1):
+        np.testing.assert_array_equal(linalg.cross(x, y, axis=axis), np.cross(x, y, axis=axis))
+        np.testing.assert_array_equal(linalg.cross(y, x, axis=axis), np.cross(y, x, axis=axis))
+    np.testing.assert_array_equal(linalg.cross(x[:, :2], y, axis=0), np.cross(x[:, :2], y, axis=0))
+
+
+def test_the_dtype_of_a_trace():
+    x = np.full((2, 2), 3, dtype="uint8")
+    assert linalg.trace(x).dtype == np.uint64
+    for dtype in ("uint8", "float32"):
+        assert linalg.trace(x, dtype=dtype).dtype == dtype and linalg.trace(x, dtype=dtype) == 6
+
+
 @pytest.mark.parametrize("ord", [0, 1, 2, 3, np.inf])
 def test_the_norm_of_complex_numbers_is_real(ord):
     x = np.array([3 + 4j, 0, 1j], dtype="complex64")

@@ -8,10 +8,9 @@ from typing import Any
 from ..core.axes import axes_of, shape_of
 from ..core.errors import ShapeError
 from ..core.op import Array, composite
-from .conversion import astype
 from .elementwise import multiply, subtract
 from .indexing import getitem, scatter
-from .movement import reshape, roll
+from .movement import moveaxis, reshape, roll
 from .reductions import sum
 
 __all__ = ["cross", "diag", "diagonal", "kron", "trace"]
@@ -67,14 +66,14 @@ def trace(x: Array, *, offset: int = 0, dtype: Any = None) -> Array:
     """Sum of the diagonal of each matrix; `offset` and `dtype` choose the diagonal and the dtype of the sum.
 
     x : (..., n, m), result (...).
-    Raises ShapeError for fewer than two axes.
+    Raises ShapeError for fewer than two axes; DTypeError if fractions would be summed as integers.
 
     >>> trace(np.array([[1.0, 2.0], [3.0, 4.0]]))
     np.float64(5.0)
     """
     if len(shape_of(x)) < 2:
         raise ShapeError(f"trace: x is {shape_of(x)}; at least two axes are required.")
-    return sum(diagonal(x if dtype is None else astype(x, dtype), offset=offset), axis=-1)
+    return sum(diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
 
 @composite(shapes="any")
@@ -89,6 +88,8 @@ def cross(x: Array, y: Array, *, axis: int = -1) -> Array:
     inside = all(-len(shape_of(a)) <= axis < len(shape_of(a)) for a in (x, y))
     if not inside or x.shape[axis] != 3 or y.shape[axis] != 3:
         raise ShapeError(f"cross: x is {shape_of(x)} and y is {shape_of(y)}; both need length 3 along axis {axis}.")
+    if axis >= 0 and len(x.shape) != len(y.shape):  # counted from the front in each; axes broadcast from the back
+        return moveaxis(cross(moveaxis(x, axis, -1), moveaxis(y, axis, -1)), -1, axis)
     (left,), (right,) = (axes_of(axis, len(shape_of(a)), "cross") for a in (x, y))
     ahead = multiply(roll(x, -1, axis=left), roll(y, -2, axis=right))
     return subtract(ahead, multiply(roll(x, -2, axis=left), roll(y, -1, axis=right)))
