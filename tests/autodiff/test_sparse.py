@@ -8,7 +8,8 @@ import scipy.sparse
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tinygrad_lite import BackendError, GradientError, ShapeError
+from tinygrad_lite import OPS, BackendError, GradientError, ShapeError
+from tinygrad_lite.autodiff import sparse
 
 
 def band(x):
@@ -64,7 +65,18 @@ def test_random_patterns(seed, mode):
     assert mode or given.products >= least
 
 
-def test_a_call_takes_as_many_products_as_there_are_colors():
+@pytest.fixture
+def declared():
+    """Operations declared in a test are forgotten after it."""
+    before = dict(OPS)
+    yield
+    OPS.clear()
+    OPS.update(before)
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(1, (3, 4)), (65536, (1, 2))])
+def test_a_call_takes_as_many_products_as_there_are_colors(declared, monkeypatch, batch, steps):
+    monkeypatch.setattr(sparse, "BATCH", batch)
     calls = []
 
     @tl.primitive(x=lambda g: counted(g))
@@ -72,17 +84,23 @@ def test_a_call_takes_as_many_products_as_there_are_colors():
         calls.append(1)
         return xp.asarray(x, copy=True)
 
-    try:
-        jacobian = tl.sparse_jacobian(
-            lambda x: band(counted(x)), abs(np.subtract.outer(np.arange(1, 29), range(30))) < 2
-        )
-        for check, expected in ((False, 3), (True, 4)):
-            jacobian._check = check
-            calls.clear()
-            jacobian(point(30))
-            assert len(calls) == 1 + expected
-    finally:
-        del tl.OPS["counted"]
+    pattern = abs(np.subtract.outer(np.arange(1, 29), range(30))) < 2
+    for check, expected in zip((False, True), steps, strict=True):
+        jacobian = tl.sparse_jacobian(lambda x: band(counted(x)), pattern, check=check)
+        assert jacobian.products == 3
+        calls.clear()
+        jacobian(point(30))
+        assert len(calls) == 1 + expected
+
+
+def test_rules_that_look_at_values_are_applied_to_one_vector_after_another(declared):
+    @tl.primitive(x=lambda g: g if bool(tl.any(g != 0.0)) else g * 0.0)
+    def looked_at(xp, x):
+        return xp.asarray(x, copy=True)
+
+    x = point(7)
+    found = tl.sparse_jacobian(lambda x: band(looked_at(x)))(x)
+    np.testing.assert_allclose(found.toarray(), tl.jacobian(band)(x), rtol=1e-14)
 
 
 def test_kinds_of_patterns_arguments_and_shapes():

@@ -5,18 +5,23 @@ The results are arrays of `scipy.sparse` in main memory, and constants: they are
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
 
 from ..core.backend import backend_of
-from ..core.errors import BackendError, GradientError, ShapeError
+from ..core.errors import BackendError, BatchError, GradientError, LoopWarning, ShapeError
 from ..core.graph import as_array, no_grad, unwrap
 from .coloring import color_columns, color_symmetric
 from .transforms import grad, vjp
+from .vectorize import vmap
 
 __all__ = ["SparseHessian", "SparseJacobian", "jacobian_pattern", "sparse_hessian", "sparse_jacobian"]
+
+BATCH = 65536
+"""Elements of the vectors that are multiplied in one batch: more of long vectors only miss the processor's cache."""
 
 
 def sparse_jacobian(
@@ -116,6 +121,7 @@ class SparseJacobian:
             products = self._products(function, x)
             if self.pattern is None:
                 self._plan(self._found(function, x))
+            assert self.pattern is not None
             if self.pattern.shape != products.shape:
                 raise ShapeError(
                     f"{self._name}: the pattern has shape {self.pattern.shape} and the {self.kind} {products.shape} "
@@ -153,7 +159,8 @@ class SparseJacobian:
         nonzero = coordinates.data != 0
         rows, columns = (axis[nonzero].astype(numpy.int64) for axis in coordinates.coords)
         unique = numpy.unique(rows * coordinates.shape[1] + columns)
-        return (*divmod(unique, max(coordinates.shape[1], 1)), coordinates.shape)
+        rows, columns = divmod(unique, max(coordinates.shape[1], 1))
+        return rows, columns, coordinates.shape
 
     def _finish(self, rows: numpy.ndarray, columns: numpy.ndarray, shape: tuple[int, int], colors: Any) -> None:
         self._rows, self._columns, self._colors = rows, columns, colors
@@ -164,9 +171,9 @@ class SparseJacobian:
     def _evaluated(self, products: _Products) -> Any:
         """The sparse array, from a product for each color: with the sum of the unit vectors of that color."""
         multiply = products.pull if self.mode == "reverse" else products.push
-        dtype = products.dtype
-        compressed = [multiply((self._colors == color).astype(dtype)) for color in range(self.products or 0)]
-        values = self._values(numpy.stack(compressed)) if compressed else numpy.zeros(0, dtype)
+        seeds = self._colors == numpy.arange(self.products or 0).reshape(-1, 1)
+        found = [part for _, part in products.of_each(multiply, seeds)]
+        values = self._values(numpy.concatenate(found)) if found else numpy.zeros(0, products.dtype)
         return _sparse(self._name).csr_array((values, (self._rows, self._columns)), shape=self.pattern.shape)
 
     def _values(self, compressed: numpy.ndarray) -> numpy.ndarray:
@@ -226,7 +233,10 @@ class SparseHessian(SparseJacobian):
 
 
 class _Products:
-    """Products of vectors with the Jacobian of a function at one argument, on NumPy arrays of one axis."""
+    """Products of vectors with the Jacobian of a function at one argument, on NumPy arrays.
+
+    All take one vector, or several as the rows of a matrix.
+    """
 
     def __init__(self, name: str, function: Callable, x: Any) -> None:
         self.backend, self.x = backend_of(x), x
@@ -237,26 +247,47 @@ class _Products:
         self.shape = (int(self.out.size), int(x.size))
         self.dtype = self._host(x).dtype
         self._push: Callable | None = None
+        self._one_by_one = False
 
-    def pull(self, vector: numpy.ndarray) -> numpy.ndarray:
-        """The transposed Jacobian times a vector."""
-        return self._host(self._pull(self._device(vector, self.out))[0])
+    def pull(self, vectors: numpy.ndarray) -> numpy.ndarray:
+        """The transposed Jacobian times vectors."""
+        return self._multiplied(self._pull, vectors, self.out)
 
-    def push(self, vector: numpy.ndarray) -> numpy.ndarray:
-        """The Jacobian times a vector: pulling is linear, and its transpose is pushing."""
+    def push(self, vectors: numpy.ndarray) -> numpy.ndarray:
+        """The Jacobian times vectors: pulling is linear, and its transpose is pushing."""
         if self._push is None:
             self._push = vjp(lambda u: self._pull(u)[0], self.backend.xp.zeros_like(self.out))[1]
-        return self._host(self._push(self._device(vector, self.x))[0])
+        return self._multiplied(self._push, vectors, self.x)
 
-    def _device(self, vector: numpy.ndarray, like: Any) -> Any:
-        return self.backend.asarray(vector.reshape(like.shape), dtype=like.dtype, device=self.backend.device_of(like))
+    def of_each(self, multiply: Callable, vectors: Any) -> Iterator[tuple[int, numpy.ndarray]]:
+        """The products of the rows of a matrix, some at a time, with the number of the first."""
+        rows = max(1, BATCH // max(1, *self.shape))
+        for first in range(0, vectors.shape[0], rows):
+            part = vectors[first : first + rows]
+            part = part.toarray() if hasattr(part, "toarray") else part
+            yield first, multiply(part.astype(self.dtype))
+
+    def _multiplied(self, linear: Callable, vectors: numpy.ndarray, like: Any) -> numpy.ndarray:
+        shape = (*vectors.shape[:-1], *like.shape)
+        given = self.backend.asarray(vectors.reshape(shape), dtype=like.dtype, device=self.backend.device_of(like))
+        if vectors.ndim == 1:
+            return self._host(linear(given)[0]).reshape(-1)
+        if len(vectors) > 1 and not self._one_by_one:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", LoopWarning)
+                    return self._host(vmap(lambda g: linear(g)[0])(given)).reshape(len(vectors), -1)
+            except BatchError:
+                self._one_by_one = True
+        return numpy.stack([self._host(linear(given[i, ...])[0]).reshape(-1) for i in range(len(vectors))])
 
     def _host(self, array: Any) -> numpy.ndarray:
-        return self.backend.to_numpy(unwrap(array)).reshape(-1)
+        return self.backend.to_numpy(unwrap(array))
 
 
 def _detected(name: str, function: Callable, x: Any, points: int, seed: int) -> Any:
     """The pattern at random points beside `x`, row by row or column by column."""
+    sparse = _sparse(name)
     rng = numpy.random.default_rng(seed)
     backend = backend_of(x)
     host = backend.to_numpy(x)
@@ -270,14 +301,12 @@ def _detected(name: str, function: Callable, x: Any, points: int, seed: int) -> 
             products = _Products(name, function, backend.asarray(moved, device=backend.device_of(x)))
             m, n = products.shape
             by_row = m <= n
-            for i in range(min(m, n)):
-                unit = numpy.zeros(m if by_row else n, products.dtype)
-                unit[i] = 1
-                others = numpy.flatnonzero(products.pull(unit) if by_row else products.push(unit))
-                lines = numpy.full(len(others), i)
-                found.append((lines, others) if by_row else (others, lines))
+            units = sparse.eye_array(min(m, n), format="csr")
+            for first, part in products.of_each(products.pull if by_row else products.push, units):
+                lines, others = numpy.nonzero(part)
+                found.append((first + lines, others) if by_row else (others, first + lines))
     rows, columns = map(numpy.concatenate, zip(*found, strict=True))
-    pattern = _sparse(name).coo_array((numpy.ones(len(rows), dtype=bool), (rows, columns)), shape=(m, n)).tocsr()
+    pattern = sparse.coo_array((numpy.ones(len(rows), dtype=bool), (rows, columns)), shape=(m, n)).tocsr()
     pattern.sum_duplicates()
     return pattern
 
