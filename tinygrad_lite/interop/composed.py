@@ -212,6 +212,13 @@ def linalg_qr(a, mode="reduced"):
 
 
 @entry
+def linalg_svd(a, full_matrices=True, compute_uv=True, hermitian=False):
+    if not compute_uv:
+        return ours("svdvals", "numpy.linalg.svd")(array_of(a))
+    return ours("svd", "numpy.linalg.svd")(array_of(a), full_matrices=full_matrices)
+
+
+@entry
 def linalg_lstsq(a, b, rcond=None):
     a, b = array_of(a), array_of(b)
     x, residuals, rank, values = ours("lstsq", "numpy.linalg.lstsq")(a, b, rtol=rcond)

@@ -24,8 +24,8 @@ PARAMETERS = {"ddof": "correction", "rcond": "rtol"}
 _COMPUTE_IN = ("cumprod", "cumsum", "mean", "prod", "std", "sum", "var")
 """Functions whose `dtype=` is the one to compute in: as if the argument were converted first."""
 
-_PERMITS = ("overwrite_input",)
-"""Arguments that permit something which never happens here."""
+_PERMITS = ("UPLO", "assume_unique", "hermitian", "kind", "overwrite_input")
+"""Arguments that permit a shorter way to the same result, which is not taken here."""
 
 signature_of = functools.cache(inspect.signature)
 
