@@ -257,6 +257,47 @@ def test_least_squares_and_condition_of_a_singular_matrix():
     assert linalg.lstsq(*stack).x.shape == (2, 3, 3, 2)
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (2, 0, 0)])
+@pytest.mark.parametrize("ord", ["fro", "nuc", 1, 2, np.inf])
+def test_norms_of_empty_matrices(shape, ord):
+    x = np.zeros(shape)
+    for keepdims in (False, True):
+        found, expected = (f(x, ord=ord, keepdims=keepdims) for f in (linalg.matrix_norm, np.linalg.matrix_norm))
+        np.testing.assert_array_equal(found, expected)
+    assert tl.grad(lambda x: tl.sum(linalg.matrix_norm(x, ord=ord)))(x).shape == shape
+
+
+def test_the_smallest_singular_value_of_none():
+    with pytest.raises(ShapeError, match="min: x is \\(0,\\) and axis=-1; there is no element to choose from"):
+        linalg.matrix_norm(np.zeros((0, 3)), ord=-2)
+
+
+@pytest.mark.parametrize("x", [np.zeros((2, 2)), np.diag([1.0, 0.0])])
+def test_singular_matrices_have_an_infinite_condition_number(x):
+    assert linalg.cond(x) == np.inf and linalg.cond(x, p=-2) == np.linalg.cond(x, p=-2)
+    assert not tl.grad(linalg.cond)(x).any()
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e150])
+@pytest.mark.parametrize("f", [
+    lambda x, scale: linalg.svd(x, full_matrices=False).U ** 2,
+    lambda x, scale: linalg.svdvals(x) / scale,
+    lambda x, scale: linalg.eigh(x[:3]).eigenvectors ** 2,
+    lambda x, scale: linalg.pinv(x) * scale,
+], ids=["svd", "svdvals", "eigh", "pinv"])  # fmt: skip
+def test_derivatives_of_very_small_and_very_large_matrices(f, scale):
+    x = np.random.default_rng(3).standard_normal((4, 3))
+
+    def gradient(size):
+        def weighted(x):
+            out = f(x, size)
+            return tl.sum(out * np.cos(np.arange(out.size)).reshape(out.shape))
+
+        return tl.grad(weighted)(x * size) * size
+
+    np.testing.assert_allclose(gradient(scale), gradient(1.0), rtol=1e-10)
+
+
 # PyTorch
 
 

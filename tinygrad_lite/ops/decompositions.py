@@ -333,9 +333,10 @@ def _pinv_rule(g: Array, x: Array, out: Array) -> Array:
     # Source: G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 1973, eq. 4.12. It holds while the rank stays the same.
     turned, transposed = adjoint(g), adjoint(out)
     left = matmul(matmul(turned, out), transposed)
-    right = matmul(matmul(transposed, out), turned)
+    right = matmul(transposed, matmul(out, turned))
     straight = negative(matmul(matmul(transposed, g), transposed))
-    return straight + left - matmul(x, matmul(out, left)) + right - matmul(matmul(right, out), x)
+    # The projectors first: the pseudo-inverse may be huge, and its products with itself out of range.
+    return straight + left - matmul(matmul(x, out), left) + right - matmul(right, matmul(out, x))
 
 
 @primitive(x=_pinv_rule, holomorphic=False, shapes="any", explain=_explain_svd)

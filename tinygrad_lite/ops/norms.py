@@ -88,8 +88,9 @@ def matrix_norm(x: Array, *, keepdims: bool = False, ord: float | str | None = "
     x : (..., m, n), result (...), or (..., 1, 1) with `keepdims`.
     ord : `"fro"`, the root of the sum of squares; `"nuc"`, the sum of the singular values; 2 and -2, the largest and
         smallest of them; 1 and -1, the largest and smallest sum of |x| over a column; `inf` and `-inf`, over a row.
-    At a kink the derivative is the element of least norm; of the Frobenius and nuclear norm it is 0 at 0.
-    Raises ShapeError for fewer than two axes, or another `ord`.
+    The norm of empty matrices is 0. At a kink the derivative is the element of least norm; of the Frobenius and nuclear
+    norm it is 0 at 0.
+    Raises ShapeError for fewer than two axes, another `ord`, or a smallest element of none.
 
     >>> float(matrix_norm(np.array([[3.0, 0.0], [0.0, -4.0]]), ord="nuc"))
     7.0
@@ -100,12 +101,12 @@ def matrix_norm(x: Array, *, keepdims: bool = False, ord: float | str | None = "
     if ord is None or ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord in ("nuc", 2, -2):
-        reduce = {"nuc": sum, 2: max, -2: min}[ord]
+        reduce = sum if ord == "nuc" or (ord == 2 and 0 in shape[-2:]) else max if ord == 2 else min
         out = reduce(svdvals(x), axis=-1, keepdims=keepdims)
         return expand_dims(out, axis=-1) if keepdims else out
     if ord in (1, -1, inf, -inf):
         x = x if is_floating(x.dtype) else astype(x, "float64")
-        reduce = max if ord > 0 else min
+        reduce = min if ord < 0 else sum if 0 in shape[-2:] else max
         first, second = (-2, -1) if ord in (1, -1) else (-1, -2)
         return reduce(sum(abs(x), axis=first, keepdims=True), axis=(first, second), keepdims=keepdims)
     raise ShapeError(f"matrix_norm: ord is {ord!r}; it must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf.")
@@ -146,6 +147,8 @@ def cond(x: Array, *, p: float | str | None = None) -> Array:
     """
     if p in (None, 2, -2):
         s = svdvals(x)
-        largest, smallest = max(s, axis=-1), min(s, axis=-1)
-        return smallest / largest if p == -2 else largest / smallest
+        ends = max(s, axis=-1), min(s, axis=-1)
+        above, below = ends if p != -2 else ends[::-1]
+        singular = equal(below, 0.0)
+        return where(singular, inf, above / where(singular, 1.0, below))
     return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
