@@ -61,15 +61,22 @@ def test_split_cuts_where_numpy_does():
     assert "into 0 equal sections" in failing(tl.split, X, 0)
 
 
-def test_rows_share_one_node():
+def test_parts_share_one_node():
     """So the backward pass over n of them takes n steps; with one scatter for each it would take n * n."""
     x = tl.tensor(X, requires_grad=True)
-    for rows in (tl.unstack(x), list(x)):
-        assert len({id(row.node.parents[0]) for row in rows}) == 1
+    for parts, name in ((tl.unstack(x), "unstack"), (list(x), "unstack"), (tl.split(x, 2), "sections")):
+        (call,) = {part.node.parents[0] for part in parts}
+        assert call.op.name == name
     first, _ = x
     first.sum().backward()
     assert np.array_equal(x.grad.numpy(), [[1, 1, 1], [0, 0, 0]])
     assert list(tl.tensor(np.zeros((0, 2)), requires_grad=True)) == []
+
+
+def test_bounds_of_split_as_of_slices():
+    for bounds in ([4, 2], [-2], [9], [-9, 3], [3, 3, 2]):
+        for ours, theirs in zip(tl.split(np.arange(6.0), bounds), np.split(np.arange(6.0), bounds), strict=True):
+            assert np.array_equal(ours, theirs)
 
 
 def test_split_and_unstack_are_differentiable():

@@ -27,6 +27,14 @@ def _(draw):
     return ([draw(arrays(shape)) for _ in range(count)],), {"axis": draw(axis(len(shape) + 1))}
 
 
+@sample("sections", reference=lambda x, bounds, axis: tuple(np.split(x, bounds[1:-1], axis=axis)))
+def _(draw):
+    x = draw(arrays(shapes(min_dims=1, min_side=1)))
+    along = draw(st.integers(0, x.ndim - 1))
+    cuts = sorted(draw(st.lists(st.integers(0, x.shape[along]), max_size=3)))
+    return (x,), {"bounds": (0, *cuts, x.shape[along]), "axis": along}
+
+
 @sample("unstack", reference=lambda x, axis: tuple(np.unstack(x, axis=axis)))
 def _(draw):
     x = draw(arrays(shapes(min_dims=1, min_side=1)))

@@ -88,16 +88,28 @@ def split(x: Array, /, indices_or_sections: int | Sequence[int], *, axis: int = 
             )
         bounds = [i * (length // n) for i in range(n + 1)]
     else:
-        bounds = [0, *indices_or_sections, length]
+        # With the meaning that Python's slices give to bounds outside the axis.
+        bounds = [0, *(slice(None, end).indices(length)[1] for end in indices_or_sections), length]
+    if bounds == sorted(bounds):
+        return list(sections(x, bounds=tuple(bounds), axis=axis))
     return [_section(x, axis, start, stop) for start, stop in pairwise(bounds)]
 
 
+@primitive(x=lambda g, axis: concat(g, axis=axis), shapes="any", outputs=...)
+def sections(xp, x: Array, *, bounds: tuple[int, ...], axis: int) -> tuple[Array, ...]:
+    """x cut along an axis at ascending bounds, the first of which is 0 and the last its length.
+
+    >>> sections(np.arange(3.0), bounds=(0, 1, 3), axis=0)
+    (array([0.]), array([1., 2.]))
+    """
+    before = (slice(None),) * axis
+    return tuple(x[(*before, slice(start, stop), ...)] for start, stop in pairwise(bounds))
+
+
 def _section(x: Array, axis: int, start: int, stop: int) -> Array:
-    """x[start:stop] along `axis`, with the meaning that Python's slices give to bounds outside the axis."""
-    length = x.shape[axis]
-    start, stop, _ = slice(start, stop).indices(length)
+    """x[start:stop] along `axis`, empty if the bounds do not ascend."""
     widths = [(0, 0)] * len(x.shape)
-    widths[axis] = (start, length - stop) if stop > start else (0, length)
+    widths[axis] = (start, x.shape[axis] - stop) if stop > start else (0, x.shape[axis])
     return crop(x, tuple(widths))
 
 
