@@ -6,6 +6,7 @@ import array_api_strict
 import pytest
 
 from tests.backends import fake_cupy
+from tinygrad_lite.batching.backend import batched_class
 from tinygrad_lite.core import backend as core
 from tinygrad_lite.core.backend import device_backend
 from tinygrad_lite.core.errors import BackendError
@@ -23,6 +24,7 @@ class StrictBackend(core.Backend):
 @pytest.fixture(scope="module")
 def strict():
     """The backend of the Array API's strict reference implementation."""
+    batched_class(core.BACKENDS["numpy"])  # known before, so that it is not forgotten afterwards
     registries = [(registry, registry.copy()) for registry in (core.BACKENDS, core._BY_TYPE)]
     yield core.register_backend(StrictBackend())
     for registry, contents in registries:

@@ -22,6 +22,7 @@ import numpy
 import scipy.special
 
 from tinygrad_lite import backends
+from tinygrad_lite.batching.backend import batched_class
 from tinygrad_lite.core import backend as core
 
 __all__ = ["HostCopyError", "cupy", "installed", "ndarray"]
@@ -355,6 +356,7 @@ cupy: Any = _build()
 def installed(module: Any = cupy) -> Iterator[Any]:
     """Within the block, `import cupy` gives `module` (fails if None), and the package has not loaded CuPy yet."""
     before = {name: sys.modules.get(name) for name in ("cupy", *_CUPYX, _BACKEND_MODULE)}
+    batched_class(core.BACKENDS["numpy"])  # known before, so that it is not forgotten afterwards
     registries = [(registry, registry.copy()) for registry in (core.BACKENDS, core._BY_TYPE, core._ON_DEMAND)]
     try:
         sys.modules["cupy"] = module

@@ -17,3 +17,13 @@ def test_rules_compute_in_float32(op, sample):
 @every_case
 def test_gradients_have_their_inputs_shape_and_dtype(op, sample):
     laws.gradients_fit(op, sample)
+
+
+@every_case
+def test_other_dtypes_are_right_or_refused(op, sample):
+    laws.dtypes_right_or_refused(op, sample, examples=3)
+
+
+@every_case
+def test_derivatives_of_complex_numbers(op, sample):
+    laws.complex_derivatives(op, sample, examples=3)

@@ -1,47 +1,21 @@
 """Each law fails on an operation that breaks it, and passes on the same operation without the bug.
 
-A law that never fails is no test. Every entry of `PLANTED` declares an operation twice, once with a bug.
+A law that never fails is no test. Every entry of `PLANTS` declares an operation twice, once with a bug.
 """
-
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 from tests.laws import test_completeness
-from tests.samples import Sample, arrays, elementwise_arguments, shapes
-from tinygrad_lite import OPS, Tensor, composite, cos, detach, kernel, multiply, primitive, sin, sum, where
+from tests.laws.planting import Plants, check, temporary
+from tests.samples import arrays, shapes
+from tinygrad_lite import OPS, Tensor, composite, cos, detach, kernel, multiply, primitive, sin, sum
 from tinygrad_lite.batching import Batched
 from tinygrad_lite.core.graph import unwrap
 from tinygrad_lite.testing import laws
 
-PLANTED = []
-
-
-@contextmanager
-def temporary():
-    """Operations declared inside are forgotten afterwards."""
-    before = dict(OPS)
-    try:
-        yield
-    finally:
-        OPS.clear()
-        OPS.update(before)
-
-
-def planted(law, reference=None, draw=None, **options):
-    """Decorator: `declare(bug)` returns an operation that obeys `law` unless `bug`."""
-
-    def register(declare):
-        def case(bug):
-            op = declare(bug).op
-            chosen = draw or (lambda d: (d(elementwise_arguments(op)), {}))
-            return op, Sample(op.name, chosen, reference=reference, **options)
-
-        PLANTED.append(pytest.param(law, case, id=declare.__name__))
-        return declare
-
-    return register
+PLANTS = Plants()
+planted = PLANTS.planted
 
 
 @planted(laws.batched)
@@ -60,18 +34,6 @@ def gradients_of_batches(bug):
         return x * 3
 
     return tripled
-
-
-@pytest.mark.parametrize(("law", "case"), PLANTED)
-def test_the_law_fails_on_the_bug_only(law, case):
-    with temporary():
-        law(*case(bug=False))
-        with pytest.raises(AssertionError):
-            law(*case(bug=True))
-
-
-def test_planted_operations_are_forgotten():
-    assert not any("planted" in op.body.__module__ for op in OPS.values())
 
 
 def matrix(draw):
@@ -215,56 +177,6 @@ def tensor_lost(bug):
     return planted_double
 
 
-@planted(laws.float32_kept)
-def value_in_float64(bug):
-    factor = np.asarray([2.0]) if bug else 2.0
-
-    @primitive(x=lambda g: g * 2.0)
-    def planted_double(xp, x):
-        return x * factor
-
-    return planted_double
-
-
-@planted(laws.rules_keep_dtype)
-def rule_in_float64(bug):
-    factor = np.float64(2.0) if bug else 2.0
-
-    @primitive(x=lambda g, x: g * (factor * x))
-    def planted_square(xp, x):
-        return xp.square(x)
-
-    return planted_square
-
-
-@planted(laws.rules_keep_dtype)
-def boolean_times_number(bug):
-    def rule(g, x):
-        return g * (2.0 * (x > 0)) if bug else where(x > 0, g * 2.0, 0.0)
-
-    @primitive(x=rule, kinks=(0.0,))
-    def planted_relu(xp, x):
-        return xp.where(x > 0, 2 * x, xp.zeros_like(x))
-
-    return planted_relu
-
-
-@planted(laws.gradients_fit)
-def broadcasting_not_undone(bug):
-    @primitive(x=lambda g, y: g * y, y=lambda g, x: g * x)
-    def planted_multiply(xp, x, y):
-        return xp.multiply(x, y)
-
-    def pull(node, g, grads):
-        y, x = node.saved[::-1]
-        for parent, gradient in zip(node.parents, (g * y, g * x), strict=True):
-            grads[parent] = gradient
-
-    if bug:
-        planted_multiply.op.pull = pull
-    return planted_multiply
-
-
 @planted(laws.inputs_unchanged)
 def input_overwritten(bug):
     @primitive(x=lambda g, out: g * out)
@@ -308,27 +220,6 @@ def rule_right_for_contiguous_only(bug):
         return xp.square(x)
 
     return planted_square
-
-
-@planted(laws.least_norm)
-def tie_counted_twice(bug):
-    def share(g, mine, other):
-        return where(mine >= other, g, 0.0) if bug else where(mine > other, g, where(mine == other, g * 0.5, 0.0))
-
-    @primitive(x=lambda g, x, y: share(g, x, y), y=lambda g, x, y: share(g, y, x))
-    def planted_maximum(xp, x, y):
-        return xp.maximum(x, y)
-
-    return planted_maximum
-
-
-@planted(laws.least_norm)
-def kink_taken_from_one_side(bug):
-    @primitive(x=(lambda g, x: where(x >= 0, g, 0.0)) if bug else (lambda g, x: where(x > 0, g, 0.0)), kinks=(0.0,))
-    def planted_relu(xp, x):
-        return xp.maximum(x, xp.zeros_like(x))
-
-    return planted_relu
 
 
 def _kernel_pair(factor, backward_factor):
@@ -409,3 +300,12 @@ def test_completeness_notices_what_is_asked_in_vain():
             return x * y
 
         assert test_completeness.asked_in_vain("planted_op") == ["x: x", "y: y"]
+
+
+@pytest.mark.parametrize(("law", "case"), PLANTS.cases)
+def test_the_law_fails_on_the_bug_only(law, case):
+    check(law, case)
+
+
+def test_planted_operations_are_forgotten():
+    assert not any("planted" in op.body.__module__ for op in OPS.values())

@@ -105,3 +105,9 @@ def test_errors():
     )
     with pytest.raises(ShapeError, match=r"^log_softmax: x is \(2, 3\) and axis=\(0, -2\); axis is \(0, -2\); each"):
         tl.log_softmax(np.ones((2, 3)), axis=(0, -2))
+
+
+@pytest.mark.parametrize("name", ["erf", "sigmoid", "softplus", "silu", "gelu"])
+def test_complex_numbers_are_refused(name):
+    with pytest.raises(tl.DTypeError, match=r"(erf|sigmoid|softplus): x has dtype complex128; only real numbers"):
+        getattr(tl, name)(np.array([1.0 + 2.0j]))

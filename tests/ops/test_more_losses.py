@@ -101,6 +101,8 @@ def test_messages_of_ctc():
     assert ctc(shape=(4, 2, 3, 1)) == (
         "ctc: log_probabilities is (4, 2, 3, 1); it must be (time, n, classes) or (time, classes)."
     )
+    integers = message(DTypeError, tl.ctc, np.zeros((4, 2), int), np.array([1]), np.array(4), np.array(1))
+    assert integers == "ctc: log_probabilities has dtype int64; it must be floating-point."
     assert ctc(times=(4.0, 4.0)) == "ctc: targets, input_lengths and target_lengths must be integers."
     assert ctc(times=(4,)) == "ctc: there are 2 examples, 1 input_lengths and 2 target_lengths."
     assert ctc(times=(4, 5)) == "ctc: input_lengths are [4, 5]; they must be from 1 to 4."

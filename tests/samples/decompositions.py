@@ -7,7 +7,7 @@ from tests.samples.solving import matrices
 
 
 def symmetric(function):
-    return lambda x, **statics: function((x + x.swapaxes(-1, -2)) / 2, **statics)
+    return lambda x, **statics: function((x + x.conj().swapaxes(-1, -2)) / 2, **statics)
 
 
 @sample("cholesky", reference=symmetric(np.linalg.cholesky))

@@ -8,7 +8,7 @@ from tests.samples.solving import matrices
 
 def least_squares(a, b):
     x, _, rank, values = np.linalg.lstsq(a, b)
-    return x, np.sum((a @ x - b) ** 2, axis=0), np.asarray(rank), values
+    return x, np.sum(abs(a @ x - b) ** 2, axis=0), np.asarray(rank), values
 
 
 @sample("lstsq", reference=least_squares)

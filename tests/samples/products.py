@@ -20,14 +20,14 @@ def _(draw):
     return (draw(arrays(shapes(max_dims=2))), draw(arrays(shapes(max_dims=2)))), {}
 
 
-@sample("vecdot", reference=lambda x, y, axis=-1: np.sum(x * y, axis=axis))
+@sample("vecdot", reference=lambda x, y, axis=-1: np.sum(x.conj() * y, axis=axis))
 def _(draw):
     front_x, front_y = draw(broadcastable_shapes(2, max_dims=2))
     n = draw(st.integers(0, 3))
     return (draw(arrays((*front_x, n))), draw(arrays((*front_y, n)))), {}
 
 
-@sample("vecdot", reference=lambda x, y, axis=-1: np.sum(x * y, axis=axis))
+@sample("vecdot", reference=lambda x, y, axis=-1: np.sum(x.conj() * y, axis=axis))
 def _(draw):
     shape = draw(shapes(min_dims=2))
     return (draw(arrays(shape)), draw(arrays(shape))), {"axis": draw(st.integers(-len(shape), len(shape) - 1))}

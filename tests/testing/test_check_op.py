@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.laws.test_planted_bugs import temporary
+from tests.laws.planting import temporary
 from tinygrad_lite import DTypeError, Interval, composite, kernel, primitive
 from tinygrad_lite.testing import GradientCheckError, check_op
 

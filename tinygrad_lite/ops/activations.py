@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from math import pi, sqrt
-from typing import Literal
+from typing import Any, Literal
 
 from ..core.axes import wrong_axis
-from ..core.errors import ShapeError
+from ..core.dtypes import is_complex
+from ..core.errors import DTypeError, ShapeError
 from ..core.op import Array, composite, primitive
 from .comparison import where
 from .elementwise import exp, maximum, square
@@ -30,9 +31,16 @@ def relu(xp, x: Array) -> Array:
     return xp.maximum(x, 0.0)
 
 
-@primitive(x=lambda g, x, negative_slope: where(x > 0, g, g * negative_slope), kinks=(0.0,))
+def _two_slopes(g: Array, x: Array, left: Array, slope: float) -> Array:
+    """g where x > 0, g times `left` below; at 0 g times the number from 1 to `slope`, left at 0, that is nearest to 0."""
+    if 0.0 <= slope <= 1.0:
+        return where(x > 0, g, g * left)
+    return where(x > 0, g, where(x < 0, g * left, g if slope > 1.0 else g * 0.0))
+
+
+@primitive(x=lambda g, x, negative_slope: _two_slopes(g, x, negative_slope, negative_slope), kinks=(0.0,))
 def leaky_relu(xp, x: Array, *, negative_slope: float = 0.01) -> Array:
-    """x where x > 0 and `negative_slope` * x elsewhere; derivative `negative_slope` at 0.
+    """x where x > 0 and `negative_slope` * x elsewhere; derivative `negative_slope` at 0, but from 0 to 1.
 
     >>> leaky_relu(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
@@ -40,9 +48,9 @@ def leaky_relu(xp, x: Array, *, negative_slope: float = 0.01) -> Array:
     return xp.maximum(x, 0.0) + negative_slope * xp.minimum(x, 0.0)
 
 
-@primitive(x=lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)), kinks=(0.0,))
+@primitive(x=lambda g, x, out, alpha: _two_slopes(g, x, out + alpha, alpha), kinks=(0.0,))
 def elu(xp, x: Array, *, alpha: float = 1.0) -> Array:
-    """Exponential linear unit: x where x > 0 and alpha (e**x - 1) elsewhere; derivative alpha at 0.
+    """Exponential linear unit: x where x > 0 and alpha (e**x - 1) elsewhere; derivative alpha at 0, but from 0 to 1.
 
     Source: Clevert et al. 2015, arXiv:1511.07289.
 
@@ -65,6 +73,14 @@ def step(xp, x: Array) -> Array:
 # Smooth
 
 
+def _real(xp: Any, op: str, x: Array) -> Array:
+    """x as an array; DTypeError if it is complex."""
+    x = xp.asarray(x)
+    if is_complex(x.dtype):
+        raise DTypeError(f"{op}: x has dtype {x.dtype}; only real numbers are supported.")
+    return x
+
+
 @primitive(x=lambda g, out: g * (out * (1.0 - out)))
 def sigmoid(xp, x: Array) -> Array:
     """Logistic function, 1 / (1 + e**-x), without overflow.
@@ -72,6 +88,7 @@ def sigmoid(xp, x: Array) -> Array:
     >>> sigmoid(np.array([-1000.0, 0.0, 1.0]))
     array([0.        , 0.5       , 0.73105858])
     """
+    x = _real(xp, "sigmoid", x)
     e = xp.exp(-xp.abs(x))
     return xp.where(x >= 0, 1.0, e) / (1.0 + e)
 
@@ -95,7 +112,7 @@ def softplus(xp, x: Array, *, beta: float = 1.0) -> Array:
     >>> softplus(np.array([-1000.0, 0.0, 10.0]))
     array([ 0.        ,  0.69314718, 10.0000454 ])
     """
-    z = x * beta
+    z = _real(xp, "softplus", x) * beta
     return (xp.maximum(z, 0.0) + xp.log1p(xp.exp(-xp.abs(z)))) / beta
 
 
@@ -174,6 +191,7 @@ def erf(xp, x: Array) -> Array:
     >>> erf(np.array([-1.0, 0.0, 1.0]))
     array([-0.84270079,  0.        ,  0.84270079])
     """
+    x = _real(xp, "erf", x)
     size = xp.abs(x)
     bits = xp.finfo(size.dtype).bits
     if bits < 32:

@@ -7,8 +7,10 @@ from itertools import product
 from math import inf
 from typing import Any
 
+from ..core.dtypes import is_floating
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
+from .conversion import astype
 from .pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from .reductions import max, sum
 from .windows import NAMES, Sizes, image_axes, one_image
@@ -157,6 +159,7 @@ def _maximum(op: str, x: Array, output_size: OutputSize, axes: int, pool: Any) -
     sizes, kernel = adaptive_arguments(op, x, output_size, axes)
     if kernel is not None:
         return pool(x, kernel_size=kernel)
+    x = x if is_floating(x.dtype) else astype(x, "float64")  # integers have no -inf
     return max(adaptive_unfold_nd(x, output_size=sizes, value=-inf), axis=tuple(range(2, 2 + axes)))
 
 

@@ -7,6 +7,7 @@ from math import inf, nan
 import numpy
 
 from ..core.backend import backend_of
+from ..core.dtypes import is_floating
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
@@ -92,6 +93,8 @@ def ctc(
     >>> float(ctc(np.log(np.full((2, 2), 0.5)), np.array([1]), np.array(2), np.array(1)).round(6))  # -log(3 / 4)
     0.287682
     """
+    if not is_floating(log_probabilities.dtype):
+        raise DTypeError(f"ctc: log_probabilities has dtype {log_probabilities.dtype}; it must be floating-point.")
     single = len(log_probabilities.shape) == 2
     logp = expand_dims(log_probabilities, axis=1) if single else log_probabilities
     narrow = logp.dtype if backend_of(unwrap(logp)).xp.finfo(logp.dtype).bits < 32 else None

@@ -7,7 +7,7 @@ from math import inf
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .comparison import where
-from .elementwise import abs, exp, square
+from .elementwise import abs, clip, exp, square
 from .movement import reshape
 
 __all__ = [
@@ -96,9 +96,9 @@ def threshold(xp, x: Array, /, threshold: float, value: float) -> Array:
     return xp.where(x <= threshold, value, x)
 
 
-@composite(shapes="any")
+@composite(shapes="any", kinks=(0.0,))
 def prelu(x: Array, weight: Array) -> Array:
-    """x where x > 0 and weight * x elsewhere; derivative `weight` at 0.
+    """x where x > 0 and weight * x elsewhere; derivative `weight` at 0, but from 0 to 1.
 
     x : (n, channels, ...), (n,) or ().
     weight : (channels,) for one slope per channel (of axis 1; of axis 0 if there is one axis), or (1,) or () for one.
@@ -119,7 +119,8 @@ def prelu(x: Array, weight: Array) -> Array:
         raise ShapeError(
             f"prelu: x is {tuple(x.shape)} and weight is {tuple(weight.shape)}; it must be (1,){channels}."
         )
-    return where(x > 0, x, weight * where(x > 0, 0.0, x))
+    slope = where(x < 0, weight, clip(weight, min=0.0, max=1.0))  # at 0 the least between 1 and the weight
+    return where(x > 0, x, slope * where(x > 0, 0.0, x))
 
 
 @primitive(x=lambda g, x, out, alpha: where(x > 0, g, g * (out * (1.0 / alpha) + 1.0)), kinks=(0.0,))

@@ -122,6 +122,7 @@ def polygamma(xp, n: Array, x: Array) -> Array:
     array([1.64493407, 0.22132296])
     """
     x = x if hasattr(x, "dtype") else xp.asarray(x)
+    x = x if is_floating(x.dtype) else xp.astype(x, xp.float64)
     n = xp.astype(n, x.dtype) if hasattr(n, "dtype") else xp.asarray(n, dtype=x.dtype)
     return computed(xp, "polygamma", n, x)
 

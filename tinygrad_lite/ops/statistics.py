@@ -10,14 +10,14 @@ import numpy
 
 from ..core.axes import Axis, axes_of, shape_of, wrong_axis
 from ..core.backend import backend_of
-from ..core.dtypes import is_floating
+from ..core.dtypes import is_complex, is_floating
 from ..core.errors import ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
 from . import reductions
 from .comparison import equal, isnan, logical_not, where
 from .conversion import astype, cast
-from .elementwise import sqrt, square
+from .elementwise import abs, sqrt, square
 from .indexing import take, take_along_axis
 from .movement import broadcast_to, moveaxis, permute_dims, reshape
 from .reductions import all, any, mean, prod, sum
@@ -291,7 +291,8 @@ def nanvar(x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: bo
     missing = isnan(x)
     centred = where(missing, 0.0, x) - where(missing, 0.0, nanmean(x, axis=axis, keepdims=True))
     count = _present(x, axis, keepdims)
-    return _divided(sum(square(centred), axis=axis, keepdims=keepdims), count - correction)
+    squares = square(abs(centred) if is_complex(x.dtype) else centred)
+    return _divided(sum(squares, axis=axis, keepdims=keepdims), count - correction)
 
 
 @composite(shapes="any")

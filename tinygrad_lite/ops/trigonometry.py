@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf, pi
 
 from ..core.domain import Interval
+from ..core.dtypes import is_complex
 from ..core.op import Array, primitive
 from .comparison import isinf, where
 from .elementwise import sqrt
@@ -98,7 +99,7 @@ def cosh(xp, x: Array) -> Array:
     return xp.cosh(x)
 
 
-@primitive(x=lambda g, x: g / hypot(x, 1.0))
+@primitive(x=lambda g, x: g / (sqrt(1.0 + x * x) if is_complex(x.dtype) else hypot(x, 1.0)))
 def asinh(xp, x: Array) -> Array:
     """Inverse hyperbolic sine.
 

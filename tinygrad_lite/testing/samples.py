@@ -30,7 +30,9 @@ from ..core.op import Op
 from ..core.registry import OPS
 from ..core.tree import map_leaves
 
-__all__ = ["BY_NAME", "SAMPLES", "Fresh", "Sample", "automatic", "reference", "sample", "samples_of"]
+__all__ = [
+    "BY_NAME", "SAMPLES", "UNCLAIMED", "Fresh", "Sample", "automatic", "reference", "sample", "samples_of", "unclaimed",
+]  # fmt: skip
 
 BY_NAME = object()
 """The default reference: the function of the operation's name in NumPy, or in scipy.special."""
@@ -129,6 +131,19 @@ def sample(name: str, **options: Any) -> Callable:
 def reference(name: str, function: Callable) -> None:
     """Say which function gives the values of the operation `name`, where no function of NumPy or SciPy has its name."""
     REFERENCES[name] = function
+
+
+UNCLAIMED: dict[str, dict[str, str]] = {}
+"""Dtypes of which nothing is claimed, with the reason, by the operation's name."""
+
+
+def unclaimed(names: str, dtypes: str, why: str) -> None:
+    """Say that operations take arrays of these dtypes, and why the laws ask nothing of what comes out.
+
+    names, dtypes : separated by spaces.
+    """
+    for name in names.split():
+        UNCLAIMED.setdefault(name, {}).update(dict.fromkeys(dtypes.split(), why))
 
 
 def automatic(op: Op) -> Sample:

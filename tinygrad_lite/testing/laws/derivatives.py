@@ -14,32 +14,37 @@ from ...core.tree import leaves, map_leaves
 from ...ops.complex import imag, real
 from ...tensor import Tensor
 from ..gradients import check_gradients
+from ..report import Comparison
 from ..samples import Sample
 from .calls import as_tensors, assert_close, called, differentiable, gradients_of, is_float, law
 
-__all__ = ["composed", "derivatives", "real_parts", "third_derivative"]
+__all__ = ["comparisons", "composed", "derivatives", "real_parts", "third_derivative"]
 
 
 @law
 def derivatives(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
     """First and second derivatives, reverse and forward, are those of finite differences."""
-    _check_derivatives(op, sample, arrays, statics, sample.order)
+    comparisons(op, sample, arrays, statics, sample.order)
 
 
 @law
 def third_derivative(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
     """The third derivative, too."""
-    _check_derivatives(op, sample, arrays, statics, 3)
+    comparisons(op, sample, arrays, statics, 3)
 
 
-def _check_derivatives(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any], order: int) -> None:
+def comparisons(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any], order: int) -> tuple[Comparison, ...]:
+    """Derivatives up to `order` beside finite differences; none for a constant, of which nothing may be recorded.
+
+    AssertionError if a derivative is wrong or a constant is recorded.
+    """
     function, moving = differentiable(op, sample, arrays, statics)
     inexact = any(np.asarray(out).dtype.kind in "fc" for out in leaves(called(op.function, arrays, statics)))
     if order and inexact and any(is_float(x) for x in leaves(moving)):
-        check_gradients(real_parts(function), *moving, order=order)
-    else:
-        tracked = leaves(called(op.function, as_tensors(arrays, requires_grad=True), statics))
-        assert not any(isinstance(out, Tensor) and out.requires_grad for out in tracked), "a constant is recorded"
+        return check_gradients(real_parts(function), *moving, order=order).rows
+    tracked = leaves(called(op.function, as_tensors(arrays, requires_grad=True), statics))
+    assert not any(isinstance(out, Tensor) and out.requires_grad for out in tracked), "a constant is recorded"
+    return ()
 
 
 def real_parts(function: Callable) -> Callable:

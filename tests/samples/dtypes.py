@@ -1,0 +1,23 @@
+"""Dtypes that operations take without a claim about the result, and why not."""
+
+from __future__ import annotations
+
+from tinygrad_lite.testing.samples import unclaimed
+
+COMPLEX = "complex64 complex128"
+
+unclaimed(
+    "fold fold_nd adaptive_fold_nd conv_transpose1d conv_transpose2d conv_transpose3d convolve_nd_input "
+    "convolve_nd_weight segment_mean bincount sum_to",
+    "bool",
+    "sums of booleans are their disjunction",
+)
+unclaimed(
+    "layer_norm batch_norm group_norm instance_norm softsign softshrink cosine_embedding",
+    COMPLEX,
+    "defined for real numbers only, and complex ones are not looked for in each call",
+)
+unclaimed("eig eigh svd", COMPLEX, "the vectors are unique up to a complex factor only; tests of their own check them")
+unclaimed("vecdot", "bool", "sums of booleans are their disjunction, as they are in NumPy's vecdot")
+unclaimed("binary_cross_entropy", "bool", "0 and 1 are no probabilities strictly between them")
+unclaimed("cast astype", COMPLEX, "the imaginary part is dropped, with NumPy's warning")
