@@ -79,6 +79,12 @@ DIFFERENT = {
 }
 """Parts of the examples that are refused or mean something else, by function, and why."""
 
+CONSTANT = ("full_like", "heaviside", "histogram", "histogram_bin_edges", "ones_like", "piecewise", "zeros_like")
+"""Functions whose results do not depend on fractions, or do not in their examples. All others stay differentiable."""
+
+VERSION = "2.4"
+"""The NumPy whose examples `DIFFERENT` describes."""
+
 STATIC = {
     "axis", "axes", "shape", "newshape", "new_shape", "s", "n", "q", "bins", "repeats", "reps", "shift", "pad_width",
     "indices", "indices_or_sections", "obj", "condition", "condlist", "ord", "k", "constant_values", "end_values",
@@ -165,6 +171,8 @@ class Examples:
         try:
             got = function(*tensors, **named)
             self.wrong += [f"{call}: {what}" for what in _differences(got, expected)]
+            if _requires_grad((*tensors, *named.values())) and _detached(got) and self.name not in CONSTANT:
+                self.wrong.append(f"{call}: the result requires no gradient")
             if expected is None:
                 self.wrong += [f"{call}: in place: {what}" for what in _differences(tensors[0], args[0])]
         except Exception as error:
@@ -239,6 +247,19 @@ def _holds_tensor(value: Any) -> bool:
 
 def _holds_array(value: Any) -> bool:
     return _holds(np.ndarray, value)
+
+
+def _requires_grad(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_requires_grad, value))
+    return isinstance(value, tl.Tensor) and value.requires_grad
+
+
+def _detached(value: Any) -> bool:
+    """Whether a result has fractions and requires no gradient, be it one of several."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_detached, value))
+    return isinstance(value, tl.Tensor) and value.dtype.kind in "fc" and not value.requires_grad
 
 
 def _of_objects(value: Any) -> bool:

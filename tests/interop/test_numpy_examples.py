@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from tests.interop import numpy_examples
-from tests.interop.numpy_examples import DIFFERENT, WITHOUT_EXAMPLES, run, supported
+import tinygrad_lite as tl
+from tests.interop.numpy_examples import DIFFERENT, VERSION, WITHOUT_EXAMPLES, run, supported
 from tinygrad_lite.interop.functions import TABLE
 
 SLOW = ("einsum", "linalg.multi_dot")
@@ -22,7 +22,8 @@ def test_examples_agree_with_numpy(name):
     examples = run(name, FUNCTIONS[name])
     assert examples.wrong == []
     assert examples.calls, "no example was on Tensors"
-    assert not examples.needless, "listed as different, and is not"
+    if np.__version__.startswith(VERSION):
+        assert not examples.needless, "listed as different, and is not"
 
 
 def test_most_of_numpy_is_there():
@@ -33,13 +34,16 @@ def test_most_of_numpy_is_there():
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda a: a, "no Tensor"),
-        (lambda a: numpy_examples.tl.ops.flip(a) * 2, "Not equal"),
-        (lambda a: numpy_examples.tl.ops.flip(a)[:1], "instead of"),
+        (lambda m: tl.flip(m, axis=0).detach().numpy(), "no Tensor"),
+        (lambda m: tl.flip(m, axis=0).detach(), "requires no gradient"),
+        (lambda m: tl.flip(m, axis=1), "Not equal"),
+        (lambda m: tl.flip(m, axis=0)[:1], "instead of"),
+        (lambda m: None.flip, "AttributeError"),
     ],
-    ids=["an array", "another value", "another shape"],
+    ids=["an array", "a constant", "another value", "another shape", "an error"],
 )
 def test_a_wrong_entry_is_noticed(monkeypatch, made, message):
-    monkeypatch.setitem(TABLE, "flipud", lambda m: made(m) if message != "no Tensor" else made(m).detach().numpy())
+    assert run("flipud", np.flipud).wrong == []
+    monkeypatch.setitem(TABLE, "flipud", made)
     wrong = run("flipud", np.flipud).wrong
     assert wrong and message in wrong[0]
