@@ -77,6 +77,14 @@ def test_requires_grad_makes_a_leaf_and_needs_floating_point():
     )
 
 
+def test_large_integers_keep_their_digits():
+    numbers = [0, 2**63 + 1, 2**64 - 1]
+    for made in (tl.tensor(numbers, dtype="uint64"), tl.asarray([numbers], dtype=tl.uint64)[0]):
+        assert made.dtype == np.uint64 and made.tolist() == numbers
+    with pytest.raises(DTypeError, match="^tensor: a number is out of the range of dtype int64; give a larger one.$"):
+        tl.tensor(numbers, dtype="int64")
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

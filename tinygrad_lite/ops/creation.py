@@ -61,9 +61,21 @@ def _from_python(data: Any, dtype: Any) -> numpy.ndarray:
     except ValueError as error:
         message = f"the data is ragged{_ragged(data) or '.'} All lists at one depth must have the same length."
         raise ShapeError(f"tensor: {message}") from error
+    if array.dtype == numpy.float64 and all(isinstance(x, int) for x in _numbers(data)) and _is_integer(dtype):
+        try:
+            return numpy.asarray(data, dtype=dtype)  # left to itself NumPy takes float64 for 0 and 2**63 together
+        except OverflowError as error:
+            raise DTypeError(f"tensor: a number is out of the range of dtype {dtype}; give a larger one.") from error
     if dtype is None and array.dtype == numpy.float64 and not any(hasattr(x, "dtype") for x in _numbers(data)):
         return array.astype(default_dtype())
     return array
+
+
+def _is_integer(dtype: Any) -> bool:
+    try:
+        return dtype is not None and numpy.dtype(dtype).kind in "iu"
+    except TypeError:
+        return False
 
 
 def _numbers(data: Any) -> Iterator[Any]:
