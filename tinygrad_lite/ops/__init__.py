@@ -14,6 +14,7 @@ from . import (
     datatypes,
     distances,
     elementwise,
+    fractional_pooling,
     gathering,
     histograms,
     indexing,
@@ -58,6 +59,7 @@ from .creation import *
 from .datatypes import *
 from .distances import *
 from .elementwise import *
+from .fractional_pooling import *
 from .gathering import *
 from .histograms import *
 from .indexing import *
@@ -103,6 +105,7 @@ __all__ += creation.__all__
 __all__ += datatypes.__all__
 __all__ += distances.__all__
 __all__ += elementwise.__all__
+__all__ += fractional_pooling.__all__
 __all__ += gathering.__all__
 __all__ += histograms.__all__
 __all__ += indexing.__all__
