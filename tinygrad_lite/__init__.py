@@ -4,7 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import autodiff as autograd
-from . import backends, fft, kernels, linalg, nn, ops, optim, regularizers, special
+from . import (
+    backends,
+    fft,
+    fusion,
+    kernels,
+    linalg,
+    nn,
+    ops,
+    optim,
+    regularizers,
+    special,
+)
 from .autodiff.estimators import stop_gradient, straight_through
 from .autodiff.recompute import checkpoint
 from .autodiff.sparse import jacobian_pattern, sparse_hessian, sparse_jacobian
@@ -43,6 +54,8 @@ from .core.errors import (
 )  # fmt: skip
 from .core.graph import enable_grad, no_grad, set_grad_enabled
 from .core.op import OPS, composite, kernel, primitive
+from .core.threads import get_num_threads, set_num_threads
+from .fusion import fuse
 from .interop.dlpack import from_dlpack
 from .ops import *
 from .ops.datatypes import __array_namespace_info__

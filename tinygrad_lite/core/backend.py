@@ -236,7 +236,10 @@ def backend_for(*values: Any) -> Backend:
     """The backend for the arrays among `values` and in the tuples among them; what is no array does not matter."""
     types = tuple([t for value in values for t in (map(type, value) if type(value) is tuple else (type(value),))])
     if types not in _BY_TYPES:
-        _BY_TYPES[types] = common_backend("indexing", tuple(t for t in types if _backend_of_type(t) is not None))
+        known = [t for t in types if _backend_of_type(t) is not None]
+        # Indices of any library's arrays may lie in main memory.
+        indices = [t for t in known[1:] if issubclass(t, numpy.ndarray)]
+        _BY_TYPES[types] = common_backend("indexing", tuple(t for t in known if t not in indices or t is known[0]))
     return _BY_TYPES[types]
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .op import Op
 
 __all__ = [
-    "compile_function", "dispatch_lines", "lazy_pull", "rule_wants", "set_tensor_class", "source", "split_arguments",
-    "values_to_keep",
+    "FASTER_PULLS", "compile_function", "dispatch_lines", "lazy_pull", "rule_wants", "set_tensor_class", "source",
+    "split_arguments", "values_to_keep",
 ]  # fmt: skip
 
 # Names that generated code uses; they are copied into each generated function's globals.
@@ -93,11 +93,18 @@ def source(function: Callable) -> str:
     return "\n\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
+FASTER_PULLS: list[Callable[[Op, Callable], Callable]] = []
+"""What makes pull functions faster, given an operation and its pull function; `fuse/` adds itself here."""
+
+
 def lazy_pull(op: Op, name: str) -> Callable:
     """The pull function of `op` called `name`, generated when it is first called."""
 
     def generate(node: graph.Node, g: Any, grads: dict) -> None:
-        made = compile_function(op, _pull_lines(op, wrapped=name == "pull_graph"), name, {})
+        made: Callable = compile_function(op, _pull_lines(op, wrapped=name == "pull_graph"), name, {})
+        if name == "pull":
+            for quicker in FASTER_PULLS:
+                made = quicker(op, made)
         setattr(op, name, made)
         made(node, g, grads)
 

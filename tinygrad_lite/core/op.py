@@ -27,7 +27,7 @@ from .backend import Backend, backend_of, common_backend
 from .conjugate import Conjugated
 from .domain import REALS, Interval
 from .errors import DeclarationError, DTypeError, GradientError, IndexingError, ShapeError, TinygradLiteError, describe
-from .graph import Handle, Node, node_of, record, unwrap
+from .graph import Handle, Node, grad_enabled, node_of, record, unwrap
 from .publish import publish
 from .registry import OPS
 from .sweep import accumulate, pull_definition
@@ -55,6 +55,7 @@ class Op:
     conjugated : what stands for the operation in nodes with a complex result.
     outputs : names of the outputs if there are several; the result is then a named tuple, and `g` and `out` are tuples.
         `...` stands for any number of them, and a plain tuple.
+    registered : whether it is in OPS; not if it is a user's own function that happens to be compiled.
     explain : called as the operation was when it fails; returns a message, or None if it has none.
     kept : what the rules ask for, and so what a call keeps for the backward pass.
     function : the public function.
@@ -71,6 +72,7 @@ class Op:
         outputs: tuple[str, ...] | EllipsisType = (),
         holomorphic: bool = True,
         explain: Callable[..., str | None] | None = None,
+        registered: bool = True,
     ) -> None:
         self.name = body.__name__
         self.body = body
@@ -89,7 +91,8 @@ class Op:
         self.pull = codegen.lazy_pull(self, "pull")
         self.pull_graph = codegen.lazy_pull(self, "pull_graph")
         self.function = publish(self)
-        self._register()
+        if registered:
+            self._register()
 
     @property
     def signature(self) -> inspect.Signature:
@@ -142,18 +145,24 @@ class Op:
         chosen = backend.bind(self.body)
         for candidate in self.kernels.get(backend.name, ()):
             chosen = candidate.guard(chosen)
+        for quicker in FASTER_BODIES:
+            chosen = quicker(self, backend, chosen)
         return chosen
 
     def run_kernels(self, arrays: tuple, statics: dict[str, Any]) -> Any:
         """The result of the first kernel of this composite that accepts the call, or NotImplemented."""
         values = tuple(map(unwrap, arrays))
+        nodes = tuple(map(node_of, arrays))
+        recording = grad_enabled()
+        needs = tuple([recording and node is not None for node in nodes])
         backend = common_backend(self.name, tuple(map(type, values)))
         for candidate in self.kernels.get(backend.name, ()):
-            if candidate.when(*values, **statics):
-                out, saved = candidate.forward(*values, **statics)
+            found = candidate.attempt(values, statics, needs)
+            if found is not NotImplemented:
+                out, saved = found
                 if not any(isinstance(array, Handle) for array in arrays):
                     return out
-                return record(candidate, tuple(map(node_of, arrays)), (values, statics, saved), out, depth=2)
+                return record(candidate, nodes, (values, statics, saved), out, depth=2)
         return NotImplemented
 
 
@@ -233,9 +242,20 @@ def composite(
     """
 
     def declare(body: Callable[P, R]) -> Callable[P, R]:
-        return Op(body, None, domain=domain, kinks=kinks, shapes=shapes).function
+        op = Op(body, None, domain=domain, kinks=kinks, shapes=shapes)
+        for make in AUTOMATIC_KERNELS:
+            make(op)
+        return op.function
 
     return declare
+
+
+AUTOMATIC_KERNELS: list[Callable[[Op], None]] = []
+"""What gives every new composite its kernels; `fuse/` adds itself here."""
+
+
+FASTER_BODIES: list[Callable[[Op, Backend, Callable], Callable]] = []
+"""What makes the bodies of primitives faster, given an operation, a backend and a body; `fuse/` adds itself here."""
 
 
 class Kernel:
@@ -245,6 +265,9 @@ class Kernel:
     what its backward needs; `backward(g, saved, needs)` returns one gradient (or None) per array argument, `needs`
     saying which are wanted. Second derivatives through it come from the composite's definition.
     """
+
+    automatic = False
+    """Whether it was not declared, but made from the definition; such kernels come after the declared ones."""
 
     def __init__(self, op: Op, backend: str, forward: Callable, when: Callable[..., bool]) -> None:
         self.op, self.backend_name, self.forward, self.when = op, backend, forward, when
@@ -266,6 +289,13 @@ class Kernel:
             return (forward if when(*arrays, **statics) else otherwise)(*arrays, **statics)
 
         return guarded
+
+    def attempt(self, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
+        """The output of a composite and what the backward needs, or NotImplemented if `when` does not accept the call.
+
+        needs : for each array argument whether a gradient will be wanted.
+        """
+        return self.forward(*values, **statics) if self.when(*values, **statics) else NotImplemented
 
     def pull(self, node: Node, g: Any, grads: dict) -> None:
         assert self._backward is not None, f"{self.name}: the kernel lacks a backward"
@@ -293,7 +323,8 @@ def kernel(
 
     def declare(forward: Callable) -> Kernel:
         made = Kernel(op, backend, forward, when)
-        op.kernels.setdefault(backend, []).append(made)
+        others = op.kernels.setdefault(backend, [])
+        others.insert(len([other for other in others if not other.automatic]), made)
         op.implementations.clear()
         return made
 

@@ -1,5 +1,6 @@
 """What can be computed, one file per kind of operation. Each operation is declared once; `OPS` lists them all."""
 
+from .. import fusion  # operations get their programs from it when they are declared
 from . import (
     activations,
     adaptive_pooling,

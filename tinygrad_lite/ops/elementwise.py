@@ -227,8 +227,7 @@ def tanh(xp, x: Array) -> Array:
 
 def _share(g: Array, mine: Array, other: Array, wins: Array) -> Array:
     """The part of `g` for the argument that `wins` somewhere; at a tie one half, or nothing if `other` is a number."""
-    tie = 0.0 if isinstance(other, (int, float)) else 0.5
-    return where(wins, g, where(mine == other, g * tie, 0.0))
+    return where(wins, g, 0.0 if isinstance(other, (int, float)) else where(mine == other, g * 0.5, 0.0))
 
 
 @primitive(x=lambda g, x, y: _share(g, x, y, x > y), y=lambda g, x, y: _share(g, y, x, y > x))

@@ -1,0 +1,210 @@
+"""Programs: an expression as a sequence of NumPy calls with `out=`, on blocks that stay in the processor's cache.
+
+Each block goes through all calls before the next; intermediate results lie in scratch arrays that are used again as
+soon as nobody needs what they hold. Large arrays are worked on by several threads.
+"""
+
+from __future__ import annotations
+
+import linecache
+import math
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from ..core.threads import run_blocks
+from .expressions import Node, in_order
+
+__all__ = ["Program"]
+
+CACHE = 1 << 20
+"""Bytes that the arrays of a block may take: about a core's second-level cache."""
+
+LEAST, MOST = 1 << 14, 1 << 18
+"""Elements of a block. Under the least, threads lose more by taking turns in Python than they gain."""
+
+_BITS = {2: numpy.dtype("int16"), 4: numpy.dtype("int32"), 8: numpy.dtype("int64")}
+
+
+class Program:
+    """Computes the values of some nodes from arrays.
+
+    roots : the nodes. inputs : the nodes of the arrays from outside, in the order in which they are given.
+    """
+
+    def __init__(self, roots: Sequence[Node], inputs: Sequence[Node], name: str) -> None:
+        self.dtypes = [root.dtype for root in roots]
+        self.emitter = _Emitter(roots, inputs)
+        self.source, scope = self.emitter.function(name)
+        filename = f"<tinygrad_lite program {name} {id(self):x}>"
+        made: dict[str, Any] = {}
+        exec(compile(self.source, filename, "exec"), scope, made)
+        linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
+        self._step = made["program"]
+        widths = [node.dtype.itemsize for node in (*inputs, *roots)] + self.emitter.widths
+        self._block = min(max(CACHE // max(sum(widths), 1), LEAST), MOST) // 1024 * 1024
+
+    def __call__(self, arrays: Sequence[numpy.ndarray], outs: Sequence[numpy.ndarray] | None = None) -> list[Any]:
+        """The values for arrays of one shape, in new arrays or in `outs`, which are contiguous."""
+        shape, size = arrays[0].shape, arrays[0].size
+        if outs is None:
+            outs = [numpy.empty(shape, dtype) for dtype in self.dtypes]
+        flat = [array.reshape(-1) for array in (*arrays, *outs)]
+        if size <= self._block:
+            self._step(*flat, *self._scratch(size))
+        else:
+            count = math.ceil(size / self._block)
+
+            def work(i: int) -> None:
+                a, b = i * size // count, (i + 1) * size // count
+                self._step(*[array[a:b] for array in flat], *self._scratch(b - a))
+
+            run_blocks(work, range(count))
+        return list(outs)
+
+    def _scratch(self, size: int) -> list[numpy.ndarray]:
+        """The scratch arrays for a block, of the calling thread."""
+        return [_memory(i, size * width)[: size * width] for i, width in enumerate(self.emitter.widths)]
+
+
+_local = threading.local()
+
+
+def _memory(number: int, size: int) -> numpy.ndarray:
+    """The bytes of the calling thread's scratch array with this number, at least `size`."""
+    held = _local.__dict__.setdefault("held", {})
+    if number not in held or held[number].size < size:
+        held[number] = numpy.empty(size, numpy.uint8)
+    return held[number]
+
+
+class _Emitter:
+    """Writes the Python source of a program: one call a line.
+
+    widths : the bytes that an element takes in each scratch array.
+    """
+
+    def __init__(self, roots: Sequence[Node], inputs: Sequence[Node]) -> None:
+        self.roots, self.inputs = roots, inputs
+        self.lines: list[str] = []
+        self.scope: dict[str, Any] = {"copyto": numpy.copyto}
+        self.widths: list[int] = []
+        self.free: list[int] = []
+        self.places: dict[Node, str] = {node: f"x{i}" for i, node in enumerate(inputs)}
+        self.targets: dict[Node, str] = {}
+        for i, root in enumerate(roots):
+            if root not in self.places:
+                self.targets.setdefault(root, f"y{i}")
+        self.nodes = [node for node in in_order(roots) if node.name not in ("input", "full")]
+        self.last = {parent: i for i, node in enumerate(self.nodes) for parent in node.parents}
+        self.views: dict[str, str] = {}
+
+    def function(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The source, and the names that it uses."""
+        for i, node in enumerate(self.nodes):
+            self._emit(i, node)
+        for i, root in enumerate(self.roots):
+            if self.targets.get(root) != f"y{i}":
+                self.lines.append(f"copyto(y{i}, {self._operand(root)})")
+        parameters = [f"x{i}" for i in range(len(self.inputs))] + [f"y{i}" for i in range(len(self.roots))]
+        parameters += [f"s{i}" for i in range(len(self.widths))]
+        head = [f"{view} = {what}" for what, view in self.views.items()]
+        body = [f"    {line}" for line in (*head, *self.lines)] or ["    pass"]
+        return "\n".join([f"def program({', '.join(parameters)}):  # {name}", *body]) + "\n", self.scope
+
+    def _emit(self, i: int, node: Node) -> None:
+        dying = [p for p in dict.fromkeys(node.parents) if self.last[p] == i and self.places.get(p, "").startswith("s")]
+        if node.name == "where":
+            place = self._emit_where(node)
+        else:
+            operands = [self._operand(operand) for operand in node.operands]
+            place = self._place(node, [parent for parent in dying if parent.dtype == node.dtype])
+            if node.name == "astype":
+                self.lines.append(f"copyto({place}, {operands[0]}, casting='unsafe')")
+            else:
+                self.scope[node.name] = getattr(numpy, node.name)
+                self.lines.append(f"{node.name}({', '.join(operands)}, out={place})")
+        self.places[node] = place
+        for parent in dying:
+            if self.places[parent] != place:
+                self._release(self.places[parent])
+
+    def _emit_where(self, node: Node) -> str:
+        """Selects bits with a mask: `numpy.where` branches, and guesses random conditions wrongly."""
+        condition, x, y = node.operands
+        if node.dtype.itemsize not in _BITS or node.dtype.kind == "c":
+            operands = ", ".join(self._operand(operand) for operand in node.operands)
+            place = self._place(node, [])
+            self.scope["where"] = numpy.where
+            self.lines.append(f"copyto({place}, where({operands}))")
+            return place
+        bits = _BITS[node.dtype.itemsize]
+        first, second = self._bits_of(x, node.dtype, bits), self._bits_of(y, node.dtype, bits)
+        chosen = self._operand(condition)
+        place, mask = self._place(node, []), self._new(bits)
+        result = self._view(place.partition("_")[0], bits)
+        self.scope |= {"negative": numpy.negative, "bitwise_and": numpy.bitwise_and, "bitwise_xor": numpy.bitwise_xor}
+        self.lines += [f"copyto({mask}, {chosen})", f"negative({mask}, out={mask})"]
+        if second == 0:
+            self.lines.append(f"bitwise_and({mask}, {first}, out={result})")
+        elif isinstance(first, int) and isinstance(second, int):
+            self.lines.append(f"bitwise_and({mask}, {first ^ second}, out={result})")
+            self.lines.append(f"bitwise_xor({result}, {second}, out={result})")
+        else:
+            self.lines += [
+                f"bitwise_xor({first}, {second}, out={result})",
+                f"bitwise_and({result}, {mask}, out={result})",
+                f"bitwise_xor({result}, {second}, out={result})",
+            ]
+        self._release(mask)
+        return place
+
+    def _bits_of(self, operand: Any, dtype: numpy.dtype, bits: numpy.dtype) -> str | int:
+        """The operand of a selection as integers with the same bits."""
+        if isinstance(operand, Node) and operand.name != "full":
+            if operand.dtype == dtype:
+                return self._view(self._operand(operand).partition("_")[0], bits)
+            place = self._new(dtype)  # released with the block: such selections are rare
+            self.lines.append(f"copyto({place}, {self._operand(operand)}, casting='unsafe')")
+            return self._view(place.partition("_")[0], bits)
+        value = operand.operands[0] if isinstance(operand, Node) else operand
+        return int(numpy.array(value, dtype).view(bits))
+
+    # Where values lie: x0, x1, ... are the inputs, y0, ... the results, s0, ... scratch arrays of bytes.
+
+    def _operand(self, operand: Any) -> str:
+        if isinstance(operand, Node) and operand.name != "full":
+            return self.places[operand]
+        if isinstance(operand, Node):
+            value: Any = operand.dtype.type(operand.operands[0])
+        elif isinstance(operand, float) and not math.isfinite(operand):
+            value = operand
+        else:
+            return repr(operand)
+        name = f"c{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def _place(self, node: Node, reusable: list[Node]) -> str:
+        if node in self.targets:
+            return self.targets[node]
+        return self.places[reusable[0]] if reusable else self._new(node.dtype)
+
+    def _new(self, dtype: numpy.dtype) -> str:
+        slot = next((i for i in self.free if self.widths[i] == dtype.itemsize), None)
+        if slot is None:
+            slot = len(self.widths)
+            self.widths.append(dtype.itemsize)
+        else:
+            self.free.remove(slot)
+        return self._view(f"s{slot}", dtype)
+
+    def _release(self, place: str) -> None:
+        self.free.append(int(place.partition("_")[0][1:]))
+
+    def _view(self, base: str, dtype: numpy.dtype) -> str:
+        name = f"{base}_{dtype.name}"
+        self.views[f"{base}.view({dtype.name!r})"] = name
+        return name
