@@ -160,6 +160,11 @@ def test_functions_of_repeated_and_zero_singular_values(x, f):
     check_gradients(lambda x: linalg.singular_value_function(x, f), x)
 
 
+def test_what_the_function_is_of_negative_numbers_does_not_matter():
+    check_gradients(lambda x: linalg.singular_value_function(x, tl.expm1), 2 * TURN)
+    np.testing.assert_allclose(linalg.singular_value_function(-np.eye(2), tl.expm1), -np.expm1(1) * np.eye(2))
+
+
 def test_the_reconstruction_has_the_cotangent_itself_as_gradient():
     """Of a matrix of rank 3 with 12 singular values that are 0, where the factors of an SVD give another one."""
     x = np.repeat(np.eye(15)[:, :3] * [1.0, 2.0, 3.0], 5, axis=1)
@@ -219,6 +224,7 @@ def test_roots_and_logarithms_are_those_of_scipy(size):
     x = scipy.linalg.expm(y)
     np.testing.assert_allclose(linalg.logm(x), y, atol=1e-12)
     np.testing.assert_allclose(linalg.sqrtm(x), scipy.linalg.expm(y / 2), atol=1e-12)
+    np.testing.assert_allclose(linalg.logm(np.diag([0.02, 0.8, 3.9])), np.diag(np.log([0.02, 0.8, 3.9])), rtol=1e-13)
     single = linalg.logm(x.astype("float32"))
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, y, atol=2e-4)
@@ -311,8 +317,9 @@ def test_elimination_of_singular_complex_and_empty_matrices():
     x = normal(3, 4)
     p, lower, upper = linalg.lu(x)
     np.testing.assert_allclose(p @ lower @ upper, x)
-    _check_complex(lambda x: linalg.lu(x).L, x)
-    _check_complex(lambda x: linalg.lu(x).U, x.T)
+    for one in (x, x.T):
+        _check_complex(lambda x: linalg.lu(x).L, one)
+        _check_complex(lambda x: linalg.lu(x).U, one)
     assert [part.shape for part in linalg.lu(np.zeros((2, 0, 3)))] == [(2, 0, 0), (2, 0, 0), (2, 0, 3)]
     with pytest.raises(ShapeError, match="solve: .* a matrix of a is singular"):
         tl.grad(lambda x: tl.sum(linalg.lu(x).L))(np.ones((3, 3)))
