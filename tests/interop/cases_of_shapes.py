@@ -89,6 +89,8 @@ CHOICE = [
     case("gradient", lambda x, h: np.gradient(x, h, axis=1), T3, ()),
     case("interp", lambda x: np.interp(x, [0.0, 0.5, 0.8], [1.0, 3.0, 2.0]), M),
     case("interp", lambda x, f: np.interp(x, [0.4, 0.5, 0.6, 0.7], f, left=2.0), M, V),
+    case("interp", lambda f: np.interp([0.4, 0.5, 0.6], [0.5], f), (1,)),
+    case("interp", lambda f: np.interp([0.4, 0.5, 0.6], [0.4, 0.5, 0.5, 0.7], f), V),
     case("interp", lambda x: np.interp(0.5, np.cumsum(x), [1.0, 3.0, 2.0, 5.0]), V),
     *(case("convolve", lambda x, y, mode=mode: np.convolve(x, y, mode), (5,), V) for mode in ("full", "same", "valid")),
     case("convolve", lambda x, y: np.convolve(x, y, "same"), (3,), (6,)),

@@ -56,14 +56,14 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     x, xp, fp = (ops.asarray(array_of(value)) for value in (x, xp, fp))
     if period is not None:
         x, xp = ops.remainder(x, period), ops.remainder(xp, period)
-        order = numpy.argsort(constant(xp), kind="stable")
-        xp, fp = (ops.take(a, placed(order, a)) for a in (xp, fp))
+        order = ops.argsort(xp)
+        xp, fp = (ops.take_along_axis(a, order) for a in (xp, fp))
         xp = ops.concat([xp[-1:] - period, xp, xp[:1] + period])
         fp = ops.concat([fp[-1:], fp, fp[:1]])
-    points, where = constant(xp), constant(x)
-    i = numpy.clip(numpy.searchsorted(points, where, side="right") - 1, 0, len(points) - 2)
-    x0, x1, y0, y1 = (ops.take(a, placed(j, a)) for a in (xp, fp) for j in (i, i + 1))
-    inside = y0 + (y1 - y0) * ((x - x0) / (x1 - x0))
+    i = ops.clip(ops.searchsorted(xp, x, side="right") - 1, 0, xp.shape[0] - 2)
+    x0, x1, y0, y1 = (ops.getitem(a, index=ops.indexing.plain_index(j)) for a in (xp, fp) for j in (i, i + 1))
+    flat = ops.equal(x1, x0)  # a single point, or one that is given twice
+    inside = y0 + (y1 - y0) * ops.where(flat, 0.0, (x - x0) / ops.where(flat, 1.0, x1 - x0))
     below, above = fp[0] if left is None else left, fp[-1] if right is None else right
     return ops.where(ops.less(x, xp[0]), below, ops.where(ops.greater(x, xp[-1]), above, inside))
 
