@@ -129,6 +129,26 @@ def second_complex_derivative_wrong(bug):
     return planted_real_square
 
 
+@planted(laws.float16_kept, reference=np.tanh)
+def half_precision_widened(bug):
+    @primitive(x=lambda g, out: g * (1.0 - out * out))
+    def planted_tanh(xp, x):
+        return xp.tanh(xp.astype(x, xp.promote_types(x.dtype, xp.float32)) if bug else x)
+
+    return planted_tanh
+
+
+@planted(laws.complex64_kept, reference=np.square)
+def complex_numbers_widened(bug):
+    factor = np.asarray([2.0 + 0j]) if bug else 2.0
+
+    @primitive(x=lambda g, x: g * (2.0 * x))
+    def planted_square(xp, x):
+        return (x * factor) * x / 2.0 if x.dtype.kind == "c" else x * x
+
+    return planted_square
+
+
 def some_equal(draw):
     return (draw(arrays(shapes(min_dims=1, max_dims=1, min_side=2))),), {}
 

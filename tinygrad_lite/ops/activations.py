@@ -32,7 +32,7 @@ def relu(xp, x: Array) -> Array:
 
 
 def _two_slopes(g: Array, x: Array, left: Array, slope: float) -> Array:
-    """g where x > 0, g times `left` below; at 0 g times the number from 1 to `slope`, left at 0, that is nearest to 0."""
+    """g where x > 0, g times `left` below, and at 0 g times what is nearest to 0 of the numbers from 1 to `slope`."""
     if 0.0 <= slope <= 1.0:
         return where(x > 0, g, g * left)
     return where(x > 0, g, where(x < 0, g * left, g if slope > 1.0 else g * 0.0))

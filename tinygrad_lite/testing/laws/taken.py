@@ -17,7 +17,7 @@ from ..samples import UNCLAIMED, Sample
 from .calls import called, differentiable, is_float, law
 from .derivatives import real_parts
 
-__all__ = ["DTYPES", "complex_derivatives", "dtypes_right_or_refused", "takes"]
+__all__ = ["DTYPES", "complex64_kept", "complex_derivatives", "dtypes_right_or_refused", "float16_kept", "takes"]
 
 DTYPES = ("bool", "int64", "float16", "float32", "float64", "complex64", "complex128")
 """The dtypes that the laws try."""
@@ -35,6 +35,32 @@ def complex_derivatives(op: Op, sample: Sample, arrays: tuple, statics: dict[str
     """Where complex arrays are taken, first and second derivatives by their parts are those of finite differences."""
     if sample.order and takes(op, sample, arrays, statics, "complex128"):
         _check_complex(op, sample, arrays, statics)
+
+
+@law
+def complex64_kept(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
+    """Results of complex64 arrays are in single precision wherever those of complex128 are in double precision."""
+    _check_kept(op, sample, arrays, statics, "complex64", "complex128")
+
+
+@law
+def float16_kept(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
+    """Results of float16 arrays are float16 wherever those of float64 are float64."""
+    _check_kept(op, sample, arrays, statics, "float16", "float64")
+
+
+def _check_kept(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any], narrow: str, wide: str) -> None:
+    asked = statics.get("dtype") is not None
+    if asked or not all(takes(op, sample, arrays, statics, dtype) for dtype in (narrow, wide)):
+        return
+    results = [
+        leaves(called(op.function, map_leaves(lambda x: _as_dtype(x, dtype) if is_float(x) else x, arrays), statics))  # noqa: B023  # called at once
+        for dtype in (narrow, wide)
+    ]
+    for one, other in zip(*results, strict=True):
+        one, other = np.asarray(one).dtype, np.asarray(other).dtype
+        if other in ("float64", "complex128"):
+            assert np.finfo(one).eps == np.finfo(narrow).eps, f"{op.name}: {narrow} arrays gave {one}"
 
 
 def takes(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any], dtype: str) -> bool:
