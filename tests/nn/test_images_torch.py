@@ -1,10 +1,11 @@
 """Layers for sequences, images and volumes: PyTorch's state, outputs and gradients."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed: no comparison with its layers")
 
-from tests.nn.test_torch import compare, drawn  # it needs torch
+from tests.nn.test_torch import build, compare, drawn, torch  # it needs torch
 
 SHAPES = {1: (3, 6, 11), 2: (2, 6, 7, 8), 3: (2, 6, 5, 4, 6)}
 
@@ -39,6 +40,11 @@ def test_pooling(axes):
     x = drawn(SHAPES[axes])
     compare(layer("MaxPool", axes, 2), x)
     compare(layer("MaxPool", axes, 2, 1, 1, 2, ceil_mode=True), x)
+    ours, theirs = build(layer("MaxPool", axes, 2, return_indices=True))
+    (values, indices), expected = ours(x), theirs(torch.tensor(x))
+    np.testing.assert_array_equal(indices, expected[1])
+    ours, theirs = build(layer("MaxUnpool", axes, 2))
+    np.testing.assert_array_equal(ours(values, indices, x.shape[2:]), theirs(*expected, x.shape[2:]))
     compare(layer("AvgPool", axes, 3, 2, 1, True, False), x)
     compare(layer("LPPool", axes, 2, 2), x)
     compare(layer("AdaptiveAvgPool", axes, 3), x)

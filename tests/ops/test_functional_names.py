@@ -1,4 +1,4 @@
-"""Every function of torch.nn.functional and each of its options is here, under a known name, or left out for a reason."""
+"""Every function and option of torch.nn.functional is here, under a known name, or left out for a reason."""
 
 import inspect
 import re

@@ -14,7 +14,8 @@ from .module import Module
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "Flatten", "Fold", "LPPool1d", "LPPool2d", "LPPool3d",
-    "MaxPool1d", "MaxPool2d", "MaxPool3d", "Unfold",
+    "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d",
+    "MaxUnpool2d", "MaxUnpool3d", "Unfold",
 ]  # fmt: skip
 
 Sizes = int | tuple[int, ...]
@@ -34,11 +35,14 @@ class _Windows(Module):
 class MaxPool2d(_Windows):
     """Maximum of each window of images `(n, channels, h, w)`; see `max_pool2d`. The stride is kernel_size if None.
 
+    return_indices : also give the places of the maxima, for `MaxUnpool2d`; see `max_pool2d_with_indices`.
+
     >>> nn.MaxPool2d(2)(np.ones((1, 3, 8, 8))).shape
     (1, 3, 4, 4)
     """
 
     operation = staticmethod(ops.max_pool2d)
+    with_indices: ClassVar[Any] = staticmethod(ops.max_pool2d_with_indices)
 
     def __init__(
         self,
@@ -46,11 +50,21 @@ class MaxPool2d(_Windows):
         stride: Sizes | None = None,
         padding: Sizes = 0,
         dilation: Sizes = 1,
-        *,
+        return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.dilation, self.ceil_mode = dilation, ceil_mode
+        self.dilation, self.return_indices, self.ceil_mode = dilation, return_indices, ceil_mode
+
+    def forward(self, x: Array) -> Any:
+        return (type(self).with_indices if self.return_indices else type(self).operation)(
+            x,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            ceil_mode=self.ceil_mode,
+        )
 
 
 class MaxPool1d(MaxPool2d):
@@ -61,6 +75,7 @@ class MaxPool1d(MaxPool2d):
     """
 
     operation = staticmethod(ops.max_pool1d)
+    with_indices = staticmethod(ops.max_pool1d_with_indices)
 
 
 class MaxPool3d(MaxPool2d):
@@ -71,6 +86,37 @@ class MaxPool3d(MaxPool2d):
     """
 
     operation = staticmethod(ops.max_pool3d)
+    with_indices = staticmethod(ops.max_pool3d_with_indices)
+
+
+class MaxUnpool2d(Module):
+    """Maxima `(n, channels, h, w)` put back where they were, with their indices; see `max_unpool2d`.
+
+    >>> values, indices = nn.MaxPool2d(2, return_indices=True)(np.ones((1, 3, 8, 8)))
+    >>> nn.MaxUnpool2d(2)(values, indices).shape
+    (1, 3, 8, 8)
+    """
+
+    operation: ClassVar[Any] = staticmethod(ops.max_unpool2d)
+
+    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+
+    def forward(self, x: Array, indices: Array, output_size: tuple[int, ...] | None = None) -> Array:
+        options = {"kernel_size": self.kernel_size, "stride": self.stride, "padding": self.padding}
+        return type(self).operation(x, indices, output_size=output_size, **options)
+
+
+class MaxUnpool1d(MaxUnpool2d):
+    """Maxima `(n, channels, l)` put back where they were; see `max_unpool1d`. Arguments as for `MaxUnpool2d`."""
+
+    operation = staticmethod(ops.max_unpool1d)
+
+
+class MaxUnpool3d(MaxUnpool2d):
+    """Maxima `(n, channels, d, h, w)` put back where they were; see `max_unpool3d`. Arguments as for `MaxUnpool2d`."""
+
+    operation = staticmethod(ops.max_unpool3d)
 
 
 class AvgPool1d(_Windows):
