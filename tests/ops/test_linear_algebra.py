@@ -18,12 +18,20 @@ SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: linalg.inv(SINGULAR), "inv: x is (2, 2); a matrix is singular and has no inverse. Use pinv for the nearest."),
+        (lambda: linalg.inv(SINGULAR), "inv: x is (2, 2); x is singular and has no inverse. Use pinv for the nearest."),
+        (
+            lambda: linalg.inv(np.stack([[np.eye(2), np.eye(2)], [np.eye(2), SINGULAR]])),
+            "inv: x is (2, 2, 2, 2); x[1, 1] is singular and has no inverse. Use pinv for the nearest.",
+        ),
+        (
+            lambda: linalg.solve(np.stack([SINGULAR, np.eye(2)]), np.ones((2, 1))),
+            "solve: a is (2, 2, 2) and b is (2, 1); a[0] is singular, so there is no solution or more than one. Use pinv for the shortest.",
+        ),
         (lambda: linalg.inv(np.ones((2, 3))), "inv: x is (2, 3); square matrices are required, (..., n, n)."),
         (lambda: linalg.inv(np.ones(2)), "inv: x is (2,); square matrices are required, (..., n, n)."),
         (
             lambda: linalg.solve(SINGULAR, np.ones(2)),
-            "solve: a is (2, 2) and b is (2,); a matrix of a is singular, so there is no solution or more than one. Use pinv for the shortest.",
+            "solve: a is (2, 2) and b is (2,); a is singular, so there is no solution or more than one. Use pinv for the shortest.",
         ),
         (
             lambda: linalg.solve(np.ones((2, 3)), np.ones(2)),
@@ -83,7 +91,7 @@ def test_messages(call, message):
 
 
 def test_a_singular_matrix_says_so_in_the_backward_pass_too():
-    with pytest.raises(ShapeError, match="inv: x is \\(2, 2\\); a matrix is singular"):
+    with pytest.raises(ShapeError, match="inv: x is \\(2, 2\\); x is singular"):
         tl.grad(lambda x: linalg.slogdet(x).logabsdet)(SINGULAR)
 
 

@@ -321,7 +321,7 @@ def test_elimination_of_singular_complex_and_empty_matrices():
         _check_complex(lambda x: linalg.lu(x).L, one)
         _check_complex(lambda x: linalg.lu(x).U, one)
     assert [part.shape for part in linalg.lu(np.zeros((2, 0, 3)))] == [(2, 0, 0), (2, 0, 0), (2, 0, 3)]
-    with pytest.raises(ShapeError, match="solve: .* a matrix of a is singular"):
+    with pytest.raises(ShapeError, match="solve: .* a is singular"):
         tl.grad(lambda x: tl.sum(linalg.lu(x).L))(np.ones((3, 3)))
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy
 
 from ..core.axes import shape_of
+from ..core.backend import backend_of
 from ..core.dtypes import is_complex, is_floating
 from ..core.errors import ShapeError
+from ..core.graph import unwrap
 from ..core.op import Array, composite, primitive
 from .complex import conj
 from .creation import ones_like
@@ -54,8 +56,19 @@ def require_square(op: str, x: Array) -> None:
         raise ShapeError(f"{op}: {message}")
 
 
+def singular_one(name: str, x: Array) -> str:
+    """Which matrix of x, an argument called `name`, is singular: `x`, or of several matrices `x[3]`."""
+    if len(shape_of(x)) == 2:
+        return name
+    signs = numpy.linalg.slogdet(backend_of(unwrap(x)).to_numpy(unwrap(x)))[0]
+    places = numpy.argwhere(signs == 0).tolist()
+    return f"{name}[{', '.join(map(str, places[0]))}]" if places else "a matrix"
+
+
 def _explain_inverse(x: Array) -> str:
-    return not_square(x) or f"x is {shape_of(x)}; a matrix is singular and has no inverse. Use pinv for the nearest."
+    return not_square(x) or (
+        f"x is {shape_of(x)}; {singular_one('x', x)} is singular and has no inverse. Use pinv for the nearest."
+    )
 
 
 # Solving
@@ -72,7 +85,10 @@ def _explain_solve(a: Array, b: Array) -> str:
     front = shapes[0][:-2], shapes[1][:-2]
     if any(m != n and 1 not in (m, n) for m, n in zip(front[0][::-1], front[1][::-1], strict=False)):
         return f"{given}; the axes before the last two, {front[0]} and {front[1]}, must broadcast together."
-    return f"{given}; a matrix of a is singular, so there is no solution or more than one. Use pinv for the shortest."
+    return (
+        f"{given}; {singular_one('a', a)} is singular, so there is no solution or more than one. "
+        f"Use pinv for the shortest."
+    )
 
 
 def _solve_a(g: Array, a: Array, out: Array, b_shape: tuple[int, ...]) -> Array:
