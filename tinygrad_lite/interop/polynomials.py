@@ -7,10 +7,10 @@ from typing import Any
 import numpy
 
 from .. import ops
-from .choice import vander
+from .choice import constant, vander
 from .composed import fractional, linalg_lstsq
 from .functions import atleast_1d, entry
-from .names import refuse
+from .names import ours, refuse
 from .signals import convolve
 from .translation import array_of, in_dtype, placed
 
@@ -57,9 +57,9 @@ def polyder(p, m=1):
 def polyint(p, m=1, k=None):
     p = fractional(_coefficients(p))
     constants = numpy.zeros(m) if k is None else numpy.broadcast_to(numpy.asarray(k, dtype="float64"), (m,))
-    for constant in constants.tolist():
+    for added in constants.tolist():
         powers = numpy.arange(len(p), 0, -1)
-        p = ops.pad(ops.divide(p, placed(powers.astype(str(p.dtype)), p)), (0, 1), value=constant)
+        p = ops.pad(ops.divide(p, placed(powers.astype(str(p.dtype)), p)), (0, 1), value=added)
     return p
 
 
@@ -87,3 +87,35 @@ def poly(seq_of_zeros):
     for i in range(len(zeros)):
         out = ops.pad(out, (0, 1)) - ops.pad(out * zeros[i], (1, 0))
     return out
+
+
+@entry
+def roots(p):
+    p = fractional(_coefficients(p))
+    (kept,) = numpy.nonzero(constant(p))
+    if not len(kept):
+        return p[:0]
+    first, last = int(kept[0]), int(kept[-1])
+    zeros = placed(numpy.zeros(len(p) - 1 - last, dtype="complex128"), p)
+    if first == last:
+        return ops.asarray(zeros)
+    top = ops.negative(p[first + 1 : last + 1]) / p[first]
+    below = placed(numpy.eye(last - first, k=-1, dtype=str(p.dtype))[1:], p)
+    companion = ops.concat([ops.expand_dims(top, axis=0), below])
+    found = ours("eigvals", "numpy.roots")(companion)
+    return ops.concat([found, zeros]) if zeros.shape[0] else found
+
+
+@entry
+def polydiv(u, v):
+    u, v = fractional(_coefficients(u)), fractional(_coefficients(v))
+    steps, quotient, rest = max(len(u) - len(v) + 1, 0), [], u
+    for k in range(steps):
+        factor = rest[k : k + 1] / v[:1]
+        quotient.append(factor)
+        rest = rest - ops.pad(factor * v, (k, len(u) - len(v) - k))
+    rest = rest[steps:]
+    (kept,) = numpy.nonzero(abs(constant(rest)) > 1e-8)
+    rest = rest[int(kept[0]) if len(kept) else max(len(rest) - 1, 0) :]
+    none = ops.zeros_like(u[:1])
+    return ops.concat(quotient) if quotient else none, rest if len(rest) else none
