@@ -6,6 +6,7 @@ Convention at a point where a function is not differentiable: the derivative is 
 generalised gradient (F. Clarke, Optimization and Nonsmooth Analysis, 1983), taken over all array arguments of the
 operation; a Python number is a constant, not an argument. So relu and abs have derivative 0 at 0, clip has 0 at a
 constant bound, maximum(x, y) gives one half to each of two equal arrays, and max gives 1/k to each of k equal elements.
+The derivative of a composite is made of those of its parts by the chain rule.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Checks for your own functions and operations. `tinygrad_lite.testing.strategies` needs the package hypothesis.
+"""Checks for your own functions and operations.
+
+`check_gradients` and `check_op` are here. `laws` has the laws that every operation obeys, `samples` the means to say on
+what inputs, `strategies` what draws those, and `python -m tinygrad_lite.testing.coverage` prints what was checked of
+each operation. Drawing needs the package hypothesis.
 
 >>> from tinygrad_lite.testing import check_gradients
 >>> def damped(x, rate):

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import difflib
 import importlib
+import importlib.util
 import json
 import platform
 import sys
@@ -38,7 +39,7 @@ WORDS = {
     "yes": "the checks of this cell ran and passed, on every example",
     "integers": "the results are integers or booleans, which have no derivative; that nothing is recorded was checked",
     "constant": "a constant by definition, of derivative 0; that nothing is recorded was checked",
-    "first": "the derivative itself is no differentiable function",
+    "first": "first derivatives only: the operation is itself a derivative, or its derivative has none",
     "by parts": "the results are random, or unique up to signs only; tests of their own check them",
     "no reference": "nothing says what the value should be; see `reference` in `tinygrad_lite.testing.samples`",
     "stand-in": "no GPU was there; ran on a strict stand-in for CuPy that computes with NumPy, and agreed",
@@ -315,6 +316,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shape.add_argument("--json", action="store_const", dest="shown", const=as_json, default=text)
     shape.add_argument("--markdown", action="store_const", dest="shown", const=markdown)
     options = parser.parse_args(arguments)
+    missing = [name for name in ("hypothesis", "scipy") if importlib.util.find_spec(name) is None]
+    if missing:
+        parser.error(f"needs the package {missing[0]}, which is not installed: pip install {' '.join(missing)}.")
     stand_in = load_source()
     for module in options.modules:
         importlib.import_module(module)

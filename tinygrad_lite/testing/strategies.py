@@ -1,4 +1,4 @@
-"""Hypothesis strategies for shapes, arrays and tensors. Only this module needs the package `hypothesis`.
+"""Hypothesis strategies for shapes, arrays and tensors. Importing it needs the package `hypothesis`.
 
 An array's values come from a seed that Hypothesis draws, not number by number: that is a hundred times faster. So a
 failing example shrinks to small shapes and simple options, and keeps its moderate, well-separated values.

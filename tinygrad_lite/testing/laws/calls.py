@@ -58,8 +58,9 @@ def as_tensors(arrays: tuple, *, requires_grad: bool = False) -> tuple:
 
 
 def differentiable(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> tuple[Callable, list]:
-    """The operation as a function of its differentiable arguments (which see), and these."""
-    call, moving = with_constants(op, arrays, sample.constant)
+    """The operation as a function of its differentiable arrays, and these; Python numbers are constants."""
+    numbers = [name for name, x in zip(op.arrays, arrays, strict=False) if isinstance(x, (int, float, complex))]
+    call, moving = with_constants(op, arrays, (*sample.constant, *numbers))
 
     def function(*values: Any) -> Any:
         return called(call, values, statics)

@@ -9,7 +9,6 @@ import numpy as np
 from ...core.op import Op
 from ...core.tree import leaves, map_leaves
 from ..samples import Sample
-from ..strategies import LAYOUTS, laid_out
 from .calls import assert_close, called, gradients_of, is_float, law
 
 __all__ = ["inputs_unchanged", "layouts_agree"]
@@ -35,6 +34,8 @@ def assert_same(arrays: tuple, before: tuple, what: str) -> None:
 @law
 def layouts_agree(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
     """Values and gradients do not depend on how the inputs lie in memory, nor on whether they may be written to."""
+    from ..strategies import LAYOUTS  # needs hypothesis, as drawing samples does
+
     expected = leaves(called(op.function, arrays, statics))
     gradients = gradients_of(op, sample, arrays, statics)
     for layout in LAYOUTS:
@@ -48,6 +49,8 @@ def layouts_agree(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]
 def _frozen(x: Any, layout: str) -> Any:
     if not isinstance(x, np.ndarray):
         return x
+    from ..strategies import laid_out
+
     moved = laid_out(x, layout)
     moved.flags.writeable = False
     return moved
