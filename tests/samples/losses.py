@@ -77,7 +77,8 @@ def _(draw):
     logits = draw(arrays(shapes(min_dims=1)))
     rest = logits.shape[:1] + logits.shape[2:] if logits.ndim > 1 else ()
     target = draw(integer_arrays(rest, 0, logits.shape[min(logits.ndim - 1, 1)]))
-    return (logits, target, class_weights(draw, logits)), options(draw) | {"ignore_index": draw(st.sampled_from([-100, 0, 1]))}
+    statics = options(draw) | {"ignore_index": draw(st.sampled_from([-100, 0, 1]))}
+    return (logits, target, class_weights(draw, logits)), statics
 
 
 @sample("cross_entropy", reference=cross_entropy)
