@@ -20,7 +20,8 @@ LAYERS = [
 OPS_LAYERS = [
     "comparison", "complex", "conversion", "movement", "joining", "elementwise", "powers", "trigonometry", "rounding",
     "bits", "indexing", "reductions", "scans", "repetition", "sorting", "statistics", "gathering", "interpolation",
-    "products", "linear_maps", "sampling", "creation", "datatypes", "diagonals", "solving", "decompositions",
+    "products", "linear_maps", "sampling", "creation", "datatypes", "diagonals", "solving", "eigenvalues",
+    "decompositions",
     "least_squares", "determinants", "norms", "matrix_functions", "hermitian_functions", "matrix_roots", "histograms",
     "general_eigenvalues", "triangular_factors", "chains", "distances", "tables", "random", "activations", "piecewise",
     "smooth", "fourier", "special_functions", "bessel", "normalization", "attention", "windows", "noise", "convolution",

@@ -1,9 +1,10 @@
 """Linear algebra, `tl.linalg`: the functions of the Array API's extension of this name, and further ones."""
 
 from .ops.chains import multi_dot
-from .ops.decompositions import cholesky, eigh, eigvalsh, matrix_rank, pinv, qr, svd, svdvals
+from .ops.decompositions import cholesky, matrix_rank, pinv, qr, svd, svdvals
 from .ops.determinants import det, slogdet
 from .ops.diagonals import cross, diag, diagonal, kron, trace
+from .ops.eigenvalues import eigh, eigvalsh
 from .ops.general_eigenvalues import eig, eigvals
 from .ops.hermitian_functions import hermitian_function, singular_value_function
 from .ops.least_squares import lstsq

@@ -199,6 +199,30 @@ def test_second_derivatives_where_values_repeat(f, x):
     check_gradients(f, x)
 
 
+def span(x, start, stop):
+    """The projector on the space of some eigenvectors."""
+    v = linalg.eigh(x).eigenvectors[:, start:stop]
+    return v @ tl.conj(tl.matrix_transpose(v))
+
+
+BESIDE = {
+    "simple value": lambda x: linalg.eigvalsh(x)[3],
+    "simple vector": lambda x: tl.abs(linalg.eigh(x).eigenvectors[:, 3]) ** 2,
+    "sum of equal values": lambda x: tl.sum(linalg.eigvalsh(x)[1:3]),
+    "projector": lambda x: span(x, 1, 3),
+    "other projector": lambda x: span(x, 3, 4),
+    "spectral norm": lambda x: linalg.matrix_norm(x, ord=2),
+    "sum of equal singular values": lambda x: tl.sum(linalg.svdvals(x)[1:3]),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_second_derivatives_beside_and_of_a_repeated_value(name):
+    check_gradients(BESIDE[name], REPEATED)
+    unitary = np.linalg.qr(normal(4, 4))[0]
+    _check_complex(BESIDE[name], (unitary * [1.0, 2.0, 2.0, 5.0]) @ unitary.conj().T)
+
+
 @pytest.mark.parametrize(
     "f",
     [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.samples import sample, st
+from tests.samples import generators, sample, st
 from tests.samples.solving import matrices
 
 
@@ -37,6 +37,13 @@ def _(draw):
 
 def rectangular(draw):
     return draw(matrices(draw(st.integers(1, 3)), draw(st.integers(1, 3))))
+
+
+@sample("eigh_gradient", reference=None)
+def _(draw):
+    x = draw(matrices(symmetric=True))
+    rng = draw(generators())
+    return (rng.standard_normal(x.shape[:-1]), rng.standard_normal(x.shape), x, None, None), {}
 
 
 @sample("svd", reference=None)

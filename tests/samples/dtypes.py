@@ -17,7 +17,11 @@ unclaimed(
     COMPLEX,
     "defined for real numbers only, and complex ones are not looked for in each call",
 )
-unclaimed("eig eigh svd", COMPLEX, "the vectors are unique up to a complex factor only; tests of their own check them")
+unclaimed(
+    "eig eigh eigh_gradient svd",
+    COMPLEX,
+    "the vectors are unique up to a complex factor only; tests of their own check them",
+)
 unclaimed("vecdot", "bool", "sums of booleans are their disjunction, as they are in NumPy's vecdot")
 unclaimed("binary_cross_entropy", "bool int64", "there are no probabilities strictly between 0 and 1")
 unclaimed("cast astype", COMPLEX, "the imaginary part is dropped, with NumPy's warning")

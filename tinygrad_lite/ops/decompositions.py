@@ -1,22 +1,18 @@
-"""Factors of matrices: Cholesky, QR, eigenvalues of symmetric matrices, singular values, and the pseudo-inverse.
+"""Factors of matrices: Cholesky, QR, singular values, and the pseudo-inverse.
 
-Where eigenvalues or singular values repeat, single vectors are not determined, and their derivative does not exist. The
-terms that would divide by the difference of equal values are left out. So gradients are finite everywhere, and the
-first derivative is right for whatever belongs to a whole eigenspace: sums over its values, the projector on it, the
-polar factor, norms. Two things it lacks at repeated values, because the cotangents of w and V do not determine them:
-of V f(w) V^H and U f(S) V^H the terms with f' inside an eigenspace, which `hermitian_function` and
-`singular_value_function` have, since they know f; and of functions of values alone, such as sum(w**2), the second
-derivative along directions that split an eigenspace, which the trace of a `hermitian_function` has. Functions that are
-not computed by vectors (pinv, det, expm, sqrtm) are right to any order.
-A repeated value itself is a kink of the sorted values; `eigvalsh` and `svdvals` give each of k equal ones the mean of
-the k derivatives, the element of least norm. Values count as equal within the rounding of the decomposition.
+Where singular values repeat, single vectors are not determined, and their derivative does not exist. The terms that
+would divide by the difference of equal values are left out. So gradients are finite everywhere, and the first
+derivative is right for whatever belongs to a whole space of singular vectors: sums over its values, the projectors on
+it, the polar factor, norms. Of U f(S) V^H it lacks the terms with f' at repeated values, because the cotangents of S, U
+and V do not determine them; `singular_value_function` has them, since it knows f. The second derivative is right at
+repeated values for norms. Functions that are not computed by vectors (pinv, det, expm, sqrtm) are right to any order.
+A repeated value itself is a kink of the sorted values; `svdvals` gives each of k equal ones the mean of the k
+derivatives, the element of least norm. Values count as equal within the rounding of the decomposition.
 """
 
 from __future__ import annotations
 
 from typing import Any, Literal
-
-import numpy
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
@@ -24,23 +20,15 @@ from ..core.graph import unwrap
 from ..core.op import Array, primitive
 from .comparison import equal, less_equal, where
 from .conversion import astype, detach
-from .elementwise import abs, negative
+from .eigenvalues import columns, differences, epsilon, hermitian, reciprocal, shared, ties
+from .elementwise import negative
 from .joining import concat
 from .movement import expand_dims, tril
 from .products import matmul
 from .reductions import sum
 from .solving import adjoint, floating, identity_like, not_square, solve
 
-__all__ = ["cholesky", "eigh", "eigvalsh", "matrix_rank", "pinv", "qr", "svd", "svdvals"]
-
-
-def epsilon(dtype: Any) -> float:
-    """The distance from 1 to the next number of a floating-point dtype of any library."""
-    return float(numpy.finfo(getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]).eps)
-
-
-def hermitian(x: Array) -> Array:
-    return (x + adjoint(x)) * 0.5
+__all__ = ["cholesky", "matrix_rank", "pinv", "qr", "svd", "svdvals"]
 
 
 def no_matrix(x: Array, **_: Any) -> str | None:
@@ -131,91 +119,6 @@ def qr(xp, x: Array, *, mode: Literal["reduced", "complete"] = "reduced") -> Any
     if mode not in ("reduced", "complete"):
         raise ValueError
     return tuple(xp.linalg.qr(floating(xp, x), mode=mode))
-
-
-# Eigenvalues
-
-
-def ties(values: Array) -> Array:
-    """Which of the values along the last axis are equal within rounding: (..., n, n) of booleans."""
-    values = detach(values)
-    tolerance = epsilon(values.dtype) * sum(abs(values), axis=-1, keepdims=True)
-    return less_equal(abs(differences(values)), expand_dims(tolerance, axis=-1))
-
-
-def differences(values: Array) -> Array:
-    """values[j] - values[i]."""
-    return expand_dims(values, axis=-2) - expand_dims(values, axis=-1)
-
-
-def reciprocal(x: Array, zero: Array) -> Array:
-    """1 / x, and 0 where `zero` holds."""
-    return where(zero, 0.0, 1.0 / where(zero, 1.0, x))
-
-
-def shared(g: Array, values: Array) -> Array:
-    """Cotangents of sorted values, where equal ones get their mean."""
-    same = astype(ties(values), g.dtype)
-    return sum(same * expand_dims(g, axis=-2), axis=-1) / sum(same, axis=-1)
-
-
-def columns(scale: Array) -> Array:
-    return expand_dims(scale, axis=-2)
-
-
-def _eigh_rule(g: tuple, out: tuple) -> Array:
-    (g_values, g_vectors), (w, v) = g, out
-    transposed = adjoint(v)
-    inner = matmul(transposed, g_vectors) * reciprocal(differences(w), ties(w))
-    return hermitian(matmul(v * columns(g_values) + matmul(v, inner), transposed))
-
-
-def _explain_eigh(x: Array) -> str:
-    return not_square(x) or f"x is {shape_of(x)}; the eigenvalues were not found. Are all elements finite?"
-
-
-@primitive(
-    x=_eigh_rule,
-    outputs=("eigenvalues", "eigenvectors"),
-    holomorphic=False,
-    shapes="any",
-    explain=_explain_eigh,
-)
-def eigh(xp, x: Array) -> Any:
-    """Eigenvalues w and eigenvectors V of symmetric or Hermitian matrices, x = V diag(w) V^H; the values ascend.
-
-    x : (..., n, n), Hermitian; of others the Hermitian part (x + x^H) / 2 is taken. eigenvalues : (..., n).
-    eigenvectors : (..., n, n), the vectors are columns.
-    At repeated eigenvalues the derivative is that for which V does not turn within an eigenspace: right for projectors
-    on whole eigenspaces, incomplete for V diag(f(w)) V^H, which is `hermitian_function(x, f)`.
-    Raises ShapeError if a matrix is not square.
-
-    >>> w, v = eigh(np.array([[2.0, 1.0], [1.0, 2.0]]))
-    >>> w
-    array([1., 3.])
-    """
-    x = floating(xp, x)
-    return tuple(xp.linalg.eigh(x * 0.5 + adjoint(x) * 0.5))
-
-
-def _eigvalsh_rule(g: Array, x: Array) -> Array:
-    w, v = eigh(x)
-    return matmul(v * columns(shared(g, w)), adjoint(v))
-
-
-@primitive(x=_eigvalsh_rule, shapes="any", explain=_explain_eigh)
-def eigvalsh(xp, x: Array) -> Array:
-    """Eigenvalues of symmetric or Hermitian matrices, in ascending order.
-
-    x : (..., n, n), Hermitian; of others the Hermitian part (x + x^H) / 2 is taken. Result (..., n).
-    Each of k equal eigenvalues gets the mean of their derivatives.
-    Raises ShapeError if a matrix is not square.
-
-    >>> eigvalsh(np.array([[2.0, 1.0], [1.0, 2.0]]))
-    array([1., 3.])
-    """
-    x = floating(xp, x)
-    return xp.linalg.eigvalsh(x * 0.5 + adjoint(x) * 0.5)
 
 
 # Singular values

@@ -11,7 +11,7 @@ from ..core.backend import backend_of
 from ..core.dtypes import is_complex
 from ..core.op import Array, composite, primitive
 from .complex import conj, real
-from .decompositions import columns, differences, reciprocal, ties
+from .eigenvalues import columns, differences, reciprocal, ties
 from .elementwise import multiply
 from .movement import expand_dims
 from .products import matmul

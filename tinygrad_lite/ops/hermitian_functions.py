@@ -28,7 +28,7 @@ from ..core.op import Array, composite, primitive
 from ..core.sweep import stand_in, sweep
 from .comparison import greater, less, less_equal, logical_not, logical_or, where
 from .creation import ones_like, zeros_like
-from .decompositions import epsilon, hermitian
+from .eigenvalues import epsilon, hermitian
 from .elementwise import abs, negative, positive
 from .joining import concat, stack
 from .movement import broadcast_to, expand_dims, reshape

@@ -10,7 +10,7 @@ from ..core.axes import shape_of
 from ..core.backend import backend_of
 from ..core.op import Array, composite, primitive
 from .comparison import less_equal, where
-from .decompositions import epsilon
+from .eigenvalues import epsilon
 from .elementwise import abs, exp, log, negative, sqrt
 from .hermitian_functions import gauss_rule, hermitian_function
 from .matrix_functions import largest_norm
