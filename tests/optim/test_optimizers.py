@@ -10,7 +10,9 @@ import tinygrad_lite as tl
 from tests.optim.parameters import gradients, parameters, run
 from tinygrad_lite import nn
 from tinygrad_lite.core.errors import DTypeError, GradientError, StateError
-from tinygrad_lite.optim import SGD, Adam, AdamW, Optimizer, flat
+from tinygrad_lite.fusion import updates
+from tinygrad_lite.fusion.programs import Blocks
+from tinygrad_lite.optim import SGD, Adam, AdamW, Optimizer
 from tinygrad_lite.regularizers import L2
 
 
@@ -64,12 +66,19 @@ def test_adamw_decays_by_default():
 
 def test_blocks_change_nothing(monkeypatch):
     results = []
-    for size in (7, 10**6):
-        monkeypatch.setitem(flat.BLOCK, "numpy", size)
-        params = parameters("float32")
-        run(AdamW(params, lr=0.1), params, 3)
-        results.append(b"".join(p.data.tobytes() for p in params))
-    assert results[0] == results[1]
+    before = tl.get_num_threads()
+    try:
+        for size, threads in ((7, 1), (7, 2), (5, 3), (10**6, 1)):
+            monkeypatch.setattr(updates, "_programs", {})
+            monkeypatch.setattr(Blocks, "least", size)
+            monkeypatch.setattr(Blocks, "most", size)
+            tl.set_num_threads(threads)
+            params = parameters("float32")
+            run(AdamW(params, lr=0.1), params, 3)
+            results.append(b"".join(p.data.tobytes() for p in params))
+    finally:
+        tl.set_num_threads(before)
+    assert len(set(results)) == 1
 
 
 def test_float32_stays_float32():

@@ -19,11 +19,17 @@ from .expressions import Node, in_order
 
 __all__ = ["Program"]
 
-CACHE = 1 << 20
-"""Bytes that the arrays of a block may take: about a core's second-level cache."""
 
-LEAST, MOST = 1 << 14, 1 << 18
-"""Elements of a block. Under the least, threads lose more by taking turns in Python than they gain."""
+class Blocks:
+    """How large blocks are; a program keeps what was set when it was made.
+
+    cache : bytes that the arrays of a block may take: about a core's second-level cache.
+    least, most : elements of a block. Under the least, threads lose more by taking turns in Python than they gain.
+    """
+
+    cache = 1 << 20
+    least, most = 1 << 14, 1 << 18
+
 
 _BITS = {2: numpy.dtype("int16"), 4: numpy.dtype("int32"), 8: numpy.dtype("int64")}
 
@@ -32,41 +38,54 @@ class Program:
     """Computes the values of some nodes from arrays.
 
     roots : the nodes. inputs : the nodes of the arrays from outside, in the order in which they are given.
+    over : for roots whose values are written over an input, which root over which input, by their numbers.
+    numbers : operands, as pairs of a node and a position, whose numbers are given in each call.
     """
 
-    def __init__(self, roots: Sequence[Node], inputs: Sequence[Node], name: str) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Node],
+        inputs: Sequence[Node],
+        name: str,
+        *,
+        over: dict[int, int] | None = None,
+        numbers: Sequence[tuple[Node, int]] = (),
+    ) -> None:
         self.dtypes = [root.dtype for root in roots]
-        self.emitter = _Emitter(roots, inputs)
-        self.source, scope = self.emitter.function(name)
+        emitter = _Emitter(roots, inputs, over or {}, numbers)
+        self.source, scope = emitter.function(name)
+        self.widths = emitter.widths
         filename = f"<tinygrad_lite program {name} {id(self):x}>"
         made: dict[str, Any] = {}
         exec(compile(self.source, filename, "exec"), scope, made)
         linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
         self._step = made["program"]
-        widths = [node.dtype.itemsize for node in (*inputs, *roots)] + self.emitter.widths
-        self._block = min(max(CACHE // max(sum(widths), 1), LEAST), MOST) // 1024 * 1024
+        bytes_ = sum(node.dtype.itemsize for node in (*inputs, *roots)) + sum(self.widths)
+        self._block = min(max(Blocks.cache // max(bytes_, 1), Blocks.least), Blocks.most)
 
-    def __call__(self, arrays: Sequence[numpy.ndarray], outs: Sequence[numpy.ndarray] | None = None) -> list[Any]:
+    def __call__(
+        self, arrays: Sequence[numpy.ndarray], outs: Sequence[numpy.ndarray] | None = None, numbers: Sequence[Any] = ()
+    ) -> list[Any]:
         """The values for arrays of one shape, in new arrays or in `outs`, which are contiguous."""
         shape, size = arrays[0].shape, arrays[0].size
         if outs is None:
             outs = [numpy.empty(shape, dtype) for dtype in self.dtypes]
         flat = [array.reshape(-1) for array in (*arrays, *outs)]
         if size <= self._block:
-            self._step(*flat, *self._scratch(size))
+            self._step(*flat, *self._scratch(size), *numbers)
         else:
             count = math.ceil(size / self._block)
 
             def work(i: int) -> None:
                 a, b = i * size // count, (i + 1) * size // count
-                self._step(*[array[a:b] for array in flat], *self._scratch(b - a))
+                self._step(*[array[a:b] for array in flat], *self._scratch(b - a), *numbers)
 
             run_blocks(work, range(count))
         return list(outs)
 
     def _scratch(self, size: int) -> list[numpy.ndarray]:
         """The scratch arrays for a block, of the calling thread."""
-        return [_memory(i, size * width)[: size * width] for i, width in enumerate(self.emitter.widths)]
+        return [_memory(i, size * width)[: size * width] for i, width in enumerate(self.widths)]
 
 
 _local = threading.local()
@@ -86,19 +105,32 @@ class _Emitter:
     widths : the bytes that an element takes in each scratch array.
     """
 
-    def __init__(self, roots: Sequence[Node], inputs: Sequence[Node]) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Node],
+        inputs: Sequence[Node],
+        over: dict[int, int],
+        numbers: Sequence[tuple[Node, int]],
+    ) -> None:
         self.roots, self.inputs = roots, inputs
+        self.numbers = {key: f"k{i}" for i, key in enumerate(numbers)}
         self.lines: list[str] = []
         self.scope: dict[str, Any] = {"copyto": numpy.copyto}
         self.widths: list[int] = []
         self.free: list[int] = []
         self.places: dict[Node, str] = {node: f"x{i}" for i, node in enumerate(inputs)}
         self.targets: dict[Node, str] = {}
-        for i, root in enumerate(roots):
-            if root not in self.places:
-                self.targets.setdefault(root, f"y{i}")
         self.nodes = [node for node in in_order(roots) if node.name not in ("input", "full")]
         self.last = {parent: i for i, node in enumerate(self.nodes) for parent in node.parents}
+        when = {node: i for i, node in enumerate(self.nodes)}
+        for i, root in enumerate(roots):
+            if root not in when:
+                continue
+            # Memory may be written over once the input there is no longer needed.
+            if i not in over or self.last.get(inputs[over[i]], -1) <= when[root]:
+                self.targets.setdefault(root, f"y{i}")
+            else:
+                self.last[root] = len(self.nodes)
         self.views: dict[str, str] = {}
 
     def function(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -109,7 +141,7 @@ class _Emitter:
             if self.targets.get(root) != f"y{i}":
                 self.lines.append(f"copyto(y{i}, {self._operand(root)})")
         parameters = [f"x{i}" for i in range(len(self.inputs))] + [f"y{i}" for i in range(len(self.roots))]
-        parameters += [f"s{i}" for i in range(len(self.widths))]
+        parameters += [f"s{i}" for i in range(len(self.widths))] + list(self.numbers.values())
         head = [f"{view} = {what}" for what, view in self.views.items()]
         body = [f"    {line}" for line in (*head, *self.lines)] or ["    pass"]
         return "\n".join([f"def program({', '.join(parameters)}):  # {name}", *body]) + "\n", self.scope
@@ -119,7 +151,7 @@ class _Emitter:
         if node.name == "where":
             place = self._emit_where(node)
         else:
-            operands = [self._operand(operand) for operand in node.operands]
+            operands = [self.numbers.get((node, j)) or self._operand(x) for j, x in enumerate(node.operands)]
             place = self._place(node, [parent for parent in dying if parent.dtype == node.dtype])
             if node.name == "astype":
                 self.lines.append(f"copyto({place}, {operands[0]}, casting='unsafe')")

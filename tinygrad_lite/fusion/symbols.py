@@ -31,6 +31,13 @@ ELEMENTWISE = frozenset({
 })  # fmt: skip
 """The Array API's functions that expressions are made of."""
 
+_NUMPY_NAMES = {
+    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
+    "arctan2": "atan2", "arctanh": "atanh", "conjugate": "conj", "invert": "bitwise_invert", "power": "pow",
+    "true_divide": "divide",
+}  # fmt: skip
+"""What NumPy's functions call themselves that have another name there."""
+
 
 class NotElementwise(TinygradLiteError):
     """A definition does more than compute each element from those in its place."""
@@ -40,7 +47,6 @@ class Symbol:
     """Stands for an array of any shape; every symbol of an expression has the same."""
 
     __slots__ = ("expressions", "node")
-    __array_ufunc__ = None
 
     shape, ndim, size = SHAPE, 1, SHAPE[0]
 
@@ -51,6 +57,12 @@ class Symbol:
     def dtype(self) -> numpy.dtype:
         """The dtype of the elements."""
         return self.node.dtype
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        name = _NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
+        if method != "__call__" or kwargs or name not in ELEMENTWISE:
+            raise NotElementwise(f"numpy.{ufunc.__name__}.{method} is none of the functions of expressions")
+        return _apply(name, *inputs)
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
         raise NotElementwise("a value is looked at")

@@ -14,6 +14,7 @@ from typing import Any
 from ..core.backend import backend_of
 from ..core.errors import StateError
 from ..core.graph import note_write
+from ..fusion.updates import write_over
 from ..ops import zeros
 from ..tensor import Tensor
 
@@ -21,9 +22,6 @@ __all__ = ["FlatGroup", "flat_groups"]
 
 Rule = Callable[[Any, Any, dict[str, Any], int], tuple[Any, dict[str, Any]]]
 """`rule(param, grad, state, step)` returns the new parameter and state; all arrays have one shape; it changes none."""
-
-BLOCK = {"numpy": 32768}
-"""Elements that a rule works on at a time, by backend: its temporaries then stay in the processor's cache."""
 
 
 class FlatGroup:
@@ -119,9 +117,10 @@ class FlatGroup:
             slope = slopes.get(self.names[i])
             if slope is None:
                 continue
-            whole = self._data_views[i]
-            parts = self._blocks(self.bounds[i], self.bounds[i + 1]) if getattr(slope, "elementwise", False) else None
-            for part in (whole,) if parts is None else [self.data[block] for block in parts]:
+            part = self._data_views[i]
+            if getattr(slope, "elementwise", False):
+                write_over([part], lambda w, slope=slope: [w - lr * slope(w)])
+            else:
                 part[...] = part - lr * slope(part)
 
     def update(self, present: list[int], rule: Rule, state: Sequence[str]) -> None:
@@ -130,18 +129,16 @@ class FlatGroup:
             for name in state:
                 self.buffer(name)
         for step, first, last in _runs(present, self.steps):
-            for block in self._blocks(self.bounds[first], self.bounds[last]):
-                held = {name: self.state[name][block] for name in state}
-                self.data[block], new = rule(self.data[block], self.grad[block], held, step + 1)
-                for name in state:
-                    held[name][...] = new[name]
+            part = slice(self.bounds[first], self.bounds[last])
+
+            def arrays(param: Any, grad: Any, *held: Any, step: int = step) -> list[Any]:
+                new, kept = rule(param, grad, dict(zip(state, held, strict=True)), step + 1)
+                return [new, grad, *(kept[name] for name in state)]
+
+            write_over([self.data[part], self.grad[part], *(self.state[name][part] for name in state)], arrays)
             self.steps[first:last] = [step + 1] * (last - first)
             # Announced by the part, so that a graph that used only other parameters stays valid.
             note_write(self._runs.setdefault((first, last), self.data[self.bounds[first] : self.bounds[last]]))
-
-    def _blocks(self, start: int, stop: int) -> Iterator[slice]:
-        size = BLOCK.get(backend_of(self.data).name, stop - start) or 1
-        return (slice(a, min(a + size, stop)) for a in range(start, stop, size))
 
 
 def _runs(present: list[int], steps: list[int]) -> Iterator[tuple[int, int, int]]:

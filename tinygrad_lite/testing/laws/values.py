@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.gradients import grad
-from ...core.op import Op
+from ...core.op import Kernel, Op
 from ...core.tree import leaves
 from ...tensor import Tensor
 from ..samples import Sample
@@ -47,6 +47,10 @@ def tensors_agree(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]
         np.testing.assert_array_equal(tensor.data, array)
 
 
+def _attempt(kernel: Kernel, needs: tuple[bool, ...], *arrays: Any, **statics: Any) -> Any:
+    return kernel.attempt(arrays, statics, needs)
+
+
 @law
 def kernel_equals_definition(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
     """Each NumPy kernel that accepts the call has the value and the gradients of the definition."""
@@ -60,7 +64,8 @@ def kernel_equals_definition(op: Op, sample: Sample, arrays: tuple, statics: dic
             continue
         tensors = as_tensors(arrays, requires_grad=True)
         needs = tuple(isinstance(x, Tensor) and x.requires_grad for x in tensors)
-        found = called(lambda *values, needs=needs, **given: kernel.attempt(values, given, needs), arrays, statics)
+        attempt = functools.partial(_attempt, kernel, needs)
+        found = called(attempt, arrays, statics)
         if found is NotImplemented:
             continue
         out, saved = found
