@@ -48,6 +48,8 @@ REDUCTIONS = [
       for name in ("mean", "std", "var")),
     case("std", lambda x: np.std(x, ddof=1, where=CHOSEN, keepdims=True), M),
     case("sum", lambda x: np.sum(x, initial=2.0), M),
+    case("percentile", lambda x: np.percentile(x, [20, 50], axis=0, method="hazen"), M),
+    case("nanquantile", lambda x: np.nanquantile(x + ODD_NAN, 0.4, axis=0, method="higher"), M),
     case("nanmedian", lambda x: np.nanmedian(x + ODD_NAN, axis=1), M),
     case("nanpercentile", lambda x: np.nanpercentile(x + ODD_NAN, [20.0, 60.0], axis=0), M),
     case("nanquantile", lambda x: np.nanquantile(x + ODD_NAN, 0.3), M),

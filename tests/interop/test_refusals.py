@@ -51,7 +51,7 @@ CALLS = {
     "numpy.concatenate: got the argument casting='unsafe'": lambda x: np.concatenate([x], casting="unsafe"),
     "numpy.add.at: the array is NumPy's": lambda x: np.add.at(np.zeros(2), 0, x[0, 0]),
     "numpy.convolve: got the argument mode='outer'": lambda x: np.convolve(x[0], x[1], "outer"),
-    "numpy.percentile: got the argument method='lower'": lambda x: np.percentile(x, 5, method="lower"),
+    "numpy.percentile: got the argument weights": lambda x: np.percentile(x, 5, weights=x, method="inverted_cdf"),
     "numpy.multiply.at: ": lambda x: np.multiply.at(x, 0, 1.0),
 }
 

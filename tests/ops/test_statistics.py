@@ -141,3 +141,18 @@ def test_weighted_average():
 def test_peak_to_peak():
     assert gradient(tl.ptp, [1.0, 3.0, 3.0]).tolist() == [-1.0, 0.5, 0.5]
     assert gradient(tl.ptp, [2.0, 2.0]).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["linear", "lower", "higher", "nearest", "midpoint", "hazen", "weibull", "median_unbiased", "normal_unbiased"],
+)
+def test_methods_of_quantiles(method):
+    q = (0.0, 0.1, 0.25, 0.5, 0.7, 1.0)
+    for n in (1, 2, 4, 7):
+        x = np.random.default_rng(n).normal(size=n)
+        np.testing.assert_allclose(tl.quantile(x, q, method=method), np.quantile(x, q, method=method), rtol=1e-14)
+    np.testing.assert_allclose(
+        tl.nanquantile(X, q, axis=1, method=method), np.nanquantile(X, q, axis=1, method=method), rtol=1e-14
+    )
+    assert "method is 'middle'; it must be one of hazen, higher, " in failing(tl.quantile, X, 0.5, method="middle")

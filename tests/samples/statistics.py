@@ -13,6 +13,9 @@ def reduction(draw, min_side=1):
     return x, {"axis": draw(axes(x.ndim)), "keepdims": draw(st.booleans())}
 
 
+METHODS = ("linear", "lower", "higher", "nearest", "midpoint", "hazen", "weibull", "median_unbiased", "normal_unbiased")
+
+
 @sample("quantile")
 def _(draw):
     x, how = reduction(draw)
@@ -26,7 +29,8 @@ for name in ("percentile", "nanpercentile", "nanquantile"):
     def _(draw, most=1.0 if name == "nanquantile" else 100.0):
         x, how = reduction(draw)
         one = st.sampled_from([0.0, 0.25 * most, 0.3 * most, 0.5 * most, most])
-        return (x,), {"q": draw(st.one_of(one, st.tuples(one, one))), **how}
+        method = draw(st.sampled_from(METHODS))
+        return (x,), {"q": draw(st.one_of(one, st.tuples(one, one))), "method": method, **how}
 
 
 @sample("average", reference=lambda x, weights, **how: np.average(x, weights=weights, **how))

@@ -21,7 +21,7 @@ from .elementwise import abs, sqrt, square
 from .indexing import take, take_along_axis
 from .movement import broadcast_to, moveaxis, permute_dims, reshape
 from .reductions import all, any, mean, prod, sum
-from .rounding import floor
+from .rounding import floor, round
 from .sorting import argsort, sort
 
 __all__ = [
@@ -62,17 +62,23 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> TopK:
 
 
 @composite(shapes="any")
-def quantile(x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, keepdims: bool = False) -> Array:
+def quantile(
+    x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Array:
     """The value below which the fraction q of the elements lies, interpolated linearly between the nearest two.
 
     q : a number from 0 to 1, or several, for a result with a new first axis. NaN if an element is NaN. Equal elements
     share the gradient.
-    Raises ShapeError if q is not from 0 to 1, or there is no element.
+    method : where among the n ordered elements it lies. `"linear"`, at q (n - 1) counted from 0, or from there to the
+    next one: `"lower"`, `"higher"`, `"nearest"`, `"midpoint"`; or an estimate for the population of a sample:
+    `"hazen"`, `"weibull"`, `"median_unbiased"`, `"normal_unbiased"`.
+    Raises ShapeError if q is not from 0 to 1, there is no element or no such method.
+    Source: Hyndman and Fan, The American Statistician 50, 361 (1996), definitions 5 to 9.
 
     >>> quantile(np.array([1.0, 2.0, 4.0]), 0.75)
     array(3.)
     """
-    return _quantiles("quantile", x, q, axis, keepdims)
+    return _quantiles("quantile", x, q, axis, keepdims, method)
 
 
 @composite(shapes="any")
@@ -88,33 +94,39 @@ def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @composite(shapes="any")
-def percentile(x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, keepdims: bool = False) -> Array:
+def percentile(
+    x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Array:
     """The value below which q percent of the elements lie: the quantile q / 100, see `quantile`.
 
     >>> percentile(np.array([1.0, 2.0, 4.0]), 75)
     array(3.)
     """
-    return _quantiles("percentile", x, q, axis, keepdims, whole=100)
+    return _quantiles("percentile", x, q, axis, keepdims, method, whole=100)
 
 
 @composite(shapes="any")
-def nanquantile(x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, keepdims: bool = False) -> Array:
+def nanquantile(
+    x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Array:
     """The quantile of the elements that are not NaN, NaN if there are none. See `quantile`.
 
     >>> nanquantile(np.array([1.0, np.nan, 2.0, 4.0]), 0.75)
     array(3.)
     """
-    return _quantiles("nanquantile", x, q, axis, keepdims, without_nan=True)
+    return _quantiles("nanquantile", x, q, axis, keepdims, method, without_nan=True)
 
 
 @composite(shapes="any")
-def nanpercentile(x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, keepdims: bool = False) -> Array:
+def nanpercentile(
+    x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Array:
     """The percentile of the elements that are not NaN, NaN if there are none. See `percentile`.
 
     >>> nanpercentile(np.array([1.0, np.nan, 2.0, 4.0]), 75)
     array(3.)
     """
-    return _quantiles("nanpercentile", x, q, axis, keepdims, whole=100, without_nan=True)
+    return _quantiles("nanpercentile", x, q, axis, keepdims, method, whole=100, without_nan=True)
 
 
 @composite(shapes="any")
@@ -129,8 +141,35 @@ def nanmedian(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return _quantiles("nanmedian", x, 0.5, axis, keepdims, without_nan=True)
 
 
+_OFFSETS = {"hazen": 0.5, "median_unbiased": 1 / 3, "normal_unbiased": 3 / 8, "weibull": 0.0}
+
+_ROUNDED = {
+    "higher": lambda place: -floor(-place),
+    "linear": lambda place: place,
+    "lower": floor,
+    "midpoint": lambda place: 0.5 * (floor(place) - floor(-place)),
+    "nearest": round,
+}
+
+
+def _places(method: str, fractions: Array, last: Array) -> Array:
+    """Where the quantiles lie in the order from 0 to `last`."""
+    if method in _ROUNDED:
+        return _ROUNDED[method](last * fractions)
+    a = _OFFSETS[method]
+    place = (last + 1.0) * fractions + (fractions * (1.0 - 2.0 * a) + (a - 1.0))
+    return where(place < 0.0, 0.0, where(place > last, last, place))
+
+
 def _quantiles(
-    op: str, x: Array, q: Any, axis: Axis, keepdims: bool, whole: int = 1, without_nan: bool = False
+    op: str,
+    x: Array,
+    q: Any,
+    axis: Axis,
+    keepdims: bool,
+    method: str = "linear",
+    whole: int = 1,
+    without_nan: bool = False,
 ) -> Array:
     shape = shape_of(x)
     message = wrong_axis(len(shape), axis)
@@ -141,11 +180,13 @@ def _quantiles(
         message = "there is no element to choose from along the reduced axes; give at least one."
     if message is None and (fractions.ndim > 1 or not ((fractions >= 0.0) & (fractions <= 1.0)).all()):
         message = f"q is {q!r}; numbers from 0 to {whole} are required."
+    if message is None and method not in {*_ROUNDED, *_OFFSETS}:
+        message = f"method is {method!r}; it must be one of {', '.join(sorted({*_ROUNDED, *_OFFSETS}))}."
     if message is not None:
         raise ShapeError(f"{op}: x is {shape} and axis={axis}; {message}")
     lines = _last(x if is_floating(x.dtype) else astype(x, "float64"), axes, n)
     fractions = fractions.reshape(-1)
-    out = moveaxis((_interpolated_present if without_nan else _interpolated)(lines, fractions), -1, 0)
+    out = moveaxis((_interpolated_present if without_nan else _interpolated)(lines, fractions, method), -1, 0)
     kept = tuple(1 if i in axes else m for i, m in enumerate(shape) if keepdims or i not in axes)
     return reshape(out, (*numpy.shape(q), *kept))
 
@@ -156,13 +197,13 @@ def _last(x: Array, axes: tuple[int, ...], n: int) -> Array:
     return reshape(moved, (*moved.shape[: len(moved.shape) - len(axes)], n))
 
 
-def _interpolated(x: Array, fractions: numpy.ndarray) -> Array:
+def _interpolated(x: Array, fractions: numpy.ndarray, method: str) -> Array:
     """At each of the fractions of the way along the sorted last axis: the value between its neighbours."""
     raw = unwrap(x)
     backend = backend_of(raw)
     ordered = sort(x)
     last = raw.shape[-1] - 1
-    places = fractions * last
+    places = _places(method, fractions, last)
     low = numpy.minimum(places.astype("int64"), max(last - 1, 0))
     part = places - low
     below = take(ordered, backend.asarray(low), axis=-1)
@@ -175,10 +216,10 @@ def _interpolated(x: Array, fractions: numpy.ndarray) -> Array:
     return where(any(isnan(x), axis=-1, keepdims=True), nan, out)
 
 
-def _interpolated_present(x: Array, fractions: numpy.ndarray) -> Array:
+def _interpolated_present(x: Array, fractions: numpy.ndarray, method: str) -> Array:
     """The same among the elements that are not NaN, which lie in front when sorted."""
     last = sum(astype(logical_not(isnan(x)), "float64"), axis=-1, keepdims=True) - 1.0
-    places = where(last > 0, last, 0.0) * backend_of(unwrap(x)).asarray(fractions)
+    places = _places(method, backend_of(unwrap(x)).asarray(fractions), where(last > 0, last, 0.0))
     whole = floor(places)
     low, part = astype(whole, "int64"), cast(places - whole, dtype=x.dtype)
     ordered = sort(x)
