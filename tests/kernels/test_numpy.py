@@ -104,10 +104,11 @@ def test_layer_norm(axis):
     agrees("layer_norm", x[:, ::2], normal(*(x[:, ::2].shape[-len(lengths) :])), axis=axis, rtol=1e-4)
 
 
-def test_layer_norm_with_a_bias_only():
-    x, bias = normal(20, 40), tl.tensor(normal(40), requires_grad=True)
-    tl.layer_norm(x, None, bias).sum().backward()
-    np.testing.assert_array_equal(bias.grad.numpy(), np.full(40, 20, "float32"))
+@pytest.mark.parametrize("axes", [1, 2])
+def test_layer_norm_with_a_bias_only(axes):
+    x, bias = normal(20, 8, 5), tl.tensor(normal(*(8, 5)[-axes:]), requires_grad=True)
+    tl.layer_norm(x, None, bias, axis=tuple(range(-axes, 0))).sum().backward()
+    np.testing.assert_array_equal(bias.grad.numpy(), np.full(bias.shape, x.size / bias.size, "float32"))
 
 
 @pytest.mark.parametrize("options", [{"kernel_size": 2}, {"kernel_size": (3, 2), "stride": (3, 2)}, {"kernel_size": 1}])

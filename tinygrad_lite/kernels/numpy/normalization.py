@@ -34,7 +34,8 @@ def _last_axes(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, 
 @kernel(ops.layer_norm, "numpy", when=_last_axes)
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, eps: float = 1e-5) -> Any:
     """Rows in one array; keeps the normalised rows and the deviations' reciprocals."""
-    length = int(np.prod(x.shape[x.ndim - (len(axis) if isinstance(axis, tuple) else 1) :]))
+    shape = x.shape[x.ndim - (len(axis) if isinstance(axis, tuple) else 1) :]
+    length = int(np.prod(shape))
     rows = x.reshape(-1, length)
     normal = rows - rows.mean(axis=1, keepdims=True)
     scale = 1 / np.sqrt(np.vecdot(normal, normal)[:, None] / length + eps)
@@ -42,20 +43,18 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, 
     out = normal if weight is None else normal * weight.reshape(-1)
     if bias is not None:
         out = out + bias.reshape(-1) if weight is None else np.add(out, bias.reshape(-1), out=out)
-    return out.reshape(x.shape), (normal, scale, weight)
+    return out.reshape(x.shape), (normal, scale, weight, shape)
 
 
 @layer_norm.backward
 def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
-    normal, scale, weight = saved
-    shape = g.shape if weight is None else weight.shape
+    normal, scale, weight, shape = saved
     rows = g.reshape(normal.shape)
     of_x = of_weight = of_bias = None
     if len(needs) > 1 and needs[1]:
         of_weight = np.einsum("ij,ij->j", rows, normal).reshape(shape)
     if len(needs) > 2 and needs[2]:
-        of_bias = rows.sum(axis=0)
-        of_bias = of_bias.reshape(shape) if weight is not None else of_bias
+        of_bias = rows.sum(axis=0).reshape(shape)
     if needs[0]:
         inner = rows if weight is None else rows * weight.reshape(-1)
         length = normal.shape[1]
