@@ -35,6 +35,30 @@ def test_close_vectors_far_from_the_origin_keep_their_digits():
     np.testing.assert_array_equal(tl.cdist(x, x + np.float32(0.5)), [[np.float32(np.sqrt(0.5))]])
 
 
+def test_many_vectors_are_taken_in_blocks():
+    x, y = RNG.standard_normal((70, 40)), RNG.standard_normal((90, 40))
+    np.testing.assert_allclose(tl.cdist(x, y), scipy.spatial.distance.cdist(x, y), rtol=1e-12)
+    mine, other = (tl.grad(lambda x: tl.sum(tl.cos(tl.cdist(x, y, p=p))))(x) for p in (2.0, 2.0 + 1e-12))  # noqa: B023
+    np.testing.assert_allclose(mine, other, rtol=1e-7)
+
+
+def test_gradients_far_from_the_origin_keep_their_digits():
+    x, y = RNG.standard_normal((2, 5, 3)).astype("float32")
+    gradient = tl.grad(lambda x, y: tl.sum(tl.cdist(x, y)))
+    far = np.float32(1024.0)
+    np.testing.assert_allclose(gradient(x + far, y + far), gradient(x, y), atol=2e-3)
+
+
+def test_complex_vectors():
+    x = RNG.standard_normal((2, 3)) + 1j
+    np.testing.assert_allclose(tl.cdist(x, -x), np.linalg.norm(x[:, None] + x, axis=-1))
+    with pytest.raises(tl.DTypeError) as caught:
+        tl.OPS["euclidean_cdist"].function(x, x)
+    assert str(caught.value) == (
+        "euclidean_cdist: x has dtype complex128 and y complex128; only real numbers are supported."
+    )
+
+
 def test_pdist_is_scipys():
     x = RNG.standard_normal((5, 3))
     np.testing.assert_allclose(tl.pdist(x, p=3.0), scipy.spatial.distance.pdist(x, "minkowski", p=3.0))

@@ -44,6 +44,13 @@ def cosine_shape(shape, axis):
     return tuple(n if i == axis % len(shape) else 1 for i, n in enumerate(shape))
 
 
+@sample("euclidean_cdist", reference=lambda x, y: norm(x[..., :, None, :] - y[..., None, :, :], 2.0))
+def _(draw):
+    m, n, d = draw(st.integers(0, 3)), draw(st.integers(0, 3)), draw(st.integers(1, 3))
+    x, y = vectors(draw, *draw(st.sampled_from([((m, d), (n, d)), ((2, m, d), (n, d)), ((2, 1, m, d), (3, n, d))])))
+    return (x, y), {}
+
+
 @sample("cdist", reference=lambda x, y, p: norm(x[..., :, None, :] - y[..., None, :, :], p))
 def _(draw):
     front = draw(st.sampled_from([(), (2,)]))

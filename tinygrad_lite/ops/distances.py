@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import builtins
+from math import prod
+
 import numpy
 
 from ..core.axes import axes_of, shape_of
 from ..core.backend import backend_of
-from ..core.errors import ShapeError
+from ..core.dtypes import is_complex
+from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
-from ..core.op import Array, composite
+from ..core.op import Array, composite, primitive
+from .comparison import equal, where
+from .conversion import detach
 from .elementwise import maximum, multiply, subtract
 from .indexing import take
-from .movement import expand_dims
+from .movement import expand_dims, matrix_transpose
 from .norms import vector_norm
+from .products import matmul
 from .reductions import sum
+from .solving import floating
 
 __all__ = ["cdist", "cosine_similarity", "pairwise_distance", "pdist"]
 
@@ -59,12 +67,48 @@ def cosine_similarity(x: Array, y: Array, *, axis: int = 1, eps: float = 1e-8) -
     return sum(multiply(x, y), axis=last)
 
 
+_BLOCK = 1 << 16
+"""Differences computed at a time, so that they stay in the cache."""
+
+
+def _euclidean_rule(g: Array, mine: Array, other: Array, out: Array) -> Array:
+    """The sum over j of g[i, j] (mine[i] - other[j]) / out[i, j], as two products, of vectors from their centre."""
+    zero = equal(out, 0.0)
+    weights = where(zero, 0.0, g / where(zero, 1.0, out))
+    centre = detach(sum(mine, axis=-2, keepdims=True)) / (mine.shape[-2] or 1)
+    return (mine - centre) * sum(weights, axis=-1, keepdims=True) - matmul(weights, other - centre)
+
+
+@primitive(
+    x=lambda g, x, y, out: _euclidean_rule(g, x, y, out),
+    y=lambda g, x, y, out: _euclidean_rule(matrix_transpose(g), y, x, matrix_transpose(out)),
+    shapes="any",
+)
+def euclidean_cdist(xp, x: Array, y: Array) -> Array:
+    """`cdist` for p = 2, without all differences at once. Its derivative where vectors are equal is 0.
+
+    >>> euclidean_cdist(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 4.0]]))
+    array([[4.],
+           [5.]])
+    """
+    if is_complex(x.dtype) or is_complex(y.dtype):
+        raise DTypeError(f"euclidean_cdist: x has dtype {x.dtype} and y {y.dtype}; only real numbers are supported.")
+    x, y = floating(xp, x), xp.expand_dims(floating(xp, y), axis=-3)
+    rows = builtins.max(_BLOCK // builtins.max(prod(y.shape[-2:]), 1), 1)
+    parts = []
+    for start in range(0, x.shape[-2] or 1, rows):
+        stop = builtins.min(start + rows, x.shape[-2])
+        difference = xp.expand_dims(x[..., start:stop, :], axis=-2) - y
+        parts.append(xp.sqrt(xp.sum(difference * difference, axis=-1)))
+    return xp.concat(parts, axis=-2) if len(parts) > 1 else parts[0]
+
+
 @composite(shapes="any")
 def cdist(x: Array, y: Array, *, p: float = 2.0) -> Array:
     """The p-norm of each difference of a vector of x and a vector of y. Equal vectors have gradient 0.
 
     x : (..., m, features). y : (..., n, features); the axes in front broadcast. Returns (..., m, n).
-    It computes all differences, (..., m, n, features), and so keeps its digits where the vectors are close.
+    It takes the differences, of which there are (..., m, n, features), and so keeps its digits where vectors are close.
     Raises ShapeError for shapes that do not fit.
 
     >>> cdist(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 4.0]]))
@@ -75,6 +119,8 @@ def cdist(x: Array, y: Array, *, p: float = 2.0) -> Array:
     if len(own) < 2 or len(other) < 2 or own[-1] != other[-1]:
         raise ShapeError(f"cdist: x is {own} and y is {other}; they must be (..., m, features) and (..., n, features).")
     _check_broadcast("cdist", expand_dims(x, axis=-2), expand_dims(y, axis=-3))
+    if p == 2 and not (is_complex(x.dtype) or is_complex(y.dtype)):
+        return euclidean_cdist(x, y)
     return vector_norm(subtract(expand_dims(x, axis=-2), expand_dims(y, axis=-3)), ord=p, axis=-1)
 
 
