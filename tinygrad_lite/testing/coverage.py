@@ -31,7 +31,7 @@ from . import laws
 from .report import Comparison
 from .samples import SAMPLES, UNCLAIMED, Sample, samples_of
 
-__all__ = ["COLUMNS", "WORDS", "Row", "check", "main", "markdown"]
+__all__ = ["COLUMNS", "WORDS", "Row", "check", "committed", "main", "markdown"]
 
 COLUMNS = ("value", "vjp", "jvp", "second order", "vmap", "NumPy", "CuPy", "dtypes")
 
@@ -262,7 +262,7 @@ def markdown(rows: Sequence[Row]) -> str:
     lines = [
         "# What is checked of each operation",
         "",
-        "Printed by `python -m tinygrad_lite.testing.coverage --markdown`, which ran every check that a cell stands "
+        "Written by `python -m tinygrad_lite.testing.coverage --markdown`, which ran every check that a cell stands "
         f"for. {len(rows)} operations; Python {platform.python_version()}, NumPy {np.__version__}.",
         "",
         *(f"- **{column}**: {what}." for column, what in HEADS.items()),
@@ -284,6 +284,16 @@ def markdown(rows: Sequence[Row]) -> str:
         lines += ["", "## Dtypes of which nothing is claimed", ""]
         lines += [f"- {name}, {dtype}: {why}." for name, dtype, why in reasons]
     return "\n".join(lines)
+
+
+def committed(page: Path) -> dict[str, Row]:
+    """The rows of a page that `markdown` made, by name."""
+    found = {}
+    for line in page.read_text().splitlines():
+        name, *cells = line.strip("| ").split(" | ")
+        if line.startswith("| ") and name not in ("", COLUMNS[0]) and len(cells) == len(COLUMNS):
+            found[name] = Row(name, dict(zip(COLUMNS, cells, strict=True)))
+    return found
 
 
 def as_json(rows: Sequence[Row]) -> str:
@@ -315,6 +325,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_const", dest="shown", const=as_json, default=text)
     shape.add_argument("--markdown", action="store_const", dest="shown", const=markdown)
+    shape.add_argument(
+        "--update", type=Path, metavar="PAGE",
+        help="bring such a page up to date: check the named operations, or those that it lacks, and keep the others",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     missing = [name for name in ("hypothesis", "scipy") if importlib.util.find_spec(name) is None]
     if missing:
@@ -322,12 +336,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stand_in = load_source()
     for module in options.modules:
         importlib.import_module(module)
+    kept = committed(options.update) if options.update else {}
     ops = _known(options.names, parser)
+    if options.update and not options.names:
+        ops = [op for op in ops if op.name not in kept]
     rows = []
     with cupy_or_stand_in(stand_in) as device:
         for op in _with_progress(ops):
             rows.append(check(op, examples=options.examples, device=device))
-    print(options.shown(rows))
+    if options.update:
+        found = kept | {row.name: row for row in rows}
+        options.update.write_text(markdown([found[name] for name in OPS if name in found]) + "\n")
+        print(f"{options.update}: {len(rows)} operations checked.")
+    else:
+        print(options.shown(rows))
     failures = [failure for row in rows for failure in row.failures]
     for failure in failures:
         print(failure, file=sys.stderr)
