@@ -205,7 +205,15 @@ def span(x, start, stop):
     return v @ tl.conj(tl.matrix_transpose(v))
 
 
+def polar(x):
+    u, _, vh = linalg.svd(x, full_matrices=False)
+    return u @ vh
+
+
 BESIDE = {
+    "polar factor": polar,
+    "polar factor of columns": lambda x: polar(x @ TURN[:, 1:]),
+    "nuclear norm": lambda x: linalg.matrix_norm(x, ord="nuc"),
     "simple value": lambda x: linalg.eigvalsh(x)[3],
     "simple vector": lambda x: tl.abs(linalg.eigh(x).eigenvectors[:, 3]) ** 2,
     "sum of equal values": lambda x: tl.sum(linalg.eigvalsh(x)[1:3]),

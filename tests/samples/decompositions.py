@@ -39,6 +39,11 @@ def rectangular(draw):
     return draw(matrices(draw(st.integers(1, 3)), draw(st.integers(1, 3))))
 
 
+@sample("known_eigh", reference=None)
+def _(draw):
+    return (draw(matrices(symmetric=True)), None, None), {}
+
+
 @sample("eigh_gradient", reference=None)
 def _(draw):
     x = draw(matrices(symmetric=True))

@@ -18,7 +18,7 @@ unclaimed(
     "defined for real numbers only, and complex ones are not looked for in each call",
 )
 unclaimed(
-    "eig eigh eigh_gradient svd",
+    "eig eigh known_eigh eigh_gradient svd",
     COMPLEX,
     "the vectors are unique up to a complex factor only; tests of their own check them",
 )

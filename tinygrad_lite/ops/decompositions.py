@@ -1,11 +1,12 @@
 """Factors of matrices: Cholesky, QR, singular values, and the pseudo-inverse.
 
 Where singular values repeat, single vectors are not determined, and their derivative does not exist. The terms that
-would divide by the difference of equal values are left out. So gradients are finite everywhere, and the first
-derivative is right for whatever belongs to a whole space of singular vectors: sums over its values, the projectors on
-it, the polar factor, norms. Of U f(S) V^H it lacks the terms with f' at repeated values, because the cotangents of S, U
-and V do not determine them; `singular_value_function` has them, since it knows f. The second derivative is right at
-repeated values for norms. Functions that are not computed by vectors (pinv, det, expm, sqrtm) are right to any order.
+would divide by the difference of equal values are left out. So gradients are finite everywhere, and the first and the
+second derivative are right for whatever belongs to a whole space of singular vectors and does not ask for f' of its
+value: the projectors on it, the polar factor, sums over its values, norms. Of U f(S) V^H they lack the terms with f' at
+repeated values, and of functions such as sum(S**2) the second derivative along directions that split them, because the
+cotangents of S, U and V do not determine these; `singular_value_function` has them, since it knows f. Functions that
+are not computed by vectors (pinv, det, expm, sqrtm) are right to any order.
 A repeated value itself is a kink of the sorted values; `svdvals` gives each of k equal ones the mean of the k
 derivatives, the element of least norm. Values count as equal within the rounding of the decomposition.
 """
@@ -16,14 +17,15 @@ from typing import Any, Literal
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
-from ..core.graph import unwrap
+from ..core.graph import node_of, unwrap
 from ..core.op import Array, primitive
 from .comparison import equal, less_equal, where
 from .conversion import astype, detach
-from .eigenvalues import columns, differences, epsilon, hermitian, reciprocal, shared, ties
+from .creation import zeros_like
+from .eigenvalues import columns, differences, eigh_gradient, epsilon, hermitian, reciprocal, shared, ties
 from .elementwise import negative
 from .joining import concat
-from .movement import expand_dims, tril
+from .movement import broadcast_to, expand_dims, tril
 from .products import matmul
 from .reductions import sum
 from .solving import adjoint, floating, identity_like, not_square, solve
@@ -134,7 +136,7 @@ def _zeros(s: Array) -> Array:
     return less_equal(values, epsilon(s.dtype) * sum(values, axis=-1, keepdims=True))
 
 
-def _svd_rule(g: tuple, out: tuple) -> Array:
+def _svd_rule(g: tuple, x: Array, out: tuple) -> Array:
     # U and V turn by the skew-symmetric parts of U^T dU and V^T dV. Their sum is the symmetric part of U^T dx V over
     # differences of singular values; their difference is the skew part over sums, which repeated values do no harm.
     (gu, gs, gvh), (u, s, vh) = g, out
@@ -142,6 +144,8 @@ def _svd_rule(g: tuple, out: tuple) -> Array:
     v, gv = adjoint(vh), adjoint(gvh)
     u, gu = _without_rest(u, gu, k)
     v, gv = _without_rest(v, gv, k)
+    if k and node_of(x) is not None:
+        return _recorded_svd_rule((gu, gs, gv), x, tuple(map(detach, (u, s, v))))
     ut, vt = adjoint(u), adjoint(v)
     left, right = matmul(ut, gu), matmul(vt, gv)
     a, b = left - adjoint(left), right - adjoint(right)
@@ -156,6 +160,35 @@ def _svd_rule(g: tuple, out: tuple) -> Array:
     if shape_of(v)[-2] > k:
         gx = gx + matmul(u, adjoint((gv - matmul(v, right)) * inverse))
     return gx
+
+
+def dilation(x: Array) -> Array:
+    """The Hermitian matrix with x and its adjoint beside the diagonal; its eigenvalues are S, -S and 0."""
+    *front, m, n = x.shape
+    zero = zeros_like(x[..., :1, :1])
+    above = concat([broadcast_to(zero, (*front, m, m)), x], axis=-1)
+    below = concat([adjoint(x), broadcast_to(zero, (*front, n, n))], axis=-1)
+    return concat([above, below], axis=-2)
+
+
+def _recorded_svd_rule(g: tuple, x: Array, factors: tuple) -> Array:
+    """The same by the eigenvectors of the dilation, whose gradient has the right derivative at repeated values."""
+    (gu, gs, gv), (u, s, v) = g, factors
+    (m, k), n = shape_of(u)[-2:], shape_of(v)[-2]
+    half, *front = 0.5**0.5, *shape_of(s)[:-1]
+    rest_u, rest_v = (qr(part, mode="complete").Q[..., k:] for part in (u, v))
+    top = concat([half * u, half * u, rest_u, zeros_of(u, (*front, m, n - k))], axis=-1)
+    bottom = concat([half * v, -half * v, zeros_of(v, (*front, n, m - k)), rest_v], axis=-1)
+    w = concat([s, negative(s), zeros_of(s, (*front, m + n - 2 * k))], axis=-1)
+    g_values = concat([gs, zeros_of(s, (*front, m + n - k))], axis=-1)
+    g_vectors = concat([concat([gu, gv], axis=-2) / half, zeros_of(u, (*front, m + n, m + n - k))], axis=-1)
+    whole = eigh_gradient(g_values, g_vectors, dilation(x), w, concat([top, bottom], axis=-2))
+    return 2.0 * whole[..., :m, m:]
+
+
+def zeros_of(x: Array, shape: tuple[int, ...]) -> Array:
+    """Zeros with the dtype and device of x, of another shape."""
+    return broadcast_to(zeros_like(x[..., :1] if len(shape) < 2 else x[..., :1, :1]), shape)
 
 
 def _without_rest(u: Array, gu: Array, k: int) -> tuple[Array, Array]:

@@ -18,7 +18,6 @@ from typing import Any
 import numpy
 
 from ..core.axes import shape_of
-from ..core.graph import node_of
 from ..core.op import Array, primitive
 from .comparison import less_equal, where
 from .complex import conj, real
@@ -72,25 +71,30 @@ def _eigh_rule(g: tuple, x: Array, out: tuple) -> Array:
     return eigh_gradient(*g, x, *map(detach, out))
 
 
-def _known(x: Array, w: Array, v: Array) -> tuple[Array, Array]:
-    """Eigenvalues and eigenvectors of x: those that are known, or recorded if x is, so that rules can be swept."""
-    return eigh(x) if w is None or node_of(x) is not None else (w, v)
+@primitive(x=_eigh_rule, outputs=("eigenvalues", "eigenvectors"), holomorphic=False, shapes="any")
+def known_eigh(xp, x: Array, w: Array = None, v: Array = None) -> Any:
+    """`eigh` of x, where w and v are its results if they are known: this way they can be differentiated again.
+
+    >>> float(known_eigh(np.eye(1), np.array([1.0]), np.array([[-1.0]])).eigenvectors[0, 0])
+    -1.0
+    """
+    return tuple(xp.linalg.eigh(hermitian(x))) if w is None else (w, v)
 
 
 def _gradient_values(g: Array, x: Array, w: Array, v: Array) -> Array:
-    v = _known(x, w, v)[1]
+    v = known_eigh(x, w, v)[1]
     return real(sum(conj(v) * matmul(hermitian(g), v), axis=-2))
 
 
 def _gradient_vectors(g: Array, x: Array, w: Array, v: Array) -> Array:
-    w, v = _known(x, w, v)
+    w, v = known_eigh(x, w, v)
     return matmul(v, matmul(matmul(adjoint(v), hermitian(g)), v) * reciprocal(differences(w), ties(w)))
 
 
 def _gradient_x(g: Array, g_values: Array, g_vectors: Array, x: Array, w: Array, v: Array) -> Array:
     # In the basis V with P = V^H dx V, V turns by P / (w_j - w_i) between eigenspaces and not at all within one; there
     # diag(w) moves by the whole block of P, not by its diagonal alone. The blocks are what repeated values need.
-    w, v = _known(x, w, v)
+    w, v = known_eigh(x, w, v)
     back, same = adjoint(v), ties(w)
     apart = reciprocal(differences(w), same)
     k, m = matmul(matmul(back, hermitian(g)), v), matmul(back, g_vectors)

@@ -28,9 +28,10 @@ from ..core.op import Array, composite, primitive
 from ..core.sweep import stand_in, sweep
 from .comparison import greater, less, less_equal, logical_not, logical_or, where
 from .creation import ones_like, zeros_like
+from .decompositions import dilation
 from .eigenvalues import epsilon, hermitian
 from .elementwise import abs, negative, positive
-from .joining import concat, stack
+from .joining import stack
 from .movement import broadcast_to, expand_dims, reshape
 from .products import matmul
 from .reductions import sum
@@ -223,14 +224,10 @@ def singular_value_function(x: Array, /, function: Callable) -> Array:
     shape = shape_of(x)
     if len(shape) < 2:
         raise ShapeError(f"singular_value_function: x is {shape}; at least two axes are required, (..., m, n).")
-    *front, m, n = shape
+    m, n = shape[-2:]
     if not (m and n):
         return positive(x)
-    # x and its adjoint beside the diagonal make a Hermitian matrix with eigenvalues S, -S and 0.
-    zero = zeros_like(x[..., :1, :1])
-    above = concat([broadcast_to(zero, (*front, m, m)), x], axis=-1)
-    below = concat([adjoint(x), broadcast_to(zero, (*front, n, n))], axis=-1)
-    return hermitian_function(concat([above, below], axis=-2), lambda w: odd(function, w))[..., :m, m:]
+    return hermitian_function(dilation(x), lambda w: odd(function, w))[..., :m, m:]
 
 
 def odd(function: Callable, w: Array) -> Array:
