@@ -74,7 +74,7 @@ class Op:
         explain: Callable[..., str | None] | None = None,
         registered: bool = True,
     ) -> None:
-        self.name = body.__name__
+        self.name = body.__name__ if body.__name__.isidentifier() else "function"  # a lambda's is not
         self.body = body
         self.primitive = rules is not None
         self.rules = rules or {}

@@ -126,15 +126,23 @@ class _Emitter:
         for i, root in enumerate(roots):
             if root not in when:
                 continue
-            # Memory may be written over once the input there is no longer needed.
-            if i not in over or self.last.get(inputs[over[i]], -1) <= when[root]:
+            # Memory may be written over once the input there is no longer needed; a selection writes before it has read.
+            needed = -1 if i not in over else self.last.get(inputs[over[i]], -1)
+            if needed < when[root] or (needed == when[root] and root.name != "where"):
                 self.targets.setdefault(root, f"y{i}")
             else:
                 self.last[root] = len(self.nodes)
         self.views: dict[str, str] = {}
+        self.over = over
 
     def function(self, name: str) -> tuple[str, dict[str, Any]]:
         """The source, and the names that it uses."""
+        if self.over:  # inputs that are results are put aside before anything is written over them
+            for root in dict.fromkeys(root for root in self.roots if root in self.inputs):
+                aside = self._new(root.dtype)
+                self.lines.append(f"copyto({aside}, {self.places[root]})")
+                self.places[root] = aside
+                self.last[root] = len(self.nodes)
         for i, node in enumerate(self.nodes):
             self._emit(i, node)
         for i, root in enumerate(self.roots):

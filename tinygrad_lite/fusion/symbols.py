@@ -119,16 +119,17 @@ def _symbol(expressions: Expressions, node: Any) -> Any:
 
 
 def _apply(name: str, *args: Any) -> Any:
-    operands = [_operand(arg) for arg in args]
     expressions = next((arg.expressions for arg in args if isinstance(arg, Symbol)), None)
     if expressions is None:
         return getattr(numpy, name)(*args)
-    return _symbol(expressions, expressions.make(name, *operands))
+    return _symbol(expressions, expressions.make(name, *[_operand(expressions, arg) for arg in args]))
 
 
-def _operand(value: Any) -> Any:
+def _operand(expressions: Expressions, value: Any) -> Any:
     if isinstance(value, Symbol):
         return value.node
+    if isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
+        return expressions.full(value.item(), value.dtype)
     if isinstance(value, (bool, int, float)):
         return value
     raise NotElementwise(f"a {type(value).__name__} is no operand of an expression")

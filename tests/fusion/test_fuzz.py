@@ -1,0 +1,130 @@
+"""Random expressions: programs give what NumPy gives, whatever the blocks, the threads and the memory written over."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_lite as tl
+from tinygrad_lite.fusion.expressions import Expressions, Node
+from tinygrad_lite.fusion.programs import Blocks, Program
+from tinygrad_lite.fusion.updates import write_over
+
+UNARY = ["negative", "abs", "square", "exp", "tanh", "sin", "sign", "floor", "sqrt"]
+BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "hypot"]
+COMPARISONS = ["less", "greater_equal", "equal"]
+NUMBERS = [0.0, -0.0, 1.0, -1.5, 2.0, 1, 2, 0, np.inf]
+SIZE = 103
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(Blocks, "least", 1)
+    monkeypatch.setattr(Blocks, "most", 16)
+    before = tl.get_num_threads()
+    yield
+    tl.set_num_threads(before)
+
+
+def same(x, y):
+    """Equal values, and signs of zero; any NaN equals any other."""
+    assert x.dtype == y.dtype
+    np.testing.assert_array_equal(x, y)
+    if x.dtype.kind == "f":
+        np.testing.assert_array_equal(np.signbit(x)[~np.isnan(x)], np.signbit(y)[~np.isnan(y)])
+
+
+@st.composite
+def expressions(draw):
+    """Some nodes and their values for random arrays, each made by one of NumPy's functions from those before it."""
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    made = Expressions()
+    arrays, nodes, values = [], [], []
+    for i, dtype in enumerate(draw(st.lists(st.sampled_from(["float32", "float64"]), min_size=1, max_size=3))):
+        arrays.append((rng.normal(size=SIZE) * 2).astype(dtype))
+        arrays[-1][:3] = 0.0, -0.0, np.nan
+        nodes.append(made.input(i, dtype))
+        values.append(arrays[-1])
+    for _ in range(draw(st.integers(1, 12))):
+        name = draw(st.sampled_from([*UNARY, *BINARY, *COMPARISONS, "where", "astype"]))
+        floats = [i for i, value in enumerate(values) if value.dtype.kind == "f"]
+
+        def operand(floats=floats):
+            i = draw(st.sampled_from([*floats, *NUMBERS])) if draw(st.booleans()) else draw(st.sampled_from(floats))
+            return (nodes[i], values[i]) if type(i) is int and i in floats else (float(i), float(i))
+
+        i = draw(st.sampled_from(floats))
+        with np.errstate(all="ignore"):
+            if name == "astype":
+                dtype = draw(st.sampled_from(["float32", "float64"]))
+                node, value = made.convert(nodes[i], dtype), values[i].astype(dtype)
+            elif name in UNARY:
+                node, value = made.make(name, nodes[i]), getattr(np, name)(values[i])
+            elif name == "where":
+                j = draw(st.sampled_from(range(len(nodes))))
+                (x, a), b = operand(), values[i]
+                node, value = made.make(name, nodes[j], x, nodes[i]), np.where(values[j].astype(bool), a, b)
+            else:
+                x, a = operand()
+                pair = [(nodes[i], values[i]), (x, a)][:: draw(st.sampled_from([1, -1]))]
+                node, value = made.make(name, pair[0][0], pair[1][0]), getattr(np, name)(pair[0][1], pair[1][1])
+        if isinstance(node, Node):
+            nodes.append(node)
+            values.append(value)
+    return arrays, nodes, values
+
+
+@settings(max_examples=150)
+@given(expressions(), st.data(), st.integers(1, 3))
+def test_programs_give_what_numpy_gives(drawn, data, threads):
+    arrays, nodes, values = drawn
+    tl.set_num_threads(threads)
+    chosen = data.draw(st.lists(st.integers(0, len(nodes) - 1), min_size=1, max_size=3))
+    program = Program([nodes[i] for i in chosen], nodes[: len(arrays)], "fuzz")
+    with np.errstate(all="ignore"):
+        for got, i in zip(program(arrays), chosen, strict=True):
+            same(got, values[i])
+
+
+@settings(max_examples=100)
+@given(expressions(), st.data(), st.integers(1, 3))
+def test_results_may_lie_where_inputs_lay(drawn, data, threads):
+    arrays, nodes, values = drawn
+    tl.set_num_threads(threads)
+    over = {}
+    chosen = []
+    for i, array in enumerate(arrays):
+        fitting = [j for j, value in enumerate(values) if value.dtype == array.dtype]
+        if data.draw(st.booleans()):
+            over[len(chosen)] = i
+            chosen.append(data.draw(st.sampled_from(fitting)))
+    if not chosen:
+        return
+    program = Program([nodes[j] for j in chosen], nodes[: len(arrays)], "fuzz", over=over)
+    memory = [array.copy() for array in arrays]
+    with np.errstate(all="ignore"):
+        program(memory, [memory[over[k]] for k in range(len(chosen))])
+    for k, j in enumerate(chosen):
+        same(memory[over[k]], values[j])
+
+
+def test_a_rule_that_exchanges_its_arrays():
+    x, y = np.arange(50.0), np.arange(50.0) * -1
+    write_over([x, y], lambda a, b: [b, a])
+    np.testing.assert_array_equal(y, np.arange(50.0))
+    np.testing.assert_array_equal(x, -np.arange(50.0))
+
+
+def test_numbers_change_without_a_new_program():
+    from tinygrad_lite.fusion import updates
+
+    x = np.ones(50)
+    write_over([x], lambda a: [a * 0.5 + 3.0])
+    count = len(updates._programs)
+    write_over([x], lambda a: [a * 0.25 + 1.0])
+    assert len(updates._programs) == count
+    np.testing.assert_array_equal(x, np.full(50, 3.5 * 0.25 + 1.0))
+    write_over([x], lambda a: [a * 0.25 - 1.0])
+    assert len(updates._programs) == count + 1
