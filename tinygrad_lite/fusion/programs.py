@@ -126,7 +126,7 @@ class _Emitter:
         for i, root in enumerate(roots):
             if root not in when:
                 continue
-            # Memory may be written over once the input there is no longer needed; a selection writes before it has read.
+            # Memory is written over once the input there is not needed; a selection writes before it has read all.
             needed = -1 if i not in over else self.last.get(inputs[over[i]], -1)
             if needed < when[root] or (needed == when[root] and root.name != "where"):
                 self.targets.setdefault(root, f"y{i}")
