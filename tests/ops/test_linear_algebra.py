@@ -68,6 +68,7 @@ SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
             lambda: linalg.norm(np.ones((2, 2, 2)), ord=1),
             "norm: x is (2, 2, 2), axis=None and ord=1; name one axis or two.",
         ),
+        (lambda: linalg.norm(np.ones(3), ord="nuc"), "norm: ord is 'nuc', a norm of matrices, and axis 0 is one axis; name two."),
         (
             lambda: linalg.lstsq(np.ones((2, 3)), np.ones(3)),
             "lstsq: a is (2, 3) and b is (3,); (..., m, n) and (m,) or (..., m, k) are required.",

@@ -68,7 +68,8 @@ def columns(scale: Array) -> Array:
 
 
 def _eigh_rule(g: tuple, x: Array, out: tuple) -> Array:
-    return eigh_gradient(*g, x, *map(detach, out))
+    (g_values, g_vectors), (w, v) = g, out
+    return eigh_gradient(g_values, g_vectors, x, detach(w), detach(v))
 
 
 @primitive(x=_eigh_rule, outputs=("eigenvalues", "eigenvectors"), holomorphic=False, shapes="any")

@@ -126,6 +126,8 @@ def norm(x: Array, *, ord: float | str | None = None, axis: Axis = None, keepdim
         return vector_norm(x, axis=axis, keepdims=keepdims)
     axes = axes_of(axis, ndim, "norm")
     if len(axes) == 1:
+        if isinstance(ord, str):
+            raise ShapeError(f"norm: ord is {ord!r}, a norm of matrices, and axis {axes[0]} is one axis; name two.")
         return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=ord)
     if len(axes) != 2:
         raise ShapeError(f"norm: x is {shape_of(x)}, axis={axis} and ord={ord!r}; name one axis or two.")
