@@ -10,6 +10,7 @@ from . import (
     fusion,
     kernels,
     linalg,
+    memory,
     nn,
     ops,
     optim,
