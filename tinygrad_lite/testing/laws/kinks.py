@@ -20,7 +20,7 @@ __all__ = ["least_norm"]
 NEAR = 1e-11
 """How far the points beside a kink are from it."""
 
-DIRECTIONS = 24
+DIRECTIONS = 16
 """How many random directions, each with its opposite, lead to them."""
 
 LARGEST = 6
@@ -53,10 +53,11 @@ def _points(op: Op, arrays: tuple) -> Iterator[tuple[str, tuple]]:
         return map_leaves(lambda x: next(parts).reshape(x.shape) if is_float(x) else x, arrays)
 
     count = np.arange(flat.size)
-    yield "neighbours equal", placed(flat[count // 2 * 2])
-    yield "every third equal", placed(np.where(count % 3 == 0, flat[0], flat))
-    if flat.size <= 5:
+    if flat.size > 1:
+        yield "neighbours equal", placed(flat[count // 2 * 2])
         yield "all equal", placed(np.full_like(flat, flat[0]))
+    if flat.size > 3:
+        yield "every third equal", placed(np.where(count % 3 == 0, flat[0], flat))
     for kink in op.kinks:
         yield f"every second at {kink}", placed(np.where(count % 2 == 0, kink, flat))
     if all(op.domain_of(name).low < 0 < op.domain_of(name).high for name in op.arrays):
