@@ -12,8 +12,8 @@ PACKAGE = ROOT / "tinygrad_lite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    "core", "memory", "batching", "fusion", "backends", "ops", "fft", "linalg", "special", "kernels", "autodiff", "interop",
-    "numpy", "tensor", "nn", "optim", "regularizers", "io", "data", "train", "testing", "__main__",
+    "core", "memory", "batching", "fusion", "backends", "ops", "fft", "linalg", "special", "kernels", "autodiff",
+    "interop", "numpy", "tensor", "nn", "optim", "regularizers", "io", "data", "train", "testing", "__main__",
 ]  # fmt: skip
 """From the bottom up: a module imports from its own layer and from those before it."""
 
