@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from .harness.libraries import LIBRARIES
-from .harness.machine import commit, describe_machine
+from .harness.machine import Others, commit, describe_machine
 from .harness.pool import ROOT, Pool, Settings
+from .harness.report import PEERS, markdown, plot
 from .harness.results import OURS, Result
-from .harness.table import budget_line, render
+from .harness.table import render
 from .harness.workload import Workload
 from .workloads import DEFAULT, GROUPS, workloads
-
-PEERS = tuple(LIBRARIES)[2:]
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -26,7 +25,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Time tinygrad_lite beside other libraries.",
-        epilog=f"groups:\n{groups}",
+        epilog=f"groups:\n{groups}\n\nof what --json wrote:\n"
+        "  table PATH   print it as a table in Markdown\n"
+        "  plot PATH    draw the ratios to PyTorch, into a file beside it that ends in .png",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -63,8 +64,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         if name not in PEERS:
             parser.error(f"--peers: unknown {name!r}; known are {', '.join(PEERS)}, all and none")
     for pair in options.python:
-        if pair.partition("=")[0] not in LIBRARIES or not pair.partition("=")[2]:
-            parser.error(f"--python: got {pair!r}; give LIBRARY=PATH with a library out of {', '.join(LIBRARIES)}")
+        if pair.partition("=")[0] not in (OURS, "numpy", *PEERS) or not pair.partition("=")[2]:
+            known = ", ".join((OURS, "numpy", *PEERS))
+            parser.error(f"--python: got {pair!r}; give LIBRARY=PATH with a library out of {known}")
     return options
 
 
@@ -121,14 +123,20 @@ def run_device(pool: Pool, selection: Selection, progress: Progress) -> list[Res
 def remarks(machine: dict[str, Any], results: list[Result], pools: list[Pool]) -> list[str]:
     """What the tables do not say: a busy machine, missing libraries, budgets, wrong or failed workloads."""
     lines = []
-    if (machine["load"] or 0) > machine["cores"] / 4:
-        lines.append(f"the machine was busy before the start: load {machine['load']} on {machine['cores']} cores")
+    if (machine["others"] or 0) > 0.05:
+        lines.append(
+            f"other processes took {machine['others']:.0%} of the cores' time meanwhile; libraries whose threads wait "
+            f"for each other, as PyTorch's do, suffer more from that than the rest: the ratios are not to be trusted"
+        )
     for pool in pools:
-        missing = [name for name, reason in pool.unavailable.items() if reason == "not installed"]
+        reasons = {name: why for name, why in pool.unavailable.items() if not LIBRARIES[name].same_as}
+        missing = [name for name, why in reasons.items() if why == "not installed"]
         if missing:
             lines.append(f"not installed: {', '.join(missing)}")
-        lines += [f"{name} on {pool.device}: {why}" for name, why in pool.unavailable.items() if why != "not installed"]
-    lines += [line for line in map(budget_line, results) if line]
+        lines += [f"{name} on {pool.device}: {why}" for name, why in reasons.items() if why != "not installed"]
+    met = [result.met(budget) for result in results for budget in result.budgets]
+    if met:
+        lines.append(f"{met.count(True)} of {len(met)} limits are met, {met.count(None)} were not measured")
     for result in results:
         place = f"{result.group}, {result.name}"
         lines += [f"WRONG RESULT: {place}: {column}: {why}" for column, why in result.wrong.items()]
@@ -138,11 +146,14 @@ def remarks(machine: dict[str, Any], results: list[Result], pools: list[Pool]) -
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns 1 if a library computed wrong results or ours failed, else 0."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] in (["table"], ["plot"]):
+        return report(*arguments)
     options = parse(arguments)
     settings = Settings(
         threads=options.threads,
         rounds=options.rounds or (5 if options.quick else 10),
-        limit=1.0 if options.quick else 60.0,
+        limit=1.0 if options.quick else 15.0,
         seconds=0.02 if options.quick else 0.1,
         pause=0.01 if options.quick else 0.03,
         quick=options.quick,
@@ -154,8 +165,9 @@ def main(arguments: list[str] | None = None) -> int:
         f"Python {machine['python']}\n{machine['date']}, commit {machine['commit']}; "
         f"float32, {settings.threads} threads, median [best] of up to {settings.rounds} rounds"
     )
-    progress = Progress()
-    libraries = [OURS, "numpy", *options.peers]
+    progress, others = Progress(), Others()
+    chosen = (OURS, "numpy", *options.peers)
+    libraries = [name for name, kind in LIBRARIES.items() if (kind.same_as or name) in chosen]
     results: list[Result] = []
     pools: list[Pool] = []
     for device in [options.device] if options.device else ["cpu", "cuda"]:
@@ -166,12 +178,28 @@ def main(arguments: list[str] | None = None) -> int:
             results += run_device(pool, options.selection, progress)
             pools.append(pool)
     progress.end()
+    machine["others"] = others.share()
     notes = remarks(machine, results, pools)
     print("\n" + "\n".join(notes) if notes else "")
     if options.json:
         Path(options.json).write_text(json.dumps(document(machine, settings, pools, results), indent=1) + "\n")
     broken = any(result.wrong or OURS in result.failed for result in results)
     return int(broken or not pools)
+
+
+def report(what: str, *paths: str) -> int:
+    """Print the table, or save the plot, of a file of results."""
+    if len(paths) != 1:
+        print(f"usage: python -m benchmarks {what} PATH, where --json wrote PATH", file=sys.stderr)
+        return 2
+    path = Path(paths[0])
+    results = json.loads(path.read_text())
+    if what == "table":
+        print(markdown(results))
+    else:
+        plot(results, path.with_suffix(".png"))
+        print(path.with_suffix(".png"))
+    return 0
 
 
 def document(machine: dict[str, Any], settings: Settings, pools: list[Pool], results: list[Result]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,9 +22,13 @@ class Library:
     """A library over NumPy arrays on the CPU; the others override what differs.
 
     package : what is imported, and whose version is reported.
+    same_as : the library whose methods of workloads it runs, if it has none of its own.
+    environment : variables that its process is started with.
     """
 
     package = "numpy"
+    same_as: str | None = None
+    environment: ClassVar[dict[str, str]] = {}
 
     def __init__(self, device: str, threads: int) -> None:
         if importlib.util.find_spec(self.package) is None:
@@ -102,6 +106,26 @@ class Torch(Library):
         return value.detach().cpu().numpy() if isinstance(value, self.module.Tensor) else np.asarray(value)
 
 
+class TunedTorch(Torch):
+    """PyTorch on the CPU where glibc's malloc keeps large blocks instead of returning them to the system.
+
+    Fresh pages are a large part of what PyTorch's elementwise operations cost, so this compares kernels with kernels;
+    users run the other one.
+    """
+
+    same_as = "torch"
+    environment: ClassVar = {
+        "MALLOC_MMAP_THRESHOLD_": "1073741824",
+        "MALLOC_TRIM_THRESHOLD_": "17179869184",
+        "MALLOC_TOP_PAD_": "268435456",
+    }
+
+    def start(self) -> None:
+        if self.device != "cpu":
+            raise Unavailable("is about the CPU's memory only")
+        super().start()
+
+
 class Jax(Library):
     package = "jax"
 
@@ -137,6 +161,7 @@ LIBRARIES: dict[str, type[Library]] = {
     "tinygrad_lite": TinygradLite,
     "numpy": Library,
     "torch": Torch,
+    "torch_tuned": TunedTorch,
     "jax": Jax,
     "autograd": Autograd,
     "mygrad": Mygrad,

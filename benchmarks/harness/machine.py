@@ -5,11 +5,41 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["commit", "describe_machine"]
+__all__ = ["Others", "commit", "describe_machine"]
+
+
+class Others:
+    """How busy all other processes kept the machine since this was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter(), _busy_seconds(), _own_seconds()
+
+    def share(self) -> float | None:
+        """The part of the cores' time that went to others than this process and its ended children; None if unknown."""
+        then, busy, own = self._start
+        now_busy, cores = _busy_seconds(), os.cpu_count()
+        if busy is None or now_busy is None or not cores:
+            return None
+        others = (now_busy - busy) - (_own_seconds() - own)
+        return round(max(0.0, others / ((time.perf_counter() - then) * cores)), 3)
+
+
+def _busy_seconds() -> float | None:
+    """Seconds that all cores together have not been idle, where the system tells it."""
+    path = Path("/proc/stat")
+    if not path.exists():
+        return None
+    user, nice, system, _, _, irq, softirq, steal = map(int, path.read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    return sum(os.times()[:4])
 
 
 def describe_machine() -> dict[str, Any]:

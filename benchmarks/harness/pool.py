@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .libraries import LIBRARIES
 from .results import OURS, Result
 from .workload import Workload
 
@@ -48,6 +51,10 @@ class Settings:
     quick: bool = False
     pythons: dict[str, str] = field(default_factory=dict)
 
+    def python(self, library: str) -> str:
+        """The interpreter that runs a library."""
+        return self.pythons.get(LIBRARIES[library].same_as or library, sys.executable)
+
 
 def _thread_variables(threads: int) -> dict[str, str]:
     """Environment variables that hold every library to `threads` threads from its start."""
@@ -59,11 +66,11 @@ class _Worker:
     """One library's process on one device."""
 
     def __init__(self, library: str, device: str, settings: Settings) -> None:
-        command = [settings.pythons.get(library, sys.executable), "-m", "benchmarks.harness.worker"]
+        command = [settings.python(library), "-m", "benchmarks.harness.worker"]
         self.process = subprocess.Popen(
             [*command, library, device, str(settings.threads)],
             cwd=ROOT,
-            env={**os.environ, **_thread_variables(settings.threads)},
+            env={**os.environ, **_thread_variables(settings.threads), **LIBRARIES[library].environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -87,7 +94,8 @@ class _Worker:
 
     def close(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has died with a request unread
+            self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
 
@@ -139,7 +147,7 @@ class Pool:
 
     def measure(self, group: str, workload: Workload, progress: Callable[[str], None]) -> Result:
         """Time a workload in every library that has it, one sample each in every round, the first one changing."""
-        result = Result(group, workload.name, self.device, workload.unit, workload.work, workload.budget)
+        result = Result(group, workload.name, self.device, workload.unit, workload.work, workload.budgets)
         columns = {column: library for column, library in workload.columns().items() if self.available(library)}
         measure = {"MB": self._peaks, "import": self._imports}.get(workload.unit, self._times)
         measure(group, workload, columns, result, progress)
@@ -149,16 +157,7 @@ class Pool:
         self, group: str, workload: Workload, columns: dict[str, str], result: Result, progress: Callable[[str], None]
     ) -> None:
         settings = self.settings
-        ready: list[str] = []
-        where = {"group": group, "name": workload.name, "quick": settings.quick}
-        for column, library in columns.items():
-            progress(f"preparing {column}")
-            answer = self._workers[library].ask("prepare", column=column, seconds=settings.seconds, **where)
-            if "number" in answer:
-                ready.append(column)
-                result.errors[column], result.calls[column] = answer["error"], answer["number"]
-            else:
-                self._note(column, library, answer, result)
+        ready = self._prepare(group, workload, columns, result, progress)
         begin = time.perf_counter()
         for i in range(settings.rounds):
             if i >= 2 and time.perf_counter() - begin > settings.limit:
@@ -167,13 +166,49 @@ class Pool:
             start = i % max(len(ready), 1)
             for column in ready[start:] + ready[:start]:
                 time.sleep(settings.pause)
-                answer = self._workers[columns[column]].ask("sample", column=column)
+                answer = self._ask(columns[column], "sample", column=column)
                 if "value" in answer:
                     result.samples.setdefault(column, []).append(answer["value"])
                 else:
                     self._note(column, columns[column], answer, result)
+                    ready.remove(column)
         for library in {columns[column] for column in ready}:
-            self._workers[library].ask("drop")
+            self._ask(library, "drop")
+
+    def _ask(self, library: str, do: str, **request: Any) -> dict[str, Any]:
+        """The answer of a library's worker, which is started anew if it has died."""
+        if not self.available(library):
+            return {"failed": self.unavailable[library]}
+        return self._workers[library].ask(do, **request)
+
+    def _prepare(
+        self, group: str, workload: Workload, columns: dict[str, str], result: Result, progress: Callable[[str], None]
+    ) -> list[str]:
+        """Have every column built and checked; returns those that are ready to be timed.
+
+        What they are checked against comes from PyTorch's process where that runs (on a GPU it may round to TF32), or
+        from the process of the workload's own reference; where there is neither, each process computes the reference.
+        """
+        candidates = ("torch", workload.reference) if self.device == "cpu" else (workload.reference,)
+        result.reference = next((column for column in candidates if column in columns), workload.reference)
+        ready: list[str] = []
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "reference.npz"
+            for column in sorted(columns, key=lambda column: column != result.reference):
+                progress(f"preparing {column}")
+                shared = str(file) if file.exists() or column == result.reference else ""
+                answer = self._ask(
+                    columns[column],
+                    "prepare",
+                    **{"group": group, "name": workload.name, "quick": self.settings.quick, "column": column},
+                    **{"seconds": self.settings.seconds, "reference": shared},
+                )
+                if "number" in answer:
+                    ready.append(column)
+                    result.errors[column], result.calls[column] = answer["error"], answer["number"]
+                else:
+                    self._note(column, columns[column], answer, result)
+        return [column for column in columns if column in ready]
 
     def _peaks(
         self, group: str, workload: Workload, columns: dict[str, str], result: Result, progress: Callable[[str], None]
@@ -196,10 +231,13 @@ class Pool:
     ) -> None:
         """Seconds in fresh processes. The first of each column does not count; it writes bytecode, as pip does."""
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        begin = time.perf_counter()
         for i in range(self.settings.rounds + 1):
+            if i > 3 and time.perf_counter() - begin > self.settings.limit:
+                break
             progress(f"round {i} of {self.settings.rounds}")
             for column, library in columns.items():
-                command = [self.settings.pythons.get(library, sys.executable), "-c", _TIMED_IMPORT]
+                command = [self.settings.python(library), "-c", _TIMED_IMPORT]
                 statement = getattr(workload, column)()
                 done = subprocess.run([*command, statement], cwd=ROOT, env=environment, capture_output=True, text=True)
                 if done.returncode:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from statistics import median
 from typing import Any
 
@@ -28,6 +28,7 @@ class Result:
     samples : by column, one value per round: seconds per call, or megabytes.
     calls : by column, how often the step was called for one sample.
     errors : by column, the largest relative difference from the reference.
+    reference : the column whose results the others' were compared with.
     wrong, failed : by column, why there are no samples: results that differ from the reference, or an exception.
     """
 
@@ -36,10 +37,11 @@ class Result:
     device: str
     unit: str = "time"
     work: float = 1
-    budget: Budget | None = None
+    budgets: tuple[Budget, ...] = ()
     samples: dict[str, list[float]] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
+    reference: str = ""
     wrong: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -58,20 +60,24 @@ class Result:
             return None
         return Spread(median(a / b for a, b in zip(above, below, strict=False)), min(above) / min(below))
 
-    def met(self) -> bool | None:
-        """Whether our median ratio is within the budget; None if there is no budget or no measurement."""
-        if self.budget is None:
-            return None
-        ratio = self.ratio(OURS, self.budget.column)
-        return None if ratio is None else ratio.median <= self.budget.ratio
+    def met(self, budget: Budget) -> bool | None:
+        """Whether our median, as a ratio where the budget is one, is within the budget; None if it was not measured."""
+        spread = self.ratio(OURS, budget.column) if budget.column else self.spread(OURS)
+        return None if spread is None else spread.median <= budget.limit
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Result:
+        """The result of which `as_json` made `values`."""
+        budgets = tuple(Budget(budget["limit"], budget["column"]) for budget in values["budgets"])
+        names = [field.name for field in fields(cls) if field.name != "budgets"]
+        return cls(**{name: values[name] for name in names}, budgets=budgets)
 
     def as_json(self) -> dict[str, Any]:
         """Everything, with the medians and minima spelled out."""
         columns = {column: self.spread(column) for column in self.samples}
         return {
             **asdict(self),
-            "budget": self.budget and self.budget._asdict(),
-            "budget_met": self.met(),
+            "budgets": [{**budget._asdict(), "met": self.met(budget)} for budget in self.budgets],
             "sample_unit": "MB" if self.unit == "MB" else "s",
             "median": {column: spread.median for column, spread in columns.items() if spread},
             "minimum": {column: spread.best for column, spread in columns.items() if spread},

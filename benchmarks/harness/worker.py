@@ -14,7 +14,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,15 +35,27 @@ def as_tuple(result: Any) -> tuple:
     return tuple(result) if isinstance(result, (tuple, list)) else (result,)
 
 
-def largest_error(
-    results: list[tuple], references: list[tuple], to_numpy: Callable[[Any], np.ndarray] = np.asarray
-) -> float:
+def save_results(path: str, results: list[tuple]) -> None:
+    """Write the results of several steps to a file."""
+    np.savez(path, **{f"{i} {j}": value for i, step in enumerate(results) for j, value in enumerate(step)})
+
+
+def load_results(path: str) -> list[tuple]:
+    """What `save_results` wrote."""
+    steps: dict[str, list] = {}
+    with np.load(path) as file:
+        for name in file.files:
+            steps.setdefault(name.partition(" ")[0], []).append(file[name])
+    return [tuple(values) for values in steps.values()]
+
+
+def largest_error(results: list[tuple], references: list[tuple]) -> float:
     """The largest difference between results and references, relative to each reference's largest magnitude."""
     worst = 0.0
     for result, reference in zip(results, references, strict=True):
         if len(result) != len(reference):
             raise WrongResult(f"{len(result)} results where the reference has {len(reference)}")
-        for got, want in zip(map(to_numpy, result), map(to_numpy, reference), strict=True):
+        for got, want in zip(map(np.asarray, result), map(np.asarray, reference), strict=True):
             if got.shape != want.shape:
                 raise WrongResult(f"shape {got.shape} where the reference has {want.shape}")
             if want.size:
@@ -64,15 +76,24 @@ class Session:
         return next(workload for workload in workloads if workload.name == name)
 
     def build(self, workload: Workload, column: str, arrays: tuple[np.ndarray, ...]) -> Step:
-        return getattr(workload, column)(*map(self.library.place, arrays))
+        return getattr(workload, workload.method(column))(*map(self.library.place, arrays))
 
-    def prepare(self, *, group: str, name: str, column: str, quick: bool, seconds: float) -> dict[str, Any]:
-        """Build the step, compare its results with the reference's, and choose the calls of a sample of `seconds`."""
+    def prepare(
+        self, *, group: str, name: str, column: str, quick: bool, seconds: float, reference: str = ""
+    ) -> dict[str, Any]:
+        """Build the step, compare its results with the reference's, and choose the calls of a sample of `seconds`.
+
+        reference : a file of the reference's results; if it does not exist, this column is the reference and writes it.
+            Without a file the reference is computed here.
+        """
         workload = self.load(group, name, quick)
         arrays = workload.inputs(np.random.default_rng(SEED))
         step = self.build(workload, column, arrays)
-        results = [as_tuple(step()) for _ in range(workload.checks)]
-        error = 0.0 if column == workload.reference else self.error(workload, results, arrays)
+        # Copies, since a step may write into what the step before it returned: parameters, buffers of gradients.
+        results = [tuple(np.array(self.library.numpy(v)) for v in as_tuple(step())) for _ in range(workload.checks)]
+        if reference and not Path(reference).exists():
+            save_results(reference, results)
+        error = self.error(workload, column, results, arrays, reference)
         if not error <= workload.tolerance:
             raise WrongResult(f"error {error:.2g} against the reference, at most {workload.tolerance:.2g} is allowed")
         del results, arrays
@@ -81,14 +102,22 @@ class Session:
         self.steps[column] = step, number
         return {"error": error, "number": number}
 
-    def error(self, workload: Workload, results: list[tuple], arrays: tuple[np.ndarray, ...]) -> float:
-        """The largest relative difference from what the reference computes on the same inputs, here and now."""
+    def error(
+        self, workload: Workload, column: str, results: list[tuple], arrays: tuple[np.ndarray, ...], file: str
+    ) -> float:
+        """The largest relative difference from what the reference computes on the same inputs."""
+        references = load_results(file) if file else self.references(workload, arrays)
+        if column in workload.first_only:
+            references = [reference[:1] for reference in references]
+        return largest_error(results, references)
+
+    def references(self, workload: Workload, arrays: tuple[np.ndarray, ...]) -> list[tuple]:
+        """What the reference computes, here and now."""
         if workload.columns().get(workload.reference, "numpy") == "numpy":
             step = getattr(workload, workload.reference)(*(array.copy() for array in arrays))
         else:
             step = self.build(workload, workload.reference, arrays)
-        references = [as_tuple(step()) for _ in range(workload.checks)]
-        return largest_error(results, references, self.library.numpy)
+        return [tuple(np.array(self.library.numpy(v)) for v in as_tuple(step())) for _ in range(workload.checks)]
 
     def timed(self, step: Step, number: int) -> float:
         """Seconds per call, over `number` calls after one that is not counted."""

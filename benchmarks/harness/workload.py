@@ -16,11 +16,10 @@ Step = Callable[[], Any]
 
 
 class Budget(NamedTuple):
-    """How long ours may take: at most `ratio` times the column `column`, which sentences call `what`."""
+    """What ours is held to: at most `limit` times the column `column`; without a column, seconds or megabytes."""
 
-    column: str
-    ratio: float
-    what: str
+    limit: float
+    column: str | None
 
 
 class Workload:
@@ -33,11 +32,12 @@ class Workload:
     name : unique within the group.
     work : operations in a step where the unit counts them, else 1.
     unit : `"time"`, `"us/op"`, `"GFLOP/s"`; `"MB"` measures peaks of memory, `"import"` times imports.
-    reference : the method whose results every other's are checked against. One that is not named after a library gets
-        NumPy arrays and has no column.
-    checks : how many steps' results are compared; training compares a few losses.
+    reference : the method whose results every other's are checked against where PyTorch is not there to be compared
+        with. One that is not named after a library gets NumPy arrays and has no column.
+    checks : how many steps' results are compared; training compares a few losses and their gradients.
     tolerance : allowed error, relative to the largest magnitude in the result.
-    budget : what ours is held to, or None.
+    first_only : the columns that return, and are checked by, only the first value of a result.
+    budgets : what ours is held to.
     devices : where it runs.
     forbidden : packages that must not be there after an import of ours.
     """
@@ -46,7 +46,8 @@ class Workload:
     reference = "numpy"
     checks = 1
     tolerance = 1e-4
-    budget: Budget | None = None
+    first_only: tuple[str, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     devices: tuple[str, ...] = ("cpu", "cuda")
     forbidden: tuple[str, ...] = ()
 
@@ -59,9 +60,15 @@ class Workload:
 
     def columns(self) -> dict[str, str]:
         """The columns that this workload fills, and the library of each, in the order of the table."""
-        return {
-            column: library
-            for library in LIBRARIES
-            for column in dir(self)
-            if column == library or column.startswith(library + "_")
-        }
+        columns: dict[str, str] = {}
+        for library, kind in LIBRARIES.items():
+            written = [name for name in dir(self) if name == library or name.startswith(library + "_")]
+            if kind.same_as in columns and self.unit not in ("MB", "import"):
+                written = [library]
+            columns |= dict.fromkeys(written, library)
+        return columns
+
+    @staticmethod
+    def method(column: str) -> str:
+        """The name of the method that fills a column."""
+        return (LIBRARIES[column].same_as if column in LIBRARIES else None) or column

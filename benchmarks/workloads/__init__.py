@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT", "GROUPS", "workloads"]
 
 GROUPS = {
+    "cpu": "from one operation to whole training steps, with what each should take at most, as a multiple of PyTorch's",
     "dispatch": "what recording an operation and sweeping it back costs",
     "matmul": "products of square matrices",
     "activations": "single operations, forward and backward",
     "training": "whole training steps",
+    "optimizers": "an optimizer's step alone",
     "kernels": "each kernel beside its operation's definition",
     "import": "time to import the library, in a fresh process",
     "memory": "peak of resident memory above the imported library's",
 }
 """The groups in the order in which they run, and what each is about."""
 
-DEFAULT = tuple(name for name in GROUPS if name != "memory")
-"""The groups that run when none is named."""
+DEFAULT = tuple(name for name in GROUPS if name not in ("cpu", "memory"))
+"""The groups that run when none is named: not those that gather workloads of the others, or that take long."""
 
 
 def workloads(group: str, quick: bool) -> list[Workload]:

@@ -44,7 +44,7 @@ class Activation(Workload):
 
     def columns(self) -> dict[str, str]:
         written = ("numpy", *self.functions)
-        return {column: library for column, library in super().columns().items() if column in written}
+        return {column: library for column, library in super().columns().items() if self.method(column) in written}
 
     def inputs(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         return tuple(rng.standard_normal(self.shape, dtype=np.float32) for _ in range(2))

@@ -14,10 +14,13 @@ __all__ = [
 
 
 class NumpyAdam:
-    """Adam over a list of arrays, in place.   Source: Kingma & Ba 2015, arXiv:1412.6980, with PyTorch's defaults."""
+    """Adam over a list of arrays, in place; AdamW with a `decay`.
 
-    def __init__(self, parameters: Sequence[np.ndarray], lr: float = 1e-3) -> None:
-        self.parameters, self.lr, self.t = parameters, lr, 0
+    Source: Kingma & Ba 2015, arXiv:1412.6980, with PyTorch's defaults.
+    """
+
+    def __init__(self, parameters: Sequence[np.ndarray], lr: float = 1e-3, decay: float = 0.0) -> None:
+        self.parameters, self.lr, self.decay, self.t = parameters, lr, decay, 0
         self.m = [np.zeros_like(p) for p in parameters]
         self.v = [np.zeros_like(p) for p in parameters]
 
@@ -28,6 +31,8 @@ class NumpyAdam:
         for p, g, m, v in zip(self.parameters, gradients, self.m, self.v, strict=True):
             m += 0.1 * (g - m)
             v += 0.001 * (g * g - v)
+            if self.decay:
+                p *= 1 - self.lr * self.decay
             p -= rate * m / (np.sqrt(v * correction) + 1e-8)
 
 

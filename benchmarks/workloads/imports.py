@@ -20,7 +20,7 @@ class Import(Workload):
     """`import <library>`: each method returns the statement; the harness runs it in processes of its own."""
 
     unit = "import"
-    budget = Budget("numpy", 1.6, "import numpy")
+    budgets = (Budget(1.6, "numpy"),)
     devices = ("cpu",)
     forbidden = EXTRAS
 

@@ -1,4 +1,4 @@
-"""Whole training steps: forward, loss, backward, update. Compared are the losses of the first three steps."""
+"""Whole training steps: forward, loss, backward, update. Compared are losses and gradients of the first three steps."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ LAYERS = (784, 256, 128, 10)
 
 def workloads(quick: bool) -> list[Workload]:
     from .convolution import Convolution, LeNet
+    from .transformer import TinyGPT
 
-    batches = (32,) if quick else (32, 256, 2048)
-    return [*map(MLP, batches), LeNet(16 if quick else 64), Convolution(2 if quick else 16)]
+    if quick:
+        return [MLP(32), LeNet(16), Convolution(2), TinyGPT(1, 32, 16, 4)]
+    return [*map(MLP, (32, 256, 2048)), LeNet(64), Convolution(16), TinyGPT(4, 128, 64, 12)]
 
 
 class MLP(Workload):
     """784-256-128-10 with ReLU, cross-entropy and Adam."""
 
     checks = 3
+    first_only = ("jax",)  # gradients as further outputs would cost its compiled step time
 
     def __init__(self, batch: int) -> None:
         super().__init__(f"MLP {'-'.join(map(str, LAYERS))}, Adam, batch {batch}")
@@ -56,7 +59,7 @@ class MLP(Workload):
                 if i:
                     g = (g @ weights[i]) * (activations[i] > 0)
             optimizer.step(gradients[::-1])
-            return loss
+            return loss, *gradients[::-1]
 
         return step
 
@@ -67,6 +70,7 @@ class MLP(Workload):
         a, b, c, d = LAYERS
         model = nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c), nn.ReLU(), nn.Linear(c, d)).to(x.device)
         model.load_state_dict(dict(zip(model.state_dict(), parameters, strict=True)))
+        trained = list(model.parameters())
         optimizer = tl.optim.Adam(model.parameters(), lr=1e-3)
 
         def step():
@@ -74,7 +78,7 @@ class MLP(Workload):
             loss = tl.cross_entropy(model(x), k)
             loss.backward()
             optimizer.step()
-            return loss
+            return loss, *(parameter.grad for parameter in trained)
 
         return step
 
@@ -85,6 +89,7 @@ class MLP(Workload):
         a, b, c, d = LAYERS
         model = nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c), nn.ReLU(), nn.Linear(c, d)).to(x.device)
         model.load_state_dict(dict(zip(model.state_dict(), parameters, strict=True)))
+        trained = list(model.parameters())
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, **options)
 
         def step():
@@ -92,7 +97,7 @@ class MLP(Workload):
             loss = nn.functional.cross_entropy(model(x), k)
             loss.backward()
             optimizer.step()
-            return loss
+            return loss, *(parameter.grad for parameter in trained)
 
         return step
 
@@ -149,7 +154,7 @@ class MLP(Workload):
         def step():
             value, gradients = derivatives(parameters)
             optimizer.step(gradients)
-            return value
+            return value, *gradients
 
         return step
 
@@ -168,7 +173,8 @@ class MLP(Workload):
                 y = relu(z) if i < 4 else z
             loss = softmax_crossentropy(y, k)
             loss.backward()
-            optimizer.step([tensor.grad for tensor in tensors])
-            return float(loss.data)
+            gradients = [tensor.grad for tensor in tensors]
+            optimizer.step(gradients)
+            return float(loss.data), *gradients
 
         return step
