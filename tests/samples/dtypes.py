@@ -8,7 +8,7 @@ COMPLEX = "complex64 complex128"
 
 unclaimed(
     "fold fold_nd adaptive_fold_nd conv_transpose1d conv_transpose2d conv_transpose3d convolve_nd_input "
-    "convolve_nd_weight segment_mean bincount sum_to",
+    "convolve_nd_weight segment_sum segment_mean bincount sum_to",
     "bool",
     "sums of booleans are their disjunction",
 )
