@@ -93,12 +93,13 @@ def test_numbers_and_static_arguments_are_part_of_the_signature(fused):
     assert fused(x, np.float32(2.0)).dtype == np.float64
 
 
-def test_only_what_is_needed_is_computed(fused):
+def test_only_what_is_needed_is_computed():
+    product = tl.fuse(lambda x, y: x * tl.tanh(tl.sin(y)))
     x = tl.Tensor(np.ones(3), requires_grad=True)
     with tl.no_grad():
-        fused(x, x)
-    fused(x, np.ones(3)).sum().backward()
-    counts = [len(pair.forward.dtypes) for pair in kernel_of(fused).pairs.values()]
+        product(x, x)
+    product(x, np.ones(3)).sum().backward()
+    counts = [len(pair.forward.dtypes) for pair in kernel_of(product).pairs.values()]
     assert counts == [1, 2]  # the value alone; the value and what the one gradient needs
 
 
@@ -132,7 +133,7 @@ def test_the_program_can_be_read(fused):
     fused(np.ones(3), np.ones(3))
     (pair,) = kernel_of(fused).pairs.values()
     assert pair.forward.source.startswith("def program(x0, x1, y0")
-    assert "exp(s1_float64, out=s1_float64)" in pair.forward.source and "out=y0)" in pair.forward.source
+    assert "multiply(x0, s0_float64, out=y0)" in pair.forward.source
 
 
 def test_results_lie_in_memory_of_their_own(fused):

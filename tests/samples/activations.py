@@ -7,6 +7,7 @@ from tests.samples import arrays, axis, reference, sample, shapes, st
 
 reference("relu", lambda x: np.maximum(x, 0.0))
 reference("sigmoid", scipy.special.expit)
+reference("floored", lambda x: np.maximum(x, -1000.0))
 reference("silu", lambda x: x * scipy.special.expit(x))
 reference("step", lambda x: np.heaviside(x, 0.0))
 

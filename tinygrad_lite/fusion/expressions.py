@@ -23,7 +23,7 @@ class Node:
     """One value of an expression.
 
     name : of the Array API function; `"input"` for an array from outside, `"astype"` for a conversion to `dtype`,
-        `"full"` for a number that has a dtype.
+        `"full"` for a number that has a dtype, `"quiet_exp"` for `exp` without a warning where it is infinite.
     operands : nodes and Python numbers; of an input its number.
     dtype : of the value.
     """
@@ -165,9 +165,11 @@ def _simpler_where(expressions: Expressions, operands: tuple) -> Node | Number |
     return x if x is y and isinstance(x, Node) else None
 
 
-COST = {"astype": 1, "where": 4, "divide": 3, "reciprocal": 3, "sqrt": 3, "pow": 20, "exp": 6, "expm1": 10, "log": 8,
-        "log1p": 10, "log2": 8, "log10": 8, "tanh": 10, "sin": 8, "cos": 8, "tan": 15, "remainder": 10, "atan": 12,
-        "atan2": 20, "asin": 12, "acos": 12, "sinh": 15, "cosh": 15, "hypot": 6, "logaddexp": 25}  # fmt: skip
+COST = {
+    "astype": 1, "where": 4, "divide": 3, "reciprocal": 3, "sqrt": 3, "pow": 20, "exp": 6, "quiet_exp": 6, "expm1": 10,
+    "log": 8, "log1p": 10, "log2": 8, "log10": 8, "tanh": 10, "sin": 8, "cos": 8, "tan": 15, "remainder": 10,
+    "atan": 12, "atan2": 20, "asin": 12, "acos": 12, "sinh": 15, "cosh": 15, "hypot": 6, "logaddexp": 25,
+}  # fmt: skip
 """What functions cost for an element, where an addition costs 1 and, in float32, a value written to memory about 8."""
 
 

@@ -44,7 +44,8 @@ def _inputs(roots: list[Node]) -> tuple[list[int], list[Node]]:
 class FusedKernel(Kernel):
     """An elementwise composite as programs, which are made for a signature when it is first called.
 
-    It takes arrays of one shape and Python numbers. Where the definition turns out not to be elementwise, it declines.
+    It takes real arrays of one shape and Python numbers. Where the definition turns out not to be elementwise, it
+    declines.
     """
 
     automatic = True
@@ -60,7 +61,7 @@ class FusedKernel(Kernel):
             if type(value) is numpy.ndarray:
                 if first is None:
                     first = value
-                elif value.shape != first.shape:
+                if value.shape != first.shape or value.dtype.kind == "c":
                     return NotImplemented
                 kinds.append(value.dtype)
             elif isinstance(value, (bool, int, float)):

@@ -16,7 +16,7 @@ from ..core.op import Op
 from ..core.sweep import accumulate
 from .expressions import Expressions, Node, in_order
 from .programs import Program
-from .symbols import NAMESPACE, SHAPE, Symbol, expression
+from .symbols import SHAPE, SYMBOLS, Symbol, expression
 
 __all__ = ["Threshold", "faster_body", "faster_pull"]
 
@@ -90,11 +90,13 @@ def faster_body(op: Op, backend: Backend, body: Callable) -> Callable:
     names, compiled = op.arrays, _Compiled(op.name, partial(_on_symbols, op))
 
     def quicker(*arrays: Any, **statics: Any) -> Any:
-        first = next((array for array in arrays if type(array) is numpy.ndarray), None)
-        if first is not None and first.size >= Threshold.size:
-            out = compiled(dict(zip(names, arrays, strict=True)) | statics, first)
-            if out is not NotImplemented:
-                return out
+        for first in arrays:
+            if type(first) is numpy.ndarray:
+                if first.size >= Threshold.size:
+                    out = compiled(dict(zip(names, arrays, strict=True)) | statics, first)
+                    if out is not NotImplemented:
+                        return out
+                break
         return body(*arrays, **statics)
 
     return quicker
@@ -105,7 +107,7 @@ def _elementwise(op: Op) -> bool:
 
 
 def _on_symbols(op: Op, **given: Any) -> Any:
-    return op.body(NAMESPACE, *(given.pop(name) for name in op.arrays), **given)
+    return op.implementation(SYMBOLS)(*(given.pop(name) for name in op.arrays), **given)
 
 
 def faster_pull(op: Op, pull: Callable) -> Callable:

@@ -60,6 +60,8 @@ class Program:
         exec(compile(self.source, filename, "exec"), scope, made)
         linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
         self._step = made["program"]
+        if "quiet_exp" in scope:
+            self._step = numpy.errstate(over="ignore")(self._step)
         bytes_ = sum(node.dtype.itemsize for node in (*inputs, *roots)) + sum(self.widths)
         self._block = min(max(Blocks.cache // max(bytes_, 1), Blocks.least), Blocks.most)
 
@@ -164,7 +166,7 @@ class _Emitter:
             if node.name == "astype":
                 self.lines.append(f"copyto({place}, {operands[0]}, casting='unsafe')")
             else:
-                self.scope[node.name] = getattr(numpy, node.name)
+                self.scope[node.name] = numpy.exp if node.name == "quiet_exp" else getattr(numpy, node.name)
                 self.lines.append(f"{node.name}({', '.join(operands)}, out={place})")
         self.places[node] = place
         for parent in dying:

@@ -16,7 +16,7 @@ from ..core.errors import TinygradLiteError
 from ..core.graph import Handle
 from .expressions import Expressions, Node
 
-__all__ = ["ELEMENTWISE", "NAMESPACE", "SHAPE", "NotElementwise", "Symbol", "expression"]
+__all__ = ["ELEMENTWISE", "SHAPE", "SYMBOLS", "NotElementwise", "Symbol", "expression", "quiet_exp"]
 
 SHAPE = (3,)
 """The shape that every symbol shows: that of one axis, neither empty nor a single element."""
@@ -114,6 +114,11 @@ class _Namespace:
         return self.full_like(x, 1, dtype=dtype)
 
 
+def quiet_exp(x: Symbol) -> Any:
+    """The exponential function, infinite without a warning where it is too large."""
+    return Symbol(x.expressions, x.expressions.node("quiet_exp", (x.node,), x.dtype))
+
+
 def _symbol(expressions: Expressions, node: Any) -> Any:
     return Symbol(expressions, node) if isinstance(node, Node) else node
 
@@ -135,15 +140,12 @@ def _operand(expressions: Expressions, value: Any) -> Any:
     raise NotElementwise(f"a {type(value).__name__} is no operand of an expression")
 
 
-NAMESPACE = _Namespace()
-
-
 class _SymbolBackend(Backend):
     """Computes nothing: notes what is to be computed."""
 
     name = "symbols"
     default_device = "symbols"
-    xp = NAMESPACE
+    xp = _Namespace()
     array_types = (Symbol,)
 
     def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
@@ -186,4 +188,5 @@ for _name, _function in {"neg": "negative", "pos": "positive", "abs": "abs", "in
     setattr(Symbol, f"__{_name}__", lambda self, _function=_function: _apply(_function, self))
 Symbol.__hash__ = object.__hash__  # type: ignore[method-assign]
 
-register_backend(_SymbolBackend())
+SYMBOLS = register_backend(_SymbolBackend())
+"""The backend of symbols."""

@@ -10,11 +10,12 @@ from ..core.dtypes import is_complex
 from ..core.errors import DTypeError, ShapeError
 from ..core.op import Array, composite, primitive
 from .comparison import where
-from .elementwise import exp, maximum, square
+from .elementwise import exp, square
 from .reductions import sum
 
 __all__ = [
-    "elu", "erf", "gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "softplus", "step",
+    "elu", "erf", "floored", "gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "softplus",
+    "step",
 ]  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def silu(x: Array) -> Array:
     >>> silu(np.array([-1.0, 0.0, 1.0]))
     array([-0.26894142,  0.        ,  0.73105858])
     """
-    return _not_below(x) * sigmoid(x)
+    return floored(x) * sigmoid(x)
 
 
 @primitive(x=lambda g, x, beta: g * sigmoid(x * beta))
@@ -129,16 +130,23 @@ def gelu(x: Array, *, approximate: Literal["none", "tanh"] = "none") -> Array:
     array([-0.15865525,  0.        ,  0.84134475])
     """
     if approximate == "none":
-        return _not_below(x) * (0.5 + 0.5 * erf(x * sqrt(0.5)))
+        return floored(x) * (0.5 + 0.5 * erf(x * sqrt(0.5)))
     if approximate == "tanh":
         # (1 + tanh u) / 2 is sigmoid(2 u), which keeps its relative accuracy where the result is small.
-        return _not_below(x) * sigmoid(x * (2 * sqrt(2 / pi) + (2 * sqrt(2 / pi) * 0.044715) * square(x)))
+        return floored(x) * sigmoid(x * (2 * sqrt(2 / pi) + (2 * sqrt(2 / pi) * 0.044715) * square(x)))
     raise ShapeError(f"gelu: approximate is {approximate!r}; it must be 'none' or 'tanh'.")
 
 
-def _not_below(x: Array) -> Array:
-    """x, or -1000 where it is less: a factor that vanishes there in every dtype gives 0 and not -inf * 0 = NaN."""
-    return maximum(x, -1000.0)
+@primitive(x=lambda g: g)
+def floored(xp, x: Array) -> Array:
+    """x, or -1000 where it is less; its derivative is 1 everywhere.
+
+    For products with a factor that vanishes there in every dtype: they become 0, and not -inf * 0 = NaN.
+
+    >>> floored(np.array([-np.inf, 2.0]))
+    array([-1000.,     2.])
+    """
+    return xp.maximum(x, -1000.0)
 
 
 # Rational approximations to the error function on two intervals: coefficients of numerator and denominator, highest

@@ -9,8 +9,8 @@ from ..core.backend import backend_of
 from ..core.errors import ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite, primitive
-from .activations import sigmoid, softmax, softplus
-from .elementwise import maximum, negative, square, tanh
+from .activations import floored, sigmoid, softmax, softplus
+from .elementwise import negative, square, tanh
 from .joining import split
 from .random import default_generator
 
@@ -26,7 +26,7 @@ def mish(x: Array) -> Array:
     >>> mish(np.array([-1.0, 0.0, 1.0]))
     array([-0.30340146,  0.        ,  0.86509839])
     """
-    return maximum(x, -1000.0) * tanh(softplus(x))  # the factor is 0 below -1000, and -inf * 0 would be NaN
+    return floored(x) * tanh(softplus(x))
 
 
 @composite()
