@@ -45,29 +45,6 @@ def agrees(name, *arrays, rtol=1e-5, **statics):
         np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=rtol, atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_where_selects_bits(dtype):
-    x = RNG.standard_normal((64, 128)).astype(dtype)
-    y = RNG.standard_normal((64, 128)).astype(dtype)
-    x[0, :4] = y[0, 2:6] = [nan, inf, -inf, -0.0]
-    condition = RNG.standard_normal((64, 128)) > 0
-    for a, b in ((x, y), (x, 0.0), (0.0, y), (x.T.copy().T, y[:, ::-1])):
-        agrees("where", condition, a, b, rtol=0)
-
-
-def test_where_leaves_other_calls_to_the_definition():
-    x, condition = normal(64, 128), RNG.standard_normal((64, 128)) > 0
-    (kernel,) = OPS["where"].kernels["numpy"]
-    others = [
-        (condition[:2], x[:2], 0.0), (condition, x, 1.0), (condition, x, x[0]), (condition, x, x.astype("float64")),
-        (condition, 0.0, 0.0), (condition, x.astype(int), 0.0), (condition[0], x, 0.0),
-        (x, x, x), (True, x, 0.0),
-    ]  # fmt: skip
-    for case in others:
-        assert not kernel.when(*case)
-        np.testing.assert_array_equal(tl.where(*case), np.where(*case))
-
-
 def test_sigmoid():
     agrees("sigmoid", np.concatenate([normal(10_000) * 30, np.array([-inf, -1000, 0, 1000, inf, nan], "float32")]))
 

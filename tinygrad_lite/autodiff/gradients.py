@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.axes import shape_of
 from ..core.backend import PYTHON_SCALARS, backend_of
 from ..core.dtypes import is_complex
 from ..core.errors import GradientError
@@ -85,26 +86,26 @@ def grad(
 
 def cotangent(op: str, output: Handle, gradient: Array | None, create_graph: bool) -> Any:
     """`gradient`, or 1 for a scalar output, as what the sweep takes; GradientError if it does not fit the output."""
-    xp = backend_of(output.data).xp
+    data = output.data
     if gradient is None:
-        if output.data.shape != ():
+        if data.shape != ():
             raise GradientError(
-                f"{op}: the output has shape {tuple(output.data.shape)}; a derivative without a cotangent needs "
+                f"{op}: the output has shape {tuple(data.shape)}; a derivative without a cotangent needs "
                 f"a scalar. Reduce it, for example with .sum() or .mean(), or give a cotangent of its shape."
             )
-        if is_complex(output.data.dtype):
+        if is_complex(data.dtype):
             raise GradientError(
-                f"{op}: the output is complex ({output.data.dtype}); a derivative without a cotangent needs a real "
+                f"{op}: the output is complex ({data.dtype}); a derivative without a cotangent needs a real "
                 f"number. Take for example its real part or its absolute value."
             )
-        gradient = xp.ones_like(output.data)
-    elif tuple(getattr(gradient, "shape", ())) != tuple(output.data.shape):
+        gradient = backend_of(data).xp.ones_like(data)
+    elif shape_of(gradient) != tuple(data.shape):
         raise GradientError(
-            f"{op}: the cotangent has shape {tuple(getattr(gradient, 'shape', ()))} and the output "
-            f"{tuple(output.data.shape)}; they must be equal."
+            f"{op}: the cotangent has shape {shape_of(gradient)} and the output {tuple(data.shape)}; they must be "
+            f"equal."
         )
     elif isinstance(gradient, PYTHON_SCALARS):
-        gradient = xp.full_like(output.data, gradient)
+        gradient = backend_of(data).xp.full_like(data, gradient)
     if create_graph:
         return gradient if isinstance(gradient, Handle) else wrap(gradient, None)
     return unwrap(gradient)

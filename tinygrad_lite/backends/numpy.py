@@ -8,21 +8,25 @@ from typing import Any
 import numpy
 
 from ..core.backend import Backend, register_backend, scipy_special
+from .direct import DIRECT_NUMPY
 
 __all__ = ["NumpyBackend"]
 
 
 class NumpyBackend(Backend):
-    """NumPy's namespace as it is; only what the Array API lacks is added."""
+    """NumPy's namespace, without Python wrappers in the way; only what the Array API lacks is added."""
 
     name = "numpy"
     default_device = "cpu"
-    xp = numpy
+    xp = DIRECT_NUMPY
     array_types = (numpy.ndarray,)
 
     def dtype(self, dtype: Any) -> Any:
         known = isinstance(dtype, (str, type, numpy.dtype))
         return numpy.dtype(dtype if known else str(dtype).rpartition(".")[2])
+
+    def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
+        return value if type(value) is numpy.ndarray and dtype is None else numpy.asarray(value, dtype=dtype)
 
     def may_share_memory(self, a: Any, b: Any) -> bool:
         return numpy.may_share_memory(a, b)

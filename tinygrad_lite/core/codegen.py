@@ -16,7 +16,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from . import graph
-from .dtypes import is_complex
+from .dtypes import float32, float64, is_complex
 from .errors import DeclarationError
 from .outputs import complete, record_outputs, wrap_outputs
 from .sweep import fit
@@ -38,6 +38,8 @@ _GLOBALS: dict[str, Any] = {
     "grad_enabled": graph.grad_enabled,
     "next_birth": graph.next_birth,
     "is_complex": is_complex,
+    "float32": float32,
+    "float64": float64,
     "getframe": sys._getframe,
     "library_files": graph.library_files,
     "caller": graph.caller,
@@ -52,8 +54,9 @@ _GLOBALS: dict[str, Any] = {
 
 
 _RESERVED = {
-    *_GLOBALS, "g", "out", "out_shape", "node", "nodes", "grads", "held", "gradient", "parent", "tensor", "constant",
-    "frame", "code", "array", "error", "isinstance", "type", "tuple", "getattr", "zip", "any", "all",
+    *_GLOBALS, "g", "out", "out_shape", "out_dtype", "node", "nodes", "grads", "held", "gradient", "parent", "tensor",
+    "constant", "simple", "frame", "code", "array", "error", "isinstance", "type", "tuple", "getattr", "zip", "any",
+    "all",
 }  # fmt: skip
 """Names that an operation's arguments cannot have."""
 
@@ -160,7 +163,10 @@ def values_to_keep(op: Op) -> list[str]:
 def _dispatch_source(op: Op) -> list[str]:
     """Compute, and record what the rules will need."""
     arrays, nodes = op.arrays, [f"{name}_node" for name in op.arrays]
-    key = f"type({arrays[0]})" if len(arrays) == 1 else ", ".join(f"type({name})" for name in arrays)
+    kinds = [f"type({name})" for name in arrays]
+    found = f"IMPLEMENTATIONS[{', '.join(kinds)}]"
+    if len(arrays) == 2:  # arrays of one class are the rule, and a class is found in half the time of a pair
+        found = f"(IMPLEMENTATIONS[{kinds[0]}] if {' is '.join(kinds)} else {found})"
     lines = [f"def {op.name}{_parameters(op)}:", f"    {' = '.join(nodes)} = None", "    constant = True"]
     for name, node in zip(arrays, nodes, strict=True):
         lines += [
@@ -172,7 +178,7 @@ def _dispatch_source(op: Op) -> list[str]:
     call = ", ".join(arrays + [f"{name}={name}" for name in op.statics])
     lines += [
         "    try:",
-        f"        out = IMPLEMENTATIONS[{key}]({call})",
+        f"        out = {found}({call})",
         "    except Exception as error:",
         f"        OP.fail(error, ({', '.join(arrays)},), {_statics(op)})",
         "        raise",
@@ -214,12 +220,14 @@ def _record_source(op: Op, constant: str, parents: str) -> list[str]:
         return [*lines, "    tensor.node = None", "    return tensor"]
     lines += _refuse_missing_rules(op)
     lines += [f"    if ({constant}) or not grad_enabled():", "        tensor.node = None", "        return tensor"]
-    lines += ["    node = new(Node)", f"    node.parents = {parents}"]
-    lines += ["    node.op = CONJUGATED if is_complex(out.dtype) else OP"]
+    lines += ["    node = Node()", f"    node.parents = {parents}"]
     lines += [f"    node.saved = {saved}"]
     lines += [
+        "    node.dtype = out_dtype = out.dtype",
+        # The usual dtypes are known by identity.
+        "    simple = out_dtype is float32 or out_dtype is float64 or not is_complex(out_dtype)",
+        "    node.op = OP if simple else CONJUGATED",
         "    node.shape = out_shape",
-        "    node.dtype = out.dtype",
         "    node.birth = next_birth()",
         "    node.hooks = None",
     ]
@@ -269,7 +277,8 @@ def _pull_lines(op: Op, *, wrapped: bool) -> list[str]:
             else:
                 lines += [f"    if {name}_node is not None:", f"        {name} = wrap({name}, {name}_node)"]
     for name, rule in op.rules.items():
-        call = f"RULE_{name}({', '.join(rule_wants(rule))})"
+        form = _WRITTEN_OUT.get(rule.__code__.co_code, f"RULE_{name}({', '.join(rule_wants(rule))})")
+        call = form.format(*rule_wants(rule))
         if op.variadic:
             lines += [f"    for parent, gradient in zip(nodes, {call}):", *_accumulate_source("parent", " " * 8)]
         else:
@@ -279,6 +288,18 @@ def _pull_lines(op: Op, *, wrapped: bool) -> list[str]:
                 *_accumulate_source(f"{name}_node", " " * 8, False),
             ]
     return lines
+
+
+_WRITTEN_OUT = {
+    rule.__code__.co_code: form
+    for form, rule in {
+        "{0}": lambda g: g,
+        "-{0}": lambda g: -g,
+        "{0} * {1}": lambda g, x: g * x,
+        "{0} / {1}": lambda g, x: g / x,
+    }.items()
+}
+"""The rules that are simpler than a call, recognized by their code."""
 
 
 def _accumulate_source(parent: str, indent: str, check: bool = True) -> list[str]:

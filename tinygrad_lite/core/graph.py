@@ -33,8 +33,8 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_recording: ContextVar[bool] = ContextVar("tinygrad_lite_recording", default=True)
-grad_enabled = _recording.get
+recording: ContextVar[bool] = ContextVar("tinygrad_lite_recording", default=True)
+grad_enabled = recording.get
 """Whether operations record; each thread and each asynchronous task has its own setting."""
 
 next_birth = itertools.count(1).__next__
@@ -49,10 +49,10 @@ class set_grad_enabled:
         self._tokens: list[Token[bool]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(_recording.set(self._enabled))
+        self._tokens.append(recording.set(self._enabled))
 
     def __exit__(self, *exception: object) -> None:
-        _recording.reset(self._tokens.pop())
+        recording.reset(self._tokens.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)

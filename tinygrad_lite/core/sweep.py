@@ -7,7 +7,7 @@ several threads, or one inside another, do not disturb each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -15,7 +15,7 @@ from . import graph
 from .backend import backend_of
 from .dtypes import is_complex
 from .errors import GradientError, ShapeError
-from .graph import Leaf, Node, check_unwritten, record, set_grad_enabled, unwrap, wrap
+from .graph import Leaf, Node, check_unwritten, record, recording, set_grad_enabled, unwrap, wrap
 from .registry import OPS
 
 __all__ = ["Identity", "accumulate", "fit", "freed", "pull_definition", "reach", "stand_in", "sweep"]
@@ -25,13 +25,16 @@ _birth = attrgetter("birth")
 
 def reach(roots: Iterable[Node], since: int = 0) -> dict[Node, Any]:
     """Every node born at `since` or later that the roots depend on, as the keys of a dictionary of None."""
-    found: dict[Node, Any] = {node: None for node in roots if node.birth >= since}
-    stack = list(found)
-    while stack:
-        for parent in stack.pop().parents:
+    found: dict[Node, Any] = {}
+    for node in roots:
+        if node.birth >= since:
+            found[node] = None
+    queue = [*found]
+    for node in queue:  # it grows
+        for parent in node.parents:
             if parent is not None and parent not in found and parent.birth >= since:
                 found[parent] = None
-                stack.append(parent)
+                queue.append(parent)
     return found
 
 
@@ -52,26 +55,24 @@ def sweep(
     retain_graph : keep what the nodes saved, so that they can be swept again.
     partial : take the inputs as independent, even if one was computed from another.
     """
-    wanted = frozenset(inputs or ())
-    # Whatever depends on an input was born after it: nothing older needs a look.
-    grads = reach((node for node, _ in roots), min((node.birth for node in wanted), default=0))
-    order = sorted(grads, key=_birth, reverse=True)
-    if inputs is not None:
-        useful = _useful(order, wanted)
-        if partial:
-            useful -= wanted
-        order = [node for node in order if node in useful or node in wanted]
-        grads = dict.fromkeys(order)
-        ends = wanted - useful
+    wanted: Collection[Node] = ()
+    ends: Collection[Node] = ()  # the wanted nodes behind which no other is
+    if inputs is None:
+        grads = reach([node for node, _ in roots])
+        order = sorted(grads, key=_birth, reverse=True)
     else:
-        ends = wanted
+        wanted = frozenset(inputs)
+        order, ends = _between([node for node, _ in roots], wanted, partial)
+        grads = dict.fromkeys(order)
+    given = set()
     for node, cotangent in roots:
+        given.add(id(cotangent))
         if node in grads:
             held = grads[node]
             grads[node] = cotangent if held is None else held + cotangent
-    given = {id(cotangent) for _, cotangent in roots}
     older_than_write = graph.last_write > 0 and _oldest_birth(order) < graph.last_write
-    with set_grad_enabled(create_graph):
+    token = recording.set(create_graph)
+    try:
         for node in order:
             g = grads[node]
             if g is None:
@@ -98,21 +99,34 @@ def sweep(
                 node.parents = ()
             if node not in wanted:
                 grads[node] = None
-    results = [grads.get(node) for node in inputs or ()]
+    finally:
+        recording.reset(token)
+    if inputs is None:
+        return []
+    results = [grads.get(node) for node in inputs]
     return results if create_graph else [None if g is None else _owned(g, given) for g in results]
 
 
-def _useful(order: list[Node], wanted: frozenset[Node]) -> set[Node]:
-    """The nodes of `order` that depend on a wanted one."""
+def _between(roots: list[Node], wanted: frozenset[Node], partial: bool) -> tuple[list[Node], frozenset[Node]]:
+    """The nodes from the roots to the wanted ones, latest first, and those wanted ones at which a sweep ends."""
+    # Whatever depends on an input was born after it: nothing older needs a look.
+    order = sorted(reach(roots, min([node.birth for node in wanted], default=0)), key=_birth, reverse=True)
     useful: set[Node] = set()
     for node in reversed(order):
-        if any(parent in useful or parent in wanted for parent in node.parents):
-            useful.add(node)
-    return useful
+        for parent in node.parents:
+            if parent in useful or parent in wanted:
+                useful.add(node)
+                break
+    if partial:
+        useful -= wanted
+    return [node for node in order if node in useful or node in wanted], wanted - useful
 
 
 def _oldest_birth(order: list[Node]) -> int:
-    return next((node.birth for node in reversed(order) if type(node) is not Leaf), graph.last_write)
+    for node in reversed(order):
+        if type(node) is not Leaf:
+            return node.birth
+    return graph.last_write
 
 
 def _run_hooks(node: Node, g: Any, create_graph: bool) -> Any:
@@ -153,7 +167,9 @@ def freed(node: Node) -> str:
 def fit(gradient: Any, parent: Node, node: Node) -> Any:
     """What a rule of `node` found, with the shape and dtype of its input: broadcasting undone by summing, and cast."""
     shape = tuple(parent.shape)
-    gradient = backend_of(unwrap(gradient)).inward(gradient, node, parent)
+    backend = backend_of(unwrap(gradient))
+    if backend.root is not None:
+        gradient = backend.inward(gradient, node, parent)
     if tuple(gradient.shape) != shape:
         try:
             gradient = OPS["sum_to"].function(gradient, shape=shape)
@@ -163,6 +179,8 @@ def fit(gradient: Any, parent: Node, node: Node) -> Any:
                 f"{shape}; it must have that shape, or one that the input broadcasts to. "
                 f"The input was made at {parent.location()}"
             ) from None
+    if gradient.dtype is parent.dtype:
+        return gradient
     if is_complex(gradient.dtype) and not is_complex(parent.dtype):
         gradient = OPS["real"].function(gradient)
     if gradient.dtype != parent.dtype:

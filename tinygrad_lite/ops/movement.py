@@ -251,6 +251,8 @@ def sum_to(xp, x: Array, *, shape: tuple[int, ...]) -> Array:
     array([[3., 3.]])
     """
     added = len(x.shape) - len(shape)
+    if x.shape[added:] == shape:
+        return xp.sum(x, axis=tuple(range(added)), dtype=x.dtype)
     stretched = tuple(i for i in range(len(x.shape)) if i < added or shape[i - added] != x.shape[i])
     return xp.reshape(xp.sum(x, axis=stretched, dtype=x.dtype), shape)
 

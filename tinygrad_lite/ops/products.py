@@ -26,19 +26,19 @@ def _matmul_x(g: Array, y: Array, x_shape: tuple[int, ...]) -> Array:
         return g * y if len(x_shape) == 1 else expand_dims(g, axis=-1) * y
     if len(x_shape) == 1:
         return reshape(matmul(y, expand_dims(g, axis=-1)), y.shape[:-1])
-    return matmul(g, matrix_transpose(y))
+    return matmul(g, matrix_transpose(y)) if len(g.shape) > 2 else g @ matrix_transpose(y)
 
 
 def _matmul_y(g: Array, x: Array, y_shape: tuple[int, ...]) -> Array:
     if len(x.shape) == 1:
         return g * x if len(y_shape) == 1 else expand_dims(x, axis=-1) * expand_dims(g, axis=-2)
     if len(y_shape) > 2:
-        return matmul(matrix_transpose(x), g)
+        return matrix_transpose(x) @ g
     # One y for the whole batch: a single product over all its rows, instead of one for each matrix and their sum.
-    count = math.prod(x.shape[:-1])
     if len(x.shape) > 2:
+        count = math.prod(x.shape[:-1])
         x, g = reshape(x, (count, x.shape[-1])), reshape(g, (count, *y_shape[1:]))
-    return matmul(matrix_transpose(x), g)
+    return matrix_transpose(x) @ g
 
 
 def _explain_matmul(x: Array, y: Array) -> str | None:
