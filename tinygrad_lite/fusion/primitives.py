@@ -143,7 +143,7 @@ def faster_pull(op: Op, pull: Callable) -> Callable:
 
 
 def _several_calls(function: Callable, names: Sequence[str]) -> bool:
-    """Whether a body or rule with these arguments comes, for float arrays, to more than one call, or one of `where`."""
+    """Whether a body or rule with these arguments comes, for float arrays, to more than one call, or a slow one."""
     expressions = Expressions()
     dtype = numpy.dtype("float32")
     given: dict[str, Any] = {}
@@ -155,4 +155,4 @@ def _several_calls(function: Callable, names: Sequence[str]) -> bool:
     except (TinygradLiteError, TypeError, AttributeError, ValueError):
         return True  # there are static arguments, perhaps: it is seen when it is called
     calls = [node.name for node in in_order([root]) if node.name not in ("input", "full")]
-    return len(calls) > 1 or calls == ["where"]
+    return len(calls) > 1 or calls in (["where"], ["maximum"], ["minimum"])

@@ -31,6 +31,9 @@ class Blocks:
     least, most = 1 << 14, 1 << 18
 
 
+CONSTANTS = 64
+"""How many constant arrays are kept."""
+
 _BITS = {2: numpy.dtype("int16"), 4: numpy.dtype("int32"), 8: numpy.dtype("int64")}
 
 
@@ -54,7 +57,7 @@ class Program:
         self.dtypes = [root.dtype for root in roots]
         emitter = _Emitter(roots, inputs, over or {}, numbers)
         self.source, scope = emitter.function(name)
-        self.widths = emitter.widths
+        self.widths, self.constants = emitter.widths, list(emitter.constants)
         filename = f"<tinygrad_lite program {name} {id(self):x}>"
         made: dict[str, Any] = {}
         exec(compile(self.source, filename, "exec"), scope, made)
@@ -74,20 +77,21 @@ class Program:
             outs = [numpy.empty(shape, dtype) for dtype in self.dtypes]
         flat = [array.reshape(-1) for array in (*arrays, *outs)]
         if size <= self._block:
-            self._step(*flat, *self._scratch(size), *numbers)
+            self._step(*flat, *self._around(size), *numbers)
         else:
             count = math.ceil(size / self._block)
 
             def work(i: int) -> None:
                 a, b = i * size // count, (i + 1) * size // count
-                self._step(*[array[a:b] for array in flat], *self._scratch(b - a), *numbers)
+                self._step(*[array[a:b] for array in flat], *self._around(b - a), *numbers)
 
             run_blocks(work, range(count))
         return list(outs)
 
-    def _scratch(self, size: int) -> list[numpy.ndarray]:
-        """The scratch arrays for a block, of the calling thread."""
-        return [_memory(i, size * width)[: size * width] for i, width in enumerate(self.widths)]
+    def _around(self, size: int) -> list[numpy.ndarray]:
+        """The scratch arrays for a block, of the calling thread, and the constant ones."""
+        scratch = [_memory(i, size * width)[: size * width] for i, width in enumerate(self.widths)]
+        return scratch + [_constant(value, dtype, size)[:size] for value, dtype in self.constants]
 
 
 _local = threading.local()
@@ -99,6 +103,20 @@ def _memory(number: int, size: int) -> numpy.ndarray:
     if number not in held or held[number].size < size:
         held[number] = numpy.empty(size, numpy.uint8)
     return held[number]
+
+
+_constants: dict[tuple, numpy.ndarray] = {}
+
+
+def _constant(value: float, dtype: numpy.dtype, size: int) -> numpy.ndarray:
+    """An array of at least `size` elements that are all `value`; nobody writes into it."""
+    key = (value, math.copysign(1, value), dtype)
+    held = _constants.get(key)
+    if held is None or held.size < size:
+        if len(_constants) >= CONSTANTS:
+            _constants.clear()
+        held = _constants[key] = numpy.full(size, value, dtype)
+    return held
 
 
 class _Emitter:
@@ -119,6 +137,7 @@ class _Emitter:
         self.lines: list[str] = []
         self.scope: dict[str, Any] = {"copyto": numpy.copyto}
         self.widths: list[int] = []
+        self.constants: dict[tuple[float, numpy.dtype], str] = {}
         self.free: list[int] = []
         self.places: dict[Node, str] = {node: f"x{i}" for i, node in enumerate(inputs)}
         self.targets: dict[Node, str] = {}
@@ -151,7 +170,8 @@ class _Emitter:
             if self.targets.get(root) != f"y{i}":
                 self.lines.append(f"copyto(y{i}, {self._operand(root)})")
         parameters = [f"x{i}" for i in range(len(self.inputs))] + [f"y{i}" for i in range(len(self.roots))]
-        parameters += [f"s{i}" for i in range(len(self.widths))] + list(self.numbers.values())
+        parameters += [f"s{i}" for i in range(len(self.widths))]
+        parameters += [*self.constants.values(), *self.numbers.values()]
         head = [f"{view} = {what}" for what, view in self.views.items()]
         body = [f"    {line}" for line in (*head, *self.lines)] or ["    pass"]
         return "\n".join([f"def program({', '.join(parameters)}):  # {name}", *body]) + "\n", self.scope
@@ -161,7 +181,7 @@ class _Emitter:
         if node.name == "where":
             place = self._emit_where(node)
         else:
-            operands = [self.numbers.get((node, j)) or self._operand(x) for j, x in enumerate(node.operands)]
+            operands = [self.numbers.get((node, j)) or self._array(node, x) for j, x in enumerate(node.operands)]
             place = self._place(node, [parent for parent in dying if parent.dtype == node.dtype])
             if node.name == "astype":
                 self.lines.append(f"copyto({place}, {operands[0]}, casting='unsafe')")
@@ -228,6 +248,13 @@ class _Emitter:
         name = f"c{len(self.scope)}"
         self.scope[name] = value
         return name
+
+    def _array(self, node: Node, operand: Any) -> str:
+        """The operand; for a maximum or minimum, a number as an array: 0.23 ns an element instead of 0.86."""
+        if node.name not in ("maximum", "minimum") or isinstance(operand, Node) or node.dtype.kind != "f":
+            return self._operand(operand)
+        name = f"a{len(self.constants)}"
+        return self.constants.setdefault((float(operand), node.dtype), name)
 
     def _place(self, node: Node, reusable: list[Node]) -> str:
         if node in self.targets:
