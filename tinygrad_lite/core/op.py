@@ -264,6 +264,9 @@ class Kernel:
     A primitive's kernel returns the output, and the primitive's rules stay. A composite's kernel returns the output and
     what its backward needs; `backward(g, saved, needs)` returns one gradient (or None) per array argument, `needs`
     saying which are wanted. Second derivatives through it come from the composite's definition.
+
+    A composite's kernel that has the static parameter `needs` is told by it for which arguments a gradient will be
+    wanted, and need not keep anything for the others.
     """
 
     automatic = False
@@ -272,6 +275,7 @@ class Kernel:
     def __init__(self, op: Op, backend: str, forward: Callable, when: Callable[..., bool]) -> None:
         self.op, self.backend_name, self.forward, self.when = op, backend, forward, when
         self.name = op.name
+        self.asks = "needs" in codegen.split_arguments(forward, skip=0)[2]
         self._backward: Callable | None = None
 
     def backward(self, function: Callable) -> Callable:
@@ -295,7 +299,9 @@ class Kernel:
 
         needs : for each array argument whether a gradient will be wanted.
         """
-        return self.forward(*values, **statics) if self.when(*values, **statics) else NotImplemented
+        if not self.when(*values, **statics):
+            return NotImplemented
+        return self.forward(*values, **statics, needs=needs) if self.asks else self.forward(*values, **statics)
 
     def pull(self, node: Node, g: Any, grads: dict) -> None:
         assert self._backward is not None, f"{self.name}: the kernel lacks a backward"

@@ -9,13 +9,14 @@ import numpy as np
 from ... import ops
 from ...core.axes import axes_of
 from ...core.op import kernel
+from .rows import dots, floats, over_rows, scratch, sums
 
-__all__ = ["layer_norm"]
+__all__ = ["layer_norm", "rms_norm"]
 
 
-def _last_axes(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, eps: float = 1e-5) -> bool:
+def _last_axes(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, eps: Any = 1e-5) -> bool:
     """The last axes of an array, and weights that fit; the definition explains what is wrong with others."""
-    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or x.size == 0:
+    if not floats(x):
         return False
     count = len(axis) if isinstance(axis, tuple) else 1
     if axis not in (-1, x.ndim - 1) and (
@@ -30,37 +31,110 @@ def _last_axes(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, 
     )
 
 
-# Forward and backward, with weight and bias, float32: 0.57 at (64, 10), 0.60 at (256, 1000), 0.43 at (2048, 1024).
+def _as_rows(x: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
+    """x with its last axes as one, and their lengths."""
+    shape = x.shape[x.ndim - (len(axis) if isinstance(axis, tuple) else 1) :]
+    return x.reshape(-1, int(np.prod(shape))), shape
+
+
 @kernel(ops.layer_norm, "numpy", when=_last_axes)
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, eps: float = 1e-5) -> Any:
-    """Rows in one array; keeps the normalised rows and the deviations' reciprocals."""
-    shape = x.shape[x.ndim - (len(axis) if isinstance(axis, tuple) else 1) :]
-    length = int(np.prod(shape))
-    rows = x.reshape(-1, length)
-    normal = rows - rows.mean(axis=1, keepdims=True)
-    scale = 1 / np.sqrt(np.vecdot(normal, normal)[:, None] / length + eps)
-    normal *= scale
-    out = normal if weight is None else normal * weight.reshape(-1)
-    if bias is not None:
-        out = out + bias.reshape(-1) if weight is None else np.add(out, bias.reshape(-1), out=out)
-    return out.reshape(x.shape), (normal, scale, weight, shape)
+    """Keeps the means and the deviations' reciprocals; the normalised rows are computed again, in the cache."""
+    rows, shape = _as_rows(x, axis)
+    n, length = rows.shape
+    out = np.empty(rows.shape, x.dtype)
+    means, scales = np.empty((n, 1), x.dtype), np.empty((n, 1), x.dtype)
+    w, b = (None if a is None else a.reshape(-1) for a in (weight, bias))
+
+    def work(block: slice) -> None:
+        r, mean, scale = out[block], means[block], scales[block]
+        np.divide(sums(rows[block]), length, out=mean)
+        np.subtract(rows[block], mean, out=r)
+        np.divide(1, np.sqrt(dots(r, r) / length + eps), out=scale)
+        r *= scale
+        if w is not None:
+            r *= w
+        if b is not None:
+            r += b
+
+    over_rows(work, n, length)
+    return out.reshape(x.shape), (rows, means, scales, weight, shape)
 
 
 @layer_norm.backward
 def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
-    normal, scale, weight, shape = saved
-    rows = g.reshape(normal.shape)
-    of_x = of_weight = of_bias = None
-    if len(needs) > 1 and needs[1]:
-        of_weight = np.einsum("ij,ij->j", rows, normal).reshape(shape)
-    if len(needs) > 2 and needs[2]:
-        of_bias = rows.sum(axis=0).reshape(shape)
-    if needs[0]:
-        inner = rows if weight is None else rows * weight.reshape(-1)
-        length = normal.shape[1]
-        of_x = normal * (np.vecdot(inner, normal)[:, None] / -length)
-        of_x += inner
-        of_x -= inner.mean(axis=1, keepdims=True)
-        of_x *= scale
-        of_x = of_x.reshape(g.shape)
-    return of_x, of_weight, of_bias
+    rows, means, scales, weight, shape = saved
+
+    def normal(block: slice, out: Any) -> Any:
+        np.subtract(rows[block], means[block], out=out)
+        out *= scales[block]
+        return out
+
+    return _gradients(g, rows, scales, weight, shape, needs, normal, centred=True)
+
+
+@kernel(ops.rms_norm, "numpy", when=_last_axes)
+def rms_norm(x: Any, weight: Any = None, *, axis: Any = -1, eps: float | None = None) -> Any:
+    """As `layer_norm`, without means."""
+    rows, shape = _as_rows(x, axis)
+    n, length = rows.shape
+    out, scales = np.empty(rows.shape, x.dtype), np.empty((n, 1), x.dtype)
+    w = None if weight is None else weight.reshape(-1)
+    added = float(np.finfo(x.dtype).eps) if eps is None else eps
+
+    def work(block: slice) -> None:
+        z, r, scale = rows[block], out[block], scales[block]
+        np.divide(1, np.sqrt(dots(z, z) / length + added), out=scale)
+        np.multiply(z, scale, out=r)
+        if w is not None:
+            r *= w
+
+    over_rows(work, n, length)
+    return out.reshape(x.shape), (rows, scales, weight, shape)
+
+
+@rms_norm.backward
+def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
+    rows, scales, weight, shape = saved
+
+    def normal(block: slice, out: Any) -> Any:
+        return np.multiply(rows[block], scales[block], out=out)
+
+    return _gradients(g, rows, scales, weight, shape, needs, normal, centred=False)
+
+
+def _gradients(
+    g: Any, rows: Any, scales: Any, weight: Any, shape: tuple[int, ...], needs: tuple[bool, ...], normal: Any, *,
+    centred: bool,
+) -> tuple:  # fmt: skip
+    """The gradients of rows times weight plus bias, where the rows are normalised; those of the weights block by block.
+
+    normal : from a block and an array to the normalised rows, in that array.
+    """
+    n, length = rows.shape
+    ups = g.reshape(n, length)
+    w = None if weight is None else weight.reshape(-1)
+    of_x = np.empty(rows.shape, rows.dtype) if needs[0] else None
+    wanted = (*needs, False)
+    parts: dict[int, tuple[Any, Any]] = {}
+
+    def work(block: slice) -> None:
+        up = ups[block]
+        r = normal(block, scratch(0, up.shape, rows.dtype) if of_x is None else of_x[block])
+        of_weight = np.einsum("ij,ij->j", up, r) if wanted[1] else None
+        parts[block.start] = of_weight, np.add.reduce(up, axis=0) if wanted[2] else None
+        if of_x is None:
+            return
+        inner = up if w is None else np.multiply(up, w, out=scratch(0, up.shape, up.dtype))
+        r *= dots(inner, r) / -length
+        r += inner
+        if centred:
+            r -= sums(inner) / length
+        r *= scales[block]
+
+    blocks = over_rows(work, n, length)
+    of_weight, of_bias = (
+        sum(parts[block.start][i] for block in blocks).reshape(shape) if wanted[i + 1] else None for i in range(2)
+    )
+    found = (None if of_x is None else of_x.reshape(g.shape), of_weight, of_bias)
+    return found[: len(needs)]
