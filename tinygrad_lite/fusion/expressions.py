@@ -58,16 +58,27 @@ class Expressions:
 
     def make(self, name: str, *operands: Node | Number) -> Node | Number:
         """The value of the function `name`; a Python number if all operands are."""
-        if any(_is_full(operand) for operand in operands):
-            operands, only = _without_full(operands)
-            if only is not None:
-                return self.full(_as_number(getattr(numpy, name)(*operands)), _result_dtype(name, *only))
-        if not any(isinstance(operand, Node) for operand in operands):
+        kinds, numbers, full = [], 0, False
+        for operand in operands:
+            if isinstance(operand, Node):
+                kinds.append(operand.dtype)
+                full = full or operand.name == "full"
+            else:
+                kinds.append(type(operand))
+                numbers += 1
+        if full:
+            plain = _without_full(operands)
+            if not any(isinstance(operand, Node) for operand in plain):
+                return self.full(_as_number(getattr(numpy, name)(*plain)), _result_dtype(name, *kinds))
+            if plain != operands:
+                return self.make(name, *plain)
+        if numbers == len(operands):
             return _as_number(getattr(numpy, name)(*operands))
-        simpler = _simpler(self, name, operands)
-        if simpler is not None:
-            return simpler
-        return self.node(name, operands, _result_dtype(name, *map(_kind, operands)))
+        if numbers or len(operands) != 2:
+            simpler = _simpler(self, name, operands)
+            if simpler is not None:
+                return simpler
+        return self.node(name, operands, _result_dtype(name, *kinds))
 
     def convert(self, operand: Node | Number, dtype: Any) -> Node | Number:
         """The value with another dtype."""
@@ -78,45 +89,33 @@ class Expressions:
 
     def node(self, name: str, operands: tuple, dtype: numpy.dtype) -> Node:
         """The node with just these operands."""
-        # The type is part of the key since 1 == 1.0 == True, and 0.0 == -0.0 asks for the sign.
-        key = (
-            name,
-            dtype,
-            *(_distinct(x) for x in operands),
-        )
-        if key not in self._known:
-            self._known[key] = Node(name, operands, dtype)
-        return self._known[key]
+        key = (name, dtype, *map(_distinct, operands))
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Node(name, operands, dtype)
+        return found
 
 
 def _distinct(operand: Any) -> Any:
-    number = isinstance(operand, (int, float))
-    return (type(operand), operand, math.copysign(1, operand)) if number else operand
+    """The operand as a part of a key: 1, 1.0 and True are three, and so are 0.0 and -0.0."""
+    return operand if isinstance(operand, Node) else (type(operand), operand if operand else str(operand))
 
 
 def _is_full(operand: Any) -> bool:
     return isinstance(operand, Node) and operand.name == "full"
 
 
-def _without_full(operands: tuple) -> tuple[tuple, list | None]:
-    """The operands with Python numbers for those that are `full`, where the dtype of the result stays the same.
-
-    If there is no array among them: the numbers, and what decides the dtype of the result.
-    """
-    arrays = [x.dtype for x in operands if isinstance(x, Node) and not _is_full(x) and x.dtype != bool]
-    plain = tuple(x.operands[0] if _is_full(x) else x for x in operands)
-    if not any(isinstance(x, Node) for x in plain):
-        return plain, [_kind(x) for x in operands]
-    return tuple(p if _is_full(x) and x.dtype in arrays else x for x, p in zip(operands, plain, strict=True)), None
+def _without_full(operands: tuple) -> tuple:
+    """The operands with Python numbers for those that are `full`, where the dtype of the result stays the same."""
+    arrays = [x.dtype for x in operands if isinstance(x, Node) and not _is_full(x)]
+    return tuple(
+        x.operands[0] if _is_full(x) and (x.dtype in arrays or not arrays) else x  # type: ignore[union-attr]
+        for x in operands
+    )
 
 
 def _as_number(value: Any) -> Number:
     return value.item() if hasattr(value, "item") else value
-
-
-def _kind(operand: Node | Number) -> Any:
-    """What decides the dtype of a result: an array's dtype, a number's type."""
-    return operand.dtype if isinstance(operand, Node) else type(operand)
 
 
 @functools.lru_cache(maxsize=4096)

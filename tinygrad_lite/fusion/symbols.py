@@ -124,10 +124,11 @@ def _symbol(expressions: Expressions, node: Any) -> Any:
 
 
 def _apply(name: str, *args: Any) -> Any:
-    expressions = next((arg.expressions for arg in args if isinstance(arg, Symbol)), None)
-    if expressions is None:
-        return getattr(numpy, name)(*args)
-    return _symbol(expressions, expressions.make(name, *[_operand(expressions, arg) for arg in args]))
+    for arg in args:
+        if isinstance(arg, Symbol):
+            expressions = arg.expressions
+            return _symbol(expressions, expressions.make(name, *[_operand(expressions, arg) for arg in args]))
+    return getattr(numpy, name)(*args)
 
 
 def _operand(expressions: Expressions, value: Any) -> Any:
