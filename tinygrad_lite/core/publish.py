@@ -39,7 +39,7 @@ def _stub() -> Any:
 def _stub_code(op: Op) -> CodeType:
     """The code of `_stub`, which names no parameter, with the public ones: the body's without `xp`.
 
-    A primitive's arrays are positional-only, and its `*arrays` is one sequence.
+    A primitive's arrays are positional-only, but for optional ones, and its `*arrays` is one sequence.
     """
     body, skip = op.body.__code__, int(op.primitive)
     keywords = body.co_varnames[body.co_argcount : body.co_argcount + body.co_kwonlyargcount]
@@ -49,7 +49,8 @@ def _stub_code(op: Op) -> CodeType:
     if op.primitive:
         positional = (*sequence, *positional)
         names = (*positional, *keywords)
-        only = len(op.arrays)
+        optional = body.co_varnames[body.co_argcount - len(op.body.__defaults__ or ()) : body.co_argcount]
+        only = len([name for name in op.arrays if name not in optional])
     else:
         names = (*positional, *keywords, *sequence)
         only = body.co_posonlyargcount

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.errors import ShapeError
 from ..core.op import Array
-from ..ops import bilinear, matmul, matrix_transpose
+from ..ops import bilinear, linear
 from . import init
 from .module import Module
 from .parameter import Parameter
@@ -48,12 +48,11 @@ class Linear(Module):
 
     def forward(self, x: Array) -> Array:
         try:
-            y = matmul(x, matrix_transpose(self.weight))
+            return linear(x, self.weight, self.bias)
         except ShapeError as error:
             raise ShapeError(
                 f"Linear: input is {tuple(x.shape)}; the last axis must be in_features = {self.in_features}."
             ) from error
-        return y if self.bias is None else y + self.bias
 
 
 class Bilinear(Module):
