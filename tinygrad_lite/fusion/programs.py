@@ -34,6 +34,9 @@ class Blocks:
 CONSTANTS = 64
 """How many constant arrays are kept."""
 
+AROUND = 256
+"""For how many programs and sizes of blocks a thread keeps the scratch arrays."""
+
 _BITS = {2: numpy.dtype("int16"), 4: numpy.dtype("int32"), 8: numpy.dtype("int64")}
 
 
@@ -57,7 +60,7 @@ class Program:
         self.dtypes = [root.dtype for root in roots]
         emitter = _Emitter(roots, inputs, over or {}, numbers)
         self.source, scope = emitter.function(name)
-        self.widths, self.constants = emitter.widths, list(emitter.constants)
+        self.widths, self.scratch, self.constants = emitter.widths, list(emitter.scratch), list(emitter.constants)
         filename = f"<tinygrad_lite program {name} {id(self):x}>"
         made: dict[str, Any] = {}
         exec(compile(self.source, filename, "exec"), scope, made)
@@ -89,9 +92,17 @@ class Program:
         return list(outs)
 
     def _around(self, size: int) -> list[numpy.ndarray]:
-        """The scratch arrays for a block, of the calling thread, and the constant ones."""
-        scratch = [_memory(i, size * width)[: size * width] for i, width in enumerate(self.widths)]
-        return scratch + [_constant(value, dtype, size)[:size] for value, dtype in self.constants]
+        """The scratch arrays for a block, of the calling thread, and the constant ones; kept for the next block."""
+        kept = _local.__dict__.setdefault("around", {})
+        found = kept.get((self, size))
+        if found is None:
+            if len(kept) >= AROUND:
+                kept.clear()
+            raw = [_memory(i, size * width)[: size * width] for i, width in enumerate(self.widths)]
+            found = [raw[slot].view(dtype) for slot, dtype in self.scratch]
+            found += [_constant(value, dtype, size)[:size] for value, dtype in self.constants]
+            kept[self, size] = found
+        return found
 
 
 _local = threading.local()
@@ -154,6 +165,7 @@ class _Emitter:
             else:
                 self.last[root] = len(self.nodes)
         self.views: dict[str, str] = {}
+        self.scratch: dict[tuple[int, numpy.dtype], str] = {}
         self.over = over
 
     def function(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -170,8 +182,7 @@ class _Emitter:
             if self.targets.get(root) != f"y{i}":
                 self.lines.append(f"copyto(y{i}, {self._operand(root)})")
         parameters = [f"x{i}" for i in range(len(self.inputs))] + [f"y{i}" for i in range(len(self.roots))]
-        parameters += [f"s{i}" for i in range(len(self.widths))]
-        parameters += [*self.constants.values(), *self.numbers.values()]
+        parameters += [*self.scratch.values(), *self.constants.values(), *self.numbers.values()]
         head = [f"{view} = {what}" for what, view in self.views.items()]
         body = [f"    {line}" for line in (*head, *self.lines)] or ["    pass"]
         return "\n".join([f"def program({', '.join(parameters)}):  # {name}", *body]) + "\n", self.scope
@@ -275,5 +286,8 @@ class _Emitter:
 
     def _view(self, base: str, dtype: numpy.dtype) -> str:
         name = f"{base}_{dtype.name}"
-        self.views[f"{base}.view({dtype.name!r})"] = name
+        if base.startswith("s"):
+            self.scratch[int(base[1:]), dtype] = name
+        else:
+            self.views[f"{base}.view({dtype.name!r})"] = name
         return name
