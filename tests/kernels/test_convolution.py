@@ -1,0 +1,150 @@
+"""Convolution by tiles: equal to the definition within its bound, for any number of threads, and at the edges."""
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tests.samples import samples_of
+from tinygrad_lite import OPS
+from tinygrad_lite.kernels.numpy import convolution, winograd
+from tinygrad_lite.testing import laws
+
+RNG = np.random.default_rng(0)
+PRIMITIVES = ("convolve_nd", "convolve_nd_input", "convolve_nd_weight")
+PLAIN = {"stride": (1, 1), "dilation": (1, 1), "groups": 1}
+
+
+def normal(*shape, dtype="float32"):
+    return RNG.standard_normal(shape).astype(dtype)
+
+
+def kernel(name):
+    return OPS[name].kernels["numpy"][0]
+
+
+def calls(x, w, padding):
+    """Arguments of the three primitives: the convolution of x with w, and its gradients for some cotangent."""
+    full = {**PLAIN, "padding": padding}
+    y = OPS["convolve_nd"].body(np, x, w, **full)
+    g = np.ascontiguousarray(np.cos(np.arange(y.size))).reshape(y.shape).astype(y.dtype)
+    yield "convolve_nd", (x, w), full
+    yield "convolve_nd_input", (g, w), {**full, "image": x.shape[2:]}
+    yield "convolve_nd_weight", (g, x), {**full, "kernel": w.shape[2:]}
+
+
+CASES = [
+    ((9, 32, 32, 32), (32, 32, 3, 3), ((1, 1), (1, 1))),
+    ((5, 33, 19, 21), (40, 33, 3, 4), ((1, 0), (0, 2))),
+    ((20, 32, 13, 30), (32, 32, 5, 5), ((2, 2), (2, 2))),
+    ((2, 32, 44, 46), (40, 32, 3, 3), ((0, 0), (0, 0))),
+]
+
+
+@pytest.mark.parametrize(("x", "w", "padding"), CASES)
+@pytest.mark.parametrize("layout", [(0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tiles_equal_the_definition(x, w, padding, layout, dtype):
+    x, w = normal(*x, dtype=dtype), normal(*w, dtype=dtype)
+    x = np.ascontiguousarray(x.transpose(layout)).transpose(np.argsort(layout))
+    for name, arrays, statics in calls(x, w, padding):
+        assert kernel(name).when(*arrays, **statics)
+        before = [a.copy() for a in arrays]
+        expected = OPS[name].body(np, *(a.astype("float64") for a in arrays), **statics)
+        got = kernel(name).forward(*arrays, **statics)
+        assert got.dtype == dtype and got.shape == expected.shape and got.base is None
+        # Rounding errors are relative to the largest values of a tile, not to each element.
+        assert np.abs(got - expected).max() < 200 * np.finfo(dtype).eps * expected.std()
+        for a, b in zip(arrays, before, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("k", [3, 4, 5])
+def test_the_error_is_within_the_bound_of_the_method(k):
+    """Each result is off by at most its terms' absolute values, transformed by the matrices' absolute values."""
+    x, w = normal(4, 32, 24, 24), normal(32, 32, k, k)
+    a, g, b = (np.abs(m) for m in winograd.matrices((k, k), np.dtype("float64")))
+    m, eps = 7 - k, np.finfo("float32").eps
+    got = kernel("convolve_nd").forward(x, w, **PLAIN, padding=((0, 0), (0, 0)))
+    exact = OPS["convolve_nd"].body(np, x.astype("float64"), w.astype("float64"), **PLAIN, padding=((0, 0), (0, 0)))
+    filters = np.einsum("pk,dck->pcd", g, np.abs(w.reshape(32, 32, -1)))
+    for i, j in ((0, 0), (m, 2 * m), (2 * m, m)):
+        tile = np.abs(x[:, :, i : i + 6, j : j + 6]).reshape(4, 32, 36)
+        terms = np.einsum("pe,nce->pnc", b, tile)
+        bound = np.einsum("op,pnd->ndo", a, np.einsum("pnc,pcd->pnd", terms, filters)).reshape(4, 32, m, m)
+        error = np.abs(got - exact)[:, :, i : i + m, j : j + m]
+        assert error.max() > 0 and (error <= 4 * eps * bound).all()
+
+
+def test_the_matrices_multiply_polynomials():
+    for k in (2, 3, 4, 5):
+        a, g, b = winograd._along_axis(k)
+        w, x = normal(k, dtype="float64"), normal(6, dtype="float64")
+        np.testing.assert_allclose(a @ ((g @ w) * (b @ x)), np.correlate(x, w, "valid"), rtol=1e-12)
+
+
+def test_tiles_pass_the_laws_of_kernels(monkeypatch):
+    monkeypatch.setattr(convolution.Least, "channels", 1)
+    monkeypatch.setattr(convolution.Least, "tiles", 1)
+    monkeypatch.setattr(winograd.Tiles, "least", 1)
+    monkeypatch.setattr(winograd.Tiles, "elements", 1)
+    monkeypatch.setattr(winograd.Tiles, "bytes", 1)
+    for name in (*PRIMITIVES, "conv2d", "conv_transpose2d"):
+        for sample in samples_of(name):
+            laws.kernel_equals_definition(OPS[name], sample)
+
+
+def test_the_same_bits_for_any_number_of_threads():
+    before = tl.get_num_threads()
+    x, w = normal(9, 32, 32, 32), normal(32, 32, 3, 3)
+    try:
+        for name, arrays, statics in calls(x, w, ((1, 1), (1, 1))):
+            results = []
+            for count in (1, 2, 3):
+                tl.set_num_threads(count)
+                results.append(kernel(name).forward(*arrays, **statics))
+            for other in results[1:]:
+                np.testing.assert_array_equal(other, results[0])
+    finally:
+        tl.set_num_threads(before)
+
+
+def test_values_that_are_not_finite_stay_where_they_are():
+    x, w = normal(5, 32, 16, 16), normal(32, 32, 3, 3)
+    x[0, 0, 4, 4], x[1, 1, 0, 15] = np.inf, np.nan
+    x[2, 2] = 3e38
+    with np.errstate(all="ignore"):
+        for name, arrays, statics in calls(x, w, ((1, 1), (1, 1))):
+            arrays[0][0, 0, 3, 3] = np.inf
+            assert kernel(name).when(*arrays, **statics)
+            expected = OPS[name].body(np, *arrays, **statics)
+            np.testing.assert_array_equal(kernel(name).forward(*arrays, **statics), expected)
+
+
+def test_tiles_decline_what_they_are_not_for():
+    x, w, padding = normal(9, 32, 32, 32), normal(32, 32, 3, 3), ((1, 1), (1, 1))
+    full = {**PLAIN, "padding": padding}
+    accepts = kernel("convolve_nd").when
+    assert accepts(x, w, **full)
+    others = [
+        (x, w, {"stride": (2, 1)}), (x, w, {"dilation": (1, 2)}), (x, w, {"padding": ((3, 1), (1, 1))}),
+        (x, w[:, :16], {"groups": 2}), (x[:, :16], w[:, :16], {}), (x, w[:31], {}), (x, w.astype("float64"), {}),
+        (x.astype("float16"), w.astype("float16"), {}), (x[:, :, :0], w, {}), (x, w[..., :1], {}), (x[:0], w, {}),
+        (x[:1, :, :16], w, {}), (x[..., 0], w[..., 0], {}), (tl.tensor(x), w, {}),
+    ]  # fmt: skip
+    for a, b, changes in others:
+        assert not accepts(a, b, **full | changes), (a.shape, b.shape, changes)
+    assert not kernel("convolve_nd_input").when(x, w, image=(40, 40), **full | {"stride": (2, 2)})
+    assert not kernel("convolve_nd_weight").when(x, x, kernel=(1, 1), **full)
+
+
+def test_gradients_of_conv2d_of_any_order_through_tiles():
+    x, w = normal(5, 32, 16, 16, dtype="float64"), normal(32, 32, 3, 3, dtype="float64") / 30
+
+    def energy(w):
+        return (tl.conv2d(x, w, padding=1) ** 2).sum() / 1e3
+
+    direction, step = normal(*w.shape, dtype="float64"), 1e-4
+    slopes = [tl.grad(energy)(w + s * direction) for s in (step, -step)]
+    expected = (slopes[0] - slopes[1]) / (2 * step)
+    got = tl.jvp(tl.grad(energy), (w,), (direction,))[1]
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-8 * np.abs(expected).max())
