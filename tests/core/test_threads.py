@@ -1,0 +1,130 @@
+"""The pool of threads: every block once, errors come out, no threads of threads, and it survives a fork."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextvars import ContextVar
+
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite.core import threads
+from tinygrad_lite.core.threads import run_blocks
+
+
+@pytest.fixture(params=[1, 2, 3])
+def count(request):
+    before = tl.get_num_threads()
+    tl.set_num_threads(request.param)
+    yield request.param
+    tl.set_num_threads(before)
+
+
+def test_every_block_is_worked_on_once(count):
+    done, workers = [], set()
+
+    def work(block):
+        time.sleep(0.002)
+        workers.add(threading.get_ident())
+        done.append(block)
+
+    run_blocks(work, range(30))
+    assert sorted(done) == list(range(30))
+    assert len(workers) <= count and (count == 1 or len(workers) > 1)
+    run_blocks(work, [])
+    run_blocks(work, [7])
+    assert len(done) == 31
+
+
+def test_an_error_ends_the_call(count):
+    done = []
+
+    def work(block):
+        if block == 3:
+            raise KeyError("three")
+        time.sleep(0.001)
+        done.append(block)
+
+    with pytest.raises(KeyError, match="three"):
+        run_blocks(work, range(1000))
+    assert len(done) < 1000
+    after = len(done)
+    time.sleep(0.01)
+    assert len(done) == after  # nobody works on
+
+
+def test_blocks_within_blocks_stay_in_their_thread(count):
+    seen = []
+
+    def outer(_):
+        own = threading.get_ident()
+        inner = []
+        run_blocks(lambda _: inner.append(threading.get_ident()), range(5))
+        seen.append(set(inner) == {own} or count == 1)
+
+    run_blocks(outer, range(6))
+    assert seen == [True] * 6
+
+
+def test_context_variables_are_those_of_the_caller(count):
+    variable = ContextVar("variable", default=0)
+    variable.set(5)
+    seen = []
+    run_blocks(lambda _: seen.append(variable.get()), range(20))
+    assert seen == [5] * 20
+
+
+def test_grad_modes_are_those_of_the_caller(count):
+    seen = []
+    with tl.no_grad():
+        run_blocks(lambda _: seen.append(tl.core.graph.grad_enabled()), range(20))
+    assert seen == [False] * 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_has_threads_of_its_own():
+    program = """
+import os, numpy as np, tinygrad_lite as tl
+tl.set_num_threads(2)
+x = np.ones(1 << 20, "float32")
+tl.silu(x)
+child = os.fork()
+if child == 0:
+    tl.silu(x)
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "0", done.stderr
+
+
+@pytest.mark.parametrize(("given", "expected"), [("1", 1), ("1,2", 1), ("many", None), ("", None)])
+def test_the_number_of_threads_follows_the_environment(monkeypatch, given, expected):
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    everything = threads.available_cores()
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert threads.available_cores() == (everything if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"), [("max 100000", None), ("150000 100000", 2), ("1000 100000", 1), ("x", None)]
+)
+def test_the_limit_of_a_control_group(tmp_path, text, limit):
+    (tmp_path / "cpu.max").write_text(text)
+    assert threads._group_limit(tmp_path / "cpu.max") == limit
+    assert threads._group_limit(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2"])
+def test_a_wrong_number_of_threads(wrong):
+    with pytest.raises(ValueError, match="set_num_threads: count is .*; it must be an integer from 1 up"):
+        tl.set_num_threads(wrong)
+
+
+def test_idle_threads_use_no_time(count):
+    run_blocks(lambda _: time.sleep(0.001), range(8))
+    before = time.process_time()
+    time.sleep(0.2)
+    assert time.process_time() - before < 0.1
