@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,21 +104,19 @@ def select(names: list[str], quick: bool) -> Selection:
     return [(group, [made for made in workloads(group, quick) if text in made.name]) for group, _, text in split]
 
 
-def run_device(pool: Pool, selection: Selection, progress: Progress) -> list[Result]:
-    """Every chosen workload on one device; the table of a group is printed when it is complete."""
-    results = []
+def run_device(pool: Pool, selection: Selection, progress: Progress, keep: Callable[[Result], None]) -> None:
+    """Give every chosen workload's result on one device to `keep`; print the table of a group when it is complete."""
     for group, made in selection:
         chosen = [workload for workload in made if pool.device in workload.devices]
         measured = []
         for i, workload in enumerate(chosen):
             progress.begin(f"{pool.device} {group} {i + 1}/{len(chosen)}: {workload.name}")
             measured.append(pool.measure(group, workload, progress))
+            keep(measured[-1])
         if not measured:
             print(f"\n{group} on {pool.device}: nothing to time", flush=True)
         else:
             print(f"\n{group} on {pool.device}: {GROUPS[group]}\n{render(measured)}", flush=True)
-        results += measured
-    return results
 
 
 def remarks(machine: dict[str, Any], results: list[Result], pools: list[Pool]) -> list[str]:
@@ -163,26 +162,34 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"{machine['processor']}, {machine['cores']} cores (load {machine['load']}), {machine['system']}, "
         f"Python {machine['python']}\n{machine['date']}, commit {machine['commit']}; "
-        f"float32, {settings.threads} threads, median [best] of up to {settings.rounds} rounds"
+        f"float32, {settings.threads} threads, median [best] of up to {settings.rounds} rounds",
+        flush=True,
     )
     progress, others = Progress(), Others()
     chosen = (OURS, "numpy", *options.peers)
     libraries = [name for name, kind in LIBRARIES.items() if (kind.same_as or name) in chosen]
     results: list[Result] = []
     pools: list[Pool] = []
+
+    def keep(*more: Result) -> None:
+        """Write everything so far, so that a run that is stopped is not lost."""
+        results.extend(more)
+        if options.json:
+            written = document(machine, settings, pools, results)
+            Path(options.json).write_text(json.dumps(written, indent=1) + "\n")
+
     for device in [options.device] if options.device else ["cpu", "cuda"]:
         with Pool(device, libraries, settings) as pool:
             if device == "cuda" and not pool.available(OURS):
                 print(f"\nno GPU: {pool.unavailable[OURS]}")
                 continue
-            results += run_device(pool, options.selection, progress)
             pools.append(pool)
+            run_device(pool, options.selection, progress, keep)
     progress.end()
-    machine["others"] = others.share()
+    machine["others"] = others.share()  # not before: running workers count as others
+    keep()
     notes = remarks(machine, results, pools)
     print("\n" + "\n".join(notes) if notes else "")
-    if options.json:
-        Path(options.json).write_text(json.dumps(document(machine, settings, pools, results), indent=1) + "\n")
     broken = any(result.wrong or OURS in result.failed for result in results)
     return int(broken or not pools)
 

@@ -56,7 +56,7 @@ def caption(document: dict[str, Any]) -> str:
     """On what the results were measured, and what the cells hold."""
     machine, versions = document["machine"], document["versions"].get("cpu", {})
     named = [f"Python {machine['python']}", f"NumPy {versions.get('numpy', '?')}"]
-    named += [f"{TITLES[name]} {versions[name]}" for name in PEERS if name in versions]
+    named += [f"{TITLES[name].partition(',')[0]} {versions[name]}" for name in PEERS if name in versions]
     text = (
         f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads, float32, {', '.join(named)}; "
         f"{machine['date'][:10]}, commit {machine['commit']}. Medians [minima] of up to {document['rounds']} "

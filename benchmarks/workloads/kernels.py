@@ -40,8 +40,11 @@ def _classes(rows: int, classes: int) -> Argument:
     return lambda rng: rng.integers(classes, size=rows)
 
 
-ROWS = {"8 x 10": _call((8, 10)), "256 x 1024": _call((256, 1024)), "8192 x 1024": _call((8192, 1024))}
+ROWS = {"256 x 1024": _call((256, 1024)), "8192 x 1024": _call((8192, 1024))}
 POOLED = {"64 x 6 x 28 x 28": _call((64, 6, 28, 28), kernel_size=2)}
+FULL = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+BATCHES = {f"{n} images, 3 x 3, 64 to 64": (n, 64, 32, 32) for n in (2, 16)}
+FILTERS = (64, 64, 3, 3)
 M = 1_000_000
 
 CALLS: dict[str, dict[str, Call]] = {
@@ -65,16 +68,24 @@ CALLS: dict[str, dict[str, Call]] = {
         "32 x 64": _call((32, 64), (64,), (64,)),
         "8192 x 1024": _call((8192, 1024), (1024,), (1024,)),
     },
+    "rms_norm": {"32 x 64": _call((32, 64), (64,)), "8192 x 1024": _call((8192, 1024), (1024,))},
     "batch_norm": {"64 x 16 x 14 x 14": _call((64, 16, 14, 14), (16,), (16,))},
     "cross_entropy": {
         "64 x 10": _call((64, 10), _classes(64, 10)),
         "2048 x 32000": _call((2048, 32000), _classes(2048, 32000)),
     },
     "matmul": {"64": _call((64, 64), (64, 64)), "1024": _call((1024, 1024), (1024, 1024))},
+    "scaled_dot_product_attention": {
+        "causal, 12 x 4 x 64 x 32": _call(*[(12, 4, 64, 32)] * 3, is_causal=True),
+        "8 x 8 x 512 x 64": _call(*[(8, 8, 512, 64)] * 3),
+    },
     "conv2d": {
         "8 images, 5 x 5, 1 to 6": _call((8, 1, 28, 28), (6, 1, 5, 5), (6,), padding=2),
         "16 images, 3 x 3, 64 to 64": _call((16, 64, 32, 32), (64, 64, 3, 3), (64,), padding=1),
     },
+    "convolve_nd": {title: _call(x, FILTERS, **FULL) for title, x in BATCHES.items()},
+    "convolve_nd_input": {title: _call(y, FILTERS, image=(32, 32), **FULL) for title, y in BATCHES.items()},
+    "convolve_nd_weight": {title: _call(y, y, kernel=(3, 3), **FULL) for title, y in BATCHES.items()},
     "max_pool1d": {"64 x 16 x 1000": _call((64, 16, 1000), kernel_size=2)},
     "max_pool2d": POOLED,
     "max_pool3d": {"4 x 8 x 16 x 32 x 32": _call((4, 8, 16, 32, 32), kernel_size=2)},
@@ -145,7 +156,7 @@ class KernelWorkload(Workload):
         return [argument if isinstance(argument, float) else next(following) for argument in self.call.arguments]
 
     def _step(self, function: Callable, arrays: Sequence[Any]) -> Step:
-        """`function` and the derivatives that it has, for a cotangent of ones."""
+        """`function` and the derivatives that it has, for a random cotangent (of ones: softmax has none)."""
         import tinygrad_lite as tl
 
         arguments, statics = self._arguments(arrays), self.call.statics
@@ -153,7 +164,8 @@ class KernelWorkload(Workload):
         wanted = [x for name, x in named if isinstance(x, tl.Tensor) and self._differentiable(name, x)]
         for x in wanted:
             x.requires_grad = True
-        g = tl.ones_like(function(*arguments, **statics).detach())
+        y = function(*arguments, **statics)
+        g = tl.Tensor(np.random.default_rng(0).standard_normal(y.shape, dtype=np.float32)).to(y.device)
 
         def step():
             for x in wanted:
