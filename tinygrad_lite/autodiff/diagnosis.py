@@ -11,6 +11,7 @@ from ..core.conjugate import Conjugated
 from ..core.errors import GradientError
 from ..core.graph import Handle, Leaf, Node, no_grad
 from ..core.op import Array, Kernel, Op
+from ..core.selection import LeftOut, pull_selected
 from ..core.sweep import Identity, freed, reach
 from .gradients import cotangent, require_node
 
@@ -65,13 +66,15 @@ def find_nan(output: Handle, gradient: Array | None = None) -> NonFinite | None:
     grads = reach([root])
     order = sorted(grads, key=lambda node: node.birth, reverse=True)
     grads[root] = start
+    left_out: LeftOut = {}
     with no_grad(), numpy.errstate(all="ignore"):
         for node in order:
             if grads[node] is None or isinstance(node, Leaf):
                 continue
             if node.saved is None:
                 raise GradientError(freed(node))
-            node.op.pull(node, grads[node], grads)
+            if not pull_selected(node, grads[node], grads, left_out, False):
+                node.op.pull(node, grads[node], grads)
             for parent in node.parents:
                 if parent is not None and _bad(grads[parent]):
                     array = grads[parent]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from ..core.accumulation import accumulate
 from ..core.graph import Handle, Node, grad_enabled, new_node, unwrap, wrap
-from ..core.sweep import accumulate
 from .array import Batched, put_in, take_out
 
 __all__ = ["enter", "leave"]

@@ -16,10 +16,10 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from . import graph
+from .accumulation import fit
 from .dtypes import float32, float64, is_complex
 from .errors import DeclarationError
 from .outputs import complete, record_outputs, wrap_outputs
-from .sweep import fit
 
 if TYPE_CHECKING:
     from .op import Op
@@ -33,6 +33,7 @@ __all__ = [
 _GLOBALS: dict[str, Any] = {
     "Tensor": graph.Handle,
     "Node": graph.Node,
+    "Selecting": graph.Selecting,
     "new": object.__new__,
     "as_array": graph.as_array,
     "grad_enabled": graph.grad_enabled,
@@ -142,7 +143,7 @@ def values_to_keep(op: Op) -> list[str]:
     attributes = [f"{name}_{what}" for name in op.arrays for what in ("shape", "dtype")]
     available = [*op.arrays, *attributes, "out", *op.statics]
     asked: set[str] = set()
-    for name, rule in op.rules.items():
+    for name, rule in (*op.rules.items(), *(op.unused or {}).items()):
         if name not in op.arrays:
             raise DeclarationError(f"{op.name}: there is a rule for {name!r}; its arrays are {', '.join(op.arrays)}.")
         if not hasattr(rule, "__code__"):
@@ -220,7 +221,7 @@ def _record_source(op: Op, constant: str, parents: str) -> list[str]:
         return [*lines, "    tensor.node = None", "    return tensor"]
     lines += _refuse_missing_rules(op)
     lines += [f"    if ({constant}) or not grad_enabled():", "        tensor.node = None", "        return tensor"]
-    lines += ["    node = Node()", f"    node.parents = {parents}"]
+    lines += [f"    node = {'Node' if op.unused is None else 'Selecting'}()", f"    node.parents = {parents}"]
     lines += [f"    node.saved = {saved}"]
     lines += [
         "    node.dtype = out_dtype = out.dtype",

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .accumulation import accumulate
 from .graph import Node
 from .registry import OPS
-from .sweep import accumulate
 
 if TYPE_CHECKING:
     from .op import Op

@@ -95,6 +95,12 @@ class Node:
         return f"<node of {self.op.name}, {tuple(self.shape)} {self.dtype}>"
 
 
+class Selecting(Node):
+    """A node of an operation that leaves out elements of its inputs, such as `where`; see `selection.py`."""
+
+    __slots__ = ()
+
+
 class _LeafOp:
     """The operation of leaves: they have no parents, so nothing is pulled through them."""
 

@@ -23,6 +23,7 @@ from types import EllipsisType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import codegen
+from .accumulation import accumulate
 from .backend import Backend, backend_of, common_backend
 from .conjugate import Conjugated
 from .domain import REALS, Interval
@@ -30,7 +31,7 @@ from .errors import DeclarationError, DTypeError, GradientError, IndexingError, 
 from .graph import Handle, Node, grad_enabled, node_of, record, unwrap
 from .publish import publish
 from .registry import OPS
-from .sweep import accumulate, pull_definition
+from .sweep import pull_definition
 
 __all__ = ["OPS", "Array", "Kernel", "Op", "composite", "kernel", "primitive"]
 
@@ -52,6 +53,7 @@ class Op:
     domain : where the arrays may lie (an Interval, or a dict of them by name).
     kinks : values of an input at which the operation is not differentiable.
     shapes : `"elementwise"` if it takes any shapes that broadcast; `"any"` if what it takes is special to it.
+    unused : for an operation that selects, where elements of each array are left out, see `core/selection.py`.
     conjugated : what stands for the operation in nodes with a complex result.
     outputs : names of the outputs if there are several; the result is then a named tuple, and `g` and `out` are tuples.
         `...` stands for any number of them, and a plain tuple.
@@ -69,6 +71,7 @@ class Op:
         domain: Interval | dict[str, Interval] = REALS,
         kinks: tuple[float, ...] = (),
         shapes: str = "elementwise",
+        unused: dict[str, Callable] | None = None,
         outputs: tuple[str, ...] | EllipsisType = (),
         holomorphic: bool = True,
         explain: Callable[..., str | None] | None = None,
@@ -79,6 +82,7 @@ class Op:
         self.primitive = rules is not None
         self.rules = rules or {}
         self.domain, self.kinks, self.shapes, self.explain = domain, kinks, shapes, explain
+        self.unused = unused
         self.outputs = outputs
         self.conjugated = Conjugated(self) if holomorphic else self
         self.result: Any = None
@@ -188,6 +192,7 @@ def primitive(
     domain: Interval | dict[str, Interval] = REALS,
     kinks: tuple[float, ...] = (),
     shapes: str = "elementwise",
+    unused: dict[str, Callable] | None = None,
     outputs: tuple[str, ...] | EllipsisType = (),
     holomorphic: bool = True,
     explain: Callable[..., str | None] | None = None,
@@ -200,6 +205,8 @@ def primitive(
         An operation without rules (a comparison, argmax) gives constants.
     domain : where the arrays may lie, for all or by name; kinks : where it is not differentiable. Checks read both.
     shapes : `"elementwise"` if it takes any shapes that broadcast, else `"any"`.
+    unused : for an operation that selects elements, a function for each array, of what a rule may ask for, to a mask
+        that is true where the result does not depend on it; see `core/selection.py`.
     outputs : names of the outputs where the body returns a tuple. The operation returns a named tuple, and a rule's `g`
         and `out` are tuples; the cotangent of an output that had none is zero. `...` if their number varies; the
         operation then returns a plain tuple.
@@ -218,7 +225,7 @@ def primitive(
 
     def declare(body: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
         facts: dict[str, Any] = {"domain": domain, "kinks": kinks, "shapes": shapes, "explain": explain}
-        return Op(body, rules, outputs=outputs, holomorphic=holomorphic, **facts).function
+        return Op(body, rules, outputs=outputs, holomorphic=holomorphic, unused=unused, **facts).function
 
     return declare
 

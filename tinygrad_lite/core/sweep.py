@@ -12,13 +12,13 @@ from operator import attrgetter
 from typing import Any
 
 from . import graph
+from .accumulation import accumulate
 from .backend import backend_of
-from .dtypes import is_complex
-from .errors import GradientError, ShapeError
-from .graph import Leaf, Node, check_unwritten, record, recording, set_grad_enabled, unwrap, wrap
-from .registry import OPS
+from .errors import GradientError
+from .graph import Leaf, Node, Selecting, check_unwritten, record, recording, set_grad_enabled, unwrap, wrap
+from .selection import LeftOut, pull_selected
 
-__all__ = ["Identity", "accumulate", "fit", "freed", "pull_definition", "reach", "stand_in", "sweep"]
+__all__ = ["Identity", "freed", "pull_definition", "reach", "stand_in", "sweep"]
 
 _birth = attrgetter("birth")
 
@@ -71,6 +71,7 @@ def sweep(
             held = grads[node]
             grads[node] = cotangent if held is None else held + cotangent
     older_than_write = graph.last_write > 0 and _oldest_birth(order) < graph.last_write
+    left_out: LeftOut = {}
     token = recording.set(create_graph)
     try:
         for node in order:
@@ -79,7 +80,8 @@ def sweep(
                 continue
             if node.hooks is not None:
                 g = grads[node] = _run_hooks(node, g, create_graph)
-            if type(node) is Leaf:
+            kind = type(node)
+            if kind is Leaf:
                 if inputs is None:
                     g = g if create_graph else wrap(_owned(g, given), None)
                     node.grad = g if node.grad is None else node.grad + g
@@ -90,7 +92,9 @@ def sweep(
                 raise GradientError(freed(node))
             if older_than_write:
                 check_unwritten(node)
-            if create_graph:
+            if (left_out or kind is Selecting) and pull_selected(node, g, grads, left_out, create_graph):
+                pass
+            elif create_graph:
                 node.op.pull_graph(node, g, grads)
             else:
                 node.op.pull(node, g, grads)
@@ -162,38 +166,6 @@ def freed(node: Node) -> str:
         f"{node.op.name}: this part of the graph was freed by an earlier backward pass. "
         f"Give that pass retain_graph=True to go through it twice. The node was made at {node.location()}"
     )
-
-
-def fit(gradient: Any, parent: Node, node: Node) -> Any:
-    """What a rule of `node` found, with the shape and dtype of its input: broadcasting undone by summing, and cast."""
-    shape = tuple(parent.shape)
-    backend = backend_of(unwrap(gradient))
-    if backend.root is not None:
-        gradient = backend.inward(gradient, node, parent)
-    if tuple(gradient.shape) != shape:
-        try:
-            gradient = OPS["sum_to"].function(gradient, shape=shape)
-        except ShapeError:
-            raise GradientError(
-                f"a derivative rule returned a gradient of shape {tuple(gradient.shape)} for an input of shape "
-                f"{shape}; it must have that shape, or one that the input broadcasts to. "
-                f"The input was made at {parent.location()}"
-            ) from None
-    if gradient.dtype is parent.dtype:
-        return gradient
-    if is_complex(gradient.dtype) and not is_complex(parent.dtype):
-        gradient = OPS["real"].function(gradient)
-    if gradient.dtype != parent.dtype:
-        gradient = OPS["cast"].function(gradient, dtype=parent.dtype)
-    return gradient
-
-
-def accumulate(grads: dict[Node, Any], parent: Node, gradient: Any, node: Node) -> None:
-    """Add what a rule of `node` found to the cotangent of `parent`. The generated pull functions contain the same."""
-    if gradient.shape != parent.shape or gradient.dtype is not parent.dtype:
-        gradient = fit(gradient, parent, node)
-    held = grads[parent]
-    grads[parent] = gradient if held is None else held + gradient
 
 
 class Identity:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy
 
+from ..core.accumulation import accumulate
 from ..core.backend import Backend
 from ..core.codegen import rule_wants
 from ..core.errors import TinygradLiteError
 from ..core.graph import Node as GraphNode
 from ..core.op import Op
-from ..core.sweep import accumulate
 from .expressions import Expressions, Node, in_order
 from .programs import Program
 from .symbols import SHAPE, SYMBOLS, Symbol, expression
@@ -107,7 +107,8 @@ def _elementwise(op: Op) -> bool:
 
 
 def _on_symbols(op: Op, **given: Any) -> Any:
-    return op.implementation(SYMBOLS)(*(given.pop(name) for name in op.arrays), **given)
+    arrays = [given.pop(name) for name in op.arrays]
+    return op.implementation(SYMBOLS)(*arrays, **given)
 
 
 def faster_pull(op: Op, pull: Callable) -> Callable:

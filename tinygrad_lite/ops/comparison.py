@@ -10,9 +10,16 @@ __all__ = [
 ]  # fmt: skip
 
 
-@primitive(x=lambda g, condition: where(condition, g, 0.0), y=lambda g, condition: where(condition, 0.0, g))
+@primitive(
+    x=lambda g, condition: where(condition, g, 0.0),
+    y=lambda g, condition: where(condition, 0.0, g),
+    unused={"x": lambda condition: logical_not(condition), "y": lambda condition: condition},
+)
 def where(xp, condition: Array, x: Array, y: Array) -> Array:
     """x where `condition` holds and y elsewhere, all three broadcast. Either gradient is 0 where the other was taken.
+
+    What was not taken has no part in the gradient, be its derivative infinite or NaN: `where(x > 0, sqrt(x), 0)` has
+    derivative 0 at 0. This reaches back through elementwise operations, to another operation or another use of a value.
 
     >>> where(np.array([True, False]), np.array([1.0, 2.0]), 0.0)
     array([1., 0.])

@@ -1,0 +1,20 @@
+"""Which primitives get programs."""
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import OPS
+
+
+@pytest.mark.parametrize("name", ["add", "multiply", "tanh", "exp", "negative"])
+def test_a_body_of_one_call_is_numpys_function_itself(name):
+    op = OPS[name]
+    assert op.implementations[np.ndarray] is getattr(np, name)
+
+
+def test_a_body_of_several_calls_is_a_program_on_large_arrays():
+    x = np.linspace(-1.0, 1.0, 5000)
+    chosen = OPS["leaky_relu"].implementations[np.ndarray]
+    assert chosen.__name__ == "quicker"
+    np.testing.assert_allclose(tl.leaky_relu(x), np.where(x > 0, x, 0.01 * x))
