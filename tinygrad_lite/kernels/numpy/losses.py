@@ -8,7 +8,8 @@ import numpy as np
 
 from ... import ops
 from ...core.op import kernel
-from .rows import FLOATS, over_rows, scratch, sums
+from .memory import scratch
+from .rows import FLOATS, over_rows, sums
 
 __all__ = ["cross_entropy"]
 
@@ -59,7 +60,7 @@ def cross_entropy(
 
     def work(block: slice) -> None:
         z = logits[block]
-        e = scratch(0, z.shape, z.dtype) if gradient is None else gradient[block]
+        e = scratch("row", z.shape, z.dtype) if gradient is None else gradient[block]
         np.subtract(z, np.maximum.reduce(z, axis=1, keepdims=True), out=e)
         place = np.arange(len(e)), picked[block]
         scores = e[place]

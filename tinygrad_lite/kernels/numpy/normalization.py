@@ -9,7 +9,8 @@ import numpy as np
 from ... import ops
 from ...core.axes import axes_of
 from ...core.op import kernel
-from .rows import dots, floats, over_rows, scratch, sums
+from .memory import scratch
+from .rows import dots, floats, over_rows, sums
 
 __all__ = ["layer_norm", "rms_norm"]
 
@@ -120,12 +121,12 @@ def _gradients(
 
     def work(block: slice) -> None:
         up = ups[block]
-        r = normal(block, scratch(0, up.shape, rows.dtype) if of_x is None else of_x[block])
+        r = normal(block, scratch("row", up.shape, rows.dtype) if of_x is None else of_x[block])
         of_weight = np.einsum("ij,ij->j", up, r) if wanted[1] else None
         parts[block.start] = of_weight, np.add.reduce(up, axis=0) if wanted[2] else None
         if of_x is None:
             return
-        inner = up if w is None else np.multiply(up, w, out=scratch(0, up.shape, up.dtype))
+        inner = up if w is None else np.multiply(up, w, out=scratch("row", up.shape, up.dtype))
         r *= dots(inner, r) / -length
         r += inner
         if centred:

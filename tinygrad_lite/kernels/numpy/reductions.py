@@ -8,7 +8,8 @@ import numpy as np
 
 from ... import ops
 from ...core.op import kernel
-from .rows import dots, floats, over_rows, rule, scratch, sums
+from .memory import scratch
+from .rows import dots, floats, over_rows, rule, sums
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
@@ -64,7 +65,7 @@ def log_softmax(x: Any, *, axis: Any = -1) -> Any:
     def work(block: slice) -> None:
         r, z = results[block], rows[block]
         np.subtract(z, np.maximum.reduce(z, axis=1, keepdims=True), out=r)
-        e = np.exp(r, out=scratch(0, r.shape, r.dtype))
+        e = np.exp(r, out=scratch("row", r.shape, r.dtype))
         r -= np.log(sums(e))
 
     over_rows(work, *rows.shape)
@@ -98,7 +99,7 @@ def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
         z = rows[block]
         largest = np.maximum.reduce(z, axis=1, keepdims=True)
         # As in the definition: no inf - inf, and no log(0) where all elements are -inf.
-        e = np.subtract(z, np.clip(largest, limits.min, limits.max), out=scratch(0, z.shape, z.dtype))
+        e = np.subtract(z, np.clip(largest, limits.min, limits.max), out=scratch("row", z.shape, z.dtype))
         total = sums(np.exp(e, out=e))
         np.add(np.log(np.where(total == 0, 1.0, total)), largest, out=results[block])
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ...core.accumulation import accumulate
 from ...core.codegen import FASTER_PULLS, rule_wants
 from ...core.graph import Node
 from ...core.op import Op
-from ...core.sweep import accumulate
 from ...core.threads import run_blocks
 
-__all__ = ["Rows", "dots", "floats", "over_rows", "rule", "scratch", "sums"]
+__all__ = ["Rows", "dots", "floats", "over_rows", "rule", "sums"]
 
 
 class Rows:
-    """elements : how many a block has, about: what is computed from them stays in a core's second-level cache."""
+    """elements : how many a block has, about. Threads lose with fewer, as each call of NumPy's ends in taking a turn.
 
-    elements = 1 << 16
+    Forward and backward of layer_norm, (768, 128): 0.81 ms at 2^14, 0.61 at 2^16, 0.53 at 2^18 on one thread, and 1.19,
+    0.75, 0.54 on two. (8192, 1024) takes 82, 64, 50 and 55 ms of processor time at 2^14, 2^16, 2^18, 2^19.
+    """
+
+    elements = 1 << 18
 
 
 def over_rows(work: Callable[[slice], None], count: int, length: int) -> list[slice]:
@@ -58,21 +61,6 @@ def sums(a: np.ndarray) -> np.ndarray:
     """The sums of rows, as a column. 0.45 of `sum`."""
     n = a.shape[-1]
     return np.vecdot(a, _ONES[a.dtype][:n])[..., None] if n <= _SHORT else np.add.reduce(a, axis=-1, keepdims=True)
-
-
-_local = threading.local()
-
-
-def scratch(number: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array of the calling thread with any contents. It is the next caller's with the same number."""
-    held = _local.__dict__.setdefault("held", {})
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    memory = held.get(number)
-    if memory is None or memory.size < size:
-        memory = held[number] = np.empty(size, np.uint8)
-    return memory[:size].view(dtype).reshape(shape)
 
 
 RULES: dict[str, Callable] = {}

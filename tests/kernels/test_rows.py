@@ -1,0 +1,192 @@
+"""Kernels on blocks of rows: with blocks so small that there are several, at edges, and on several threads."""
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tests.kernels.test_numpy import agrees, gradients, inf, nan, normal
+from tests.samples import samples_of
+from tinygrad_lite import OPS
+from tinygrad_lite.kernels.numpy import attention, reductions, rows
+from tinygrad_lite.testing import laws
+
+NAMES = ["cross_entropy", "layer_norm", "rms_norm", "scaled_dot_product_attention"]
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(rows.Rows, "elements", 40)
+    monkeypatch.setattr(reductions, "_WORTH_IT", 1)
+    monkeypatch.setattr(attention.Scores, "elements", 64)
+    monkeypatch.setattr(attention.Scores, "rows", 4)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "softmax", "log_softmax", "logsumexp"])
+def test_kernels_equal_their_definitions_in_small_blocks(name):
+    for sample in samples_of(name):
+        laws.kernel_equals_definition(OPS[name], sample)
+
+
+def test_slices_depend_on_the_shape_only():
+    for count, length in ((1, 1), (7, 13), (100, 3), (3, 1000)):
+        found = []
+        assert rows.over_rows(lambda block: None, count, length) == rows.over_rows(found.append, count, length)
+        found.sort(key=lambda block: block.start)
+        assert [block.start for block in found] == [0, *[block.stop for block in found[:-1]]]
+        assert found[-1].stop == count
+
+
+CALLS = {
+    "softmax": lambda: tl.softmax,
+    "log_softmax": lambda: tl.log_softmax,
+    "logsumexp": lambda: lambda x: tl.logsumexp(x, axis=-1),
+    "layer_norm": lambda: lambda x, w, b: tl.layer_norm(x, w, b),
+    "rms_norm": lambda: lambda x, w: tl.rms_norm(x, w),
+    "cross_entropy": lambda: lambda x: tl.cross_entropy(x, np.arange(37) % 11),
+    "attention": lambda: lambda q, k, v: tl.scaled_dot_product_attention(q, k, v, is_causal=True),
+}
+SHAPES = {
+    "softmax": [(37, 11)], "log_softmax": [(37, 11)], "logsumexp": [(37, 11)], "layer_norm": [(37, 11), (11,), (11,)],
+    "rms_norm": [(37, 11), (11,)], "cross_entropy": [(37, 11)], "attention": [(2, 3, 21, 4)] * 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_results_do_not_depend_on_the_number_of_threads(name):
+    arrays = [normal(*shape) for shape in SHAPES[name]]
+    function, before, found = CALLS[name](), tl.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            tl.set_num_threads(threads)
+            out = function(*arrays)
+            g = np.cos(np.arange(out.size, dtype="float32")).reshape(out.shape)
+            found.append([out, *[part.numpy() for part in gradients(function, arrays, g)]])
+    finally:
+        tl.set_num_threads(before)
+    for others in found[1:]:
+        for mine, first in zip(others, found[0], strict=True):
+            np.testing.assert_array_equal(mine, first)
+
+
+def rule(name, g, **known):
+    """The gradient by the operation's own rule."""
+    own = OPS[name].rules["x"]
+    return own(*[{"g": g, **known}[wanted] for wanted in own.__code__.co_varnames[: own.__code__.co_argcount]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_rules_equal_their_definitions(name, dtype):
+    x, statics = normal(5, 7, 11).astype(dtype) * 9, {"axis": -1}
+    x[0, 0, 3] = x[1, 1, :] = -inf
+    if name == "logsumexp":
+        statics["keepdims"] = False
+    else:
+        x[1, 1, 0] = 0
+    out = getattr(tl, name)(x, **statics)
+    given = normal(*out.shape).astype(dtype)
+    for g in (given, np.broadcast_to(given[:1], out.shape)):
+        expected = rule(name, g, x=x, out=out, **statics)
+        quicker = rows.RULES[name]
+        wants = quicker.__code__.co_varnames[: quicker.__code__.co_argcount]
+        got = quicker(*[{"g": g, "x": x, "out": out, **statics}[want] for want in wants])
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, expected, rtol=2e-5 if dtype == "float32" else 1e-12, atol=1e-6)
+        (swept,) = gradients(lambda x: getattr(tl, name)(x, **statics), [x], g)
+        np.testing.assert_array_equal(swept.numpy(), got)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_rows_leave_other_axes_to_the_definition(name):
+    x = normal(6, 7)
+    (kernel,) = OPS[name].kernels["numpy"]
+    assert kernel.when(x, axis=1) and kernel.when(x, axis=-1)
+    for other, axis in ((x, 0), (x, (0, 1)), (x, True), (x.astype("float16"), 1), (x.astype(int), 1), (x[:0], 1)):
+        assert not kernel.when(other, axis=axis)
+        if axis != 0:
+            continue
+        (g,) = gradients(lambda x: getattr(tl, name)(x, axis=0).sum(), [x], np.float32(1))
+        np.testing.assert_allclose(g.numpy(), rule(name, np.ones_like(OPS[name].body(np, x, axis=0)), x=x,
+            out=OPS[name].body(np, x, axis=0), axis=0, keepdims=False), atol=1e-6)  # fmt: skip
+
+
+def test_second_derivatives_through_rules():
+    x = tl.tensor(normal(9, 7).astype("float64"), requires_grad=True)
+
+    def penalty(rows):
+        (g,) = tl.autograd.grad((tl.softmax(rows) ** 2).sum(), [rows], create_graph=True)
+        return (g * g).sum()
+
+    (mine,) = tl.autograd.grad(penalty(x), [x])
+    step = np.zeros(x.shape)
+    step[4, 2] = 1e-6
+    ends = [float(penalty(tl.tensor(x.detach().numpy() + s, requires_grad=True)).detach()) for s in (step, -step)]
+    np.testing.assert_allclose(mine.numpy()[4, 2], (ends[0] - ends[1]) / 2e-6, rtol=1e-5)
+
+
+def test_cross_entropy_gives_its_gradient_away_once():
+    x = tl.tensor(normal(20, 5), requires_grad=True)
+    loss = tl.cross_entropy(x, np.arange(20) % 5, label_smoothing=0.1)
+    first = tl.autograd.grad(loss, [x], retain_graph=True)[0].numpy()
+    expected = first.copy()
+    first[:] = nan
+    for g in (1.0, 3.0):
+        again = tl.autograd.grad(loss, [x], np.float32(g), retain_graph=True)[0].numpy()
+        np.testing.assert_allclose(again, expected * np.float32(g), rtol=1e-6)
+
+
+def test_cross_entropy_keeps_nothing_for_the_value_alone():
+    logits, target = normal(50, 30), np.arange(50) % 30
+    (kernel,) = OPS["cross_entropy"].kernels["numpy"]
+    statics = {"label_smoothing": 0.0, "ignore_index": -100, "reduction": "mean"}
+    out, saved = kernel.attempt((logits, target, None), statics, (False, False, False))
+    assert saved[0] == []
+    np.testing.assert_allclose(out, tl.cross_entropy(logits, target), rtol=1e-6)
+
+
+def test_attention_sees_no_later_key_whatever_it_holds():
+    q, k, v = (normal(2, 13, 3) for _ in range(3))
+    expected = tl.scaled_dot_product_attention(q, k, v, is_causal=True)
+    for worst in (nan, inf):
+        k[:, 9:] = worst
+        with np.errstate(invalid="ignore"):
+            got = tl.scaled_dot_product_attention(q, k, v, is_causal=True)
+        np.testing.assert_array_equal(got[:, :9], expected[:, :9])
+
+
+@pytest.mark.parametrize("kept", [0, 1 << 20])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_attention_with_masks(shape, kept, monkeypatch):
+    monkeypatch.setattr(attention.Scores, "kept", kept)
+    q, k, v = normal(*shape, 9, 4), normal(*shape, 17, 4), normal(*shape, 17, 5)
+    agree = lambda *arrays, **statics: agrees("scaled_dot_product_attention", *arrays, rtol=1e-4, **statics)
+    agree(q, k, v)
+    agree(q, k, v, is_causal=True)
+    agree(k, q, normal(*shape, 9, 2), is_causal=True, scale=0.3)
+    for lengths in ((9, 17), (1, 17), (9, 1), (17,)):
+        keep = np.cos(np.arange(np.prod(lengths))).reshape(lengths) > -0.2
+        agree(q, k, v, keep)
+        statics = {"is_causal": False, "dropout_p": 0.0, "scale": None, "enable_gqa": False, "rng": None}
+        (kernel,) = OPS["scaled_dot_product_attention"].kernels["numpy"]
+        added = np.where(keep, np.float32(1.5), np.float32(-inf))
+        out, _ = kernel.attempt((q, k, v, added), statics, (True, True, True, False))
+        np.testing.assert_allclose(out, OPS["scaled_dot_product_attention"].body(q, k, v, added), atol=1e-5)
+        assert kernel.attempt((q, k, v, added), statics, (True, True, True, True)) is NotImplemented
+
+
+def test_attention_of_grouped_heads_and_strided_arrays():
+    q, k, v = normal(2, 9, 6, 4).swapaxes(1, 2), normal(2, 3, 12, 4), normal(2, 3, 12, 5)
+    for causal in (False, True):
+        agrees("scaled_dot_product_attention", q, k, v, is_causal=causal, enable_gqa=True, rtol=1e-4)
+
+
+def test_attention_leaves_other_calls_to_the_definition():
+    q, k, v = (normal(2, 5, 3) for _ in range(3))
+    (kernel,) = OPS["scaled_dot_product_attention"].kernels["numpy"]
+    assert kernel.when(q, k, v)
+    for arrays, statics in (
+        ((q, k, v), {"dropout_p": 0.1}), ((q, k[0], v[0]), {}), ((q, k[:1], v[:1]), {}), ((q, k, v[:, :3]), {}),
+        ((q, k, v.astype("float64")), {}), ((q, k, v, np.ones((5, 5), int)), {}), ((q, k, v, np.ones(5, bool)),
+        {"is_causal": True}), ((q, k, v, np.ones((3, 5), bool)), {}), ((q, k, v, np.ones((4, 1, 5, 5), bool)), {}),
+    ):  # fmt: skip
+        assert not kernel.when(*arrays, **statics)

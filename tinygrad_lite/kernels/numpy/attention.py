@@ -1,0 +1,192 @@
+"""Kernels for `ops/attention.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ... import ops
+from ...core.blas import one_blas_thread
+from ...core.op import kernel
+from ...core.threads import run_blocks
+from .memory import scratch
+from .rows import dots, floats, sums
+
+__all__ = ["scaled_dot_product_attention"]
+
+
+class Scores:
+    """elements : how many scores a block has, about: heads times queries times keys.
+
+    rows : the most queries of a block where later keys are not seen, so that blocks of keys can be left out.
+    kept : how many may be kept for the backward pass, instead of computing them again.
+    """
+
+    elements = 1 << 17
+    rows = 128
+    kept = 1 << 20
+
+
+def _heads_alike(
+    query: Any, key: Any, value: Any, mask: Any = None, *, dropout_p: float = 0.0, is_causal: bool = False,
+    scale: float | None = None, enable_gqa: bool = False, rng: Any = None,
+) -> bool:  # fmt: skip
+    """Arrays with equal axes in front, without dropout; the definition explains what is wrong with others."""
+    if not (floats(query) and floats(key) and floats(value)) or dropout_p or min(query.ndim, key.ndim) < 2:
+        return False
+    if query.dtype != key.dtype or query.dtype != value.dtype or key.shape[:-1] != value.shape[:-1]:
+        return False
+    front = query.shape[:-2]
+    if query.shape[-1] != key.shape[-1] or len(front) != key.ndim - 2:
+        return False
+    grouped = enable_gqa and front and front[:-1] == key.shape[:-3] and front[-1] % key.shape[-3] == 0
+    if front != key.shape[:-2] and not grouped:
+        return False
+    if mask is None:
+        return True
+    if is_causal or not isinstance(mask, np.ndarray) or mask.dtype not in (np.dtype(bool), query.dtype):
+        return False
+    whole = (*front, query.shape[-2], key.shape[-2])
+    return mask.ndim <= len(whole) and all(a in (1, b) for a, b in zip(mask.shape[::-1], whole[::-1], strict=False))
+
+
+class _Attention:
+    """One call: queries (heads, m, d), keys (heads, n, d) and values (heads, n, e), and its blocks.
+
+    factor : of the scores. causal : query i sees the keys 0 to i only. mask : (heads, m or 1, n or 1), or None.
+    exponentials : e**(score - the query's largest), (heads, m, n), if they are kept.
+    """
+
+    def __init__(self, query: Any, key: Any, value: Any, mask: Any, causal: bool, factor: float, keep: bool) -> None:
+        self.front, self.repeats = query.shape[:-2], 1
+        if self.front != key.shape[:-2]:
+            self.repeats = self.front[-1] // key.shape[-3]
+            key, value = (np.repeat(x, self.repeats, axis=-3) for x in (key, value))
+        self.q, self.k, self.v = (x.reshape(-1, *x.shape[-2:]) for x in (query, key, value))
+        self.causal, self.factor, self.masked = causal, factor, causal or mask is not None
+        self.mask = None
+        if mask is not None:
+            mask = mask.reshape((1,) * (2 - mask.ndim) + mask.shape)
+            last = mask.shape[-2:]
+            self.mask = np.broadcast_to(mask, (*self.front, *last)).reshape(-1, *last)
+        heads, m, _ = self.q.shape
+        n = self.k.shape[1]
+        rows = min(m, max(Scores.elements // n, 16), Scores.rows if causal else m)
+        self.rows = _slices(m, rows)
+        self.heads = _slices(heads, max(Scores.elements // (rows * n), 1))
+        keep &= heads * m * n <= Scores.kept
+        self.exponentials = np.empty((heads, m, n), query.dtype) if keep else None
+
+    def keys(self, rows: slice) -> slice:
+        """The keys that queries may see."""
+        return slice(0, min(rows.stop, self.k.shape[1]) if self.causal else self.k.shape[1])
+
+    def scores(self, heads: slice, rows: slice) -> np.ndarray:
+        """Those of some queries with the keys that they may see, -inf where they do not."""
+        q, keys = self.q[heads, rows] * self.factor, self.keys(rows)
+        if self.exponentials is None:
+            out = scratch("scores", (*q.shape[:2], keys.stop), q.dtype)
+        else:
+            out = self.exponentials[heads, rows, keys]
+        np.matmul(q, self.k[heads, keys].mT, out=out)
+        if self.causal and keys.stop > rows.start + 1:
+            corner = out[..., rows.start :]
+            i, j = (np.arange(length) for length in corner.shape[1:])
+            _forbid(corner, i[:, None] < j)
+        elif self.mask is not None:
+            mask = self.mask[heads]
+            mask = mask[:, rows] if mask.shape[1] > 1 else mask
+            if mask.dtype == bool:
+                _forbid(out, ~mask)
+            else:
+                out += mask
+        return out
+
+
+def _forbid(scores: np.ndarray, where: np.ndarray) -> None:
+    """Writes -inf where a mask says so, by its bits: `copyto` branches."""
+    bits = np.dtype(f"i{scores.itemsize}")
+    infinite = np.array(-np.inf, scores.dtype).view(bits)
+    mask = where.astype(bits)
+    view = scores.view(bits)
+    view &= mask - 1
+    view |= mask * infinite
+
+
+def _slices(count: int, size: int) -> list[slice]:
+    blocks = -(-count // size)
+    return [slice(i * count // blocks, (i + 1) * count // blocks) for i in range(blocks)]
+
+
+@kernel(ops.scaled_dot_product_attention, "numpy", when=_heads_alike)
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, mask: Any = None, *, dropout_p: float = 0.0, is_causal: bool = False,
+    scale: float | None = None, enable_gqa: bool = False, rng: Any = None, needs: tuple[bool, ...] = (),
+) -> Any:  # fmt: skip
+    """Blocks of heads and queries. Keeps the largest scores and the sums, from which the weights are computed again."""
+    if needs[3:] == (True,):
+        return NotImplemented
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    of = _Attention(query, key, value, mask, is_causal, factor, any(needs))
+    out = np.empty((*of.q.shape[:2], of.v.shape[2]), query.dtype)
+    shifts, totals = (np.empty((*of.q.shape[:2], 1), query.dtype) for _ in range(2))
+
+    def work(block: tuple[slice, slice]) -> None:
+        e, shift, part = of.scores(*block), shifts[block], out[block]
+        np.maximum.reduce(e, axis=2, keepdims=True, out=shift)
+        if of.masked:  # a query without any key has weights 0
+            shift[shift == -np.inf] = 0
+        e -= shift
+        total = sums(np.exp(e, out=e))
+        if of.masked:
+            total[total == 0] = 1
+        totals[block] = total
+        np.matmul(e, of.v[block[0], of.keys(block[1])], out=part)
+        part /= total
+
+    with one_blas_thread():
+        run_blocks(work, [(heads, rows) for heads in of.heads for rows in of.rows])
+    return out.reshape(*of.front, *out.shape[1:]), (of, shifts, totals, key.shape, value.shape)
+
+
+@scaled_dot_product_attention.backward
+def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
+    """The weights once more, block by block, unless they were kept."""
+    of, shifts, totals, key_shape, value_shape = saved
+    ups = g.reshape(*of.q.shape[:2], -1)
+    of_q = np.empty(of.q.shape, of.q.dtype)
+    # Blocks of one head add to the same gradients; several threads work on a head if there are few.
+    shares = _slices(len(of.rows), -(-len(of.rows) // max(4 // len(of.heads), 1)))
+    of_k, of_v = (np.zeros((len(shares), *x.shape), x.dtype) for x in (of.k, of.v))
+
+    def work(block: tuple[slice, int]) -> None:
+        heads, share = block
+        for rows in of.rows[shares[share]]:
+            here, keys = (heads, rows), of.keys(rows)
+            up, total, part = ups[here], totals[here], of_q[here]
+            if of.exponentials is None:
+                e = of.scores(*here)
+                e -= shifts[here]
+                np.exp(e, out=e)
+            else:
+                e = of.exponentials[heads, rows, keys]
+            of_v[share, heads, keys] += e.mT @ (up / total)
+            inner = np.matmul(up, of.v[heads, keys].mT, out=scratch("inner", e.shape, e.dtype))
+            inner -= dots(inner, e) / total
+            inner *= e
+            factor = of.factor / total
+            np.matmul(inner, of.k[heads, keys], out=part)
+            part *= factor
+            of_k[share, heads, keys] += inner.mT @ (of.q[here] * factor)
+
+    with one_blas_thread():
+        run_blocks(work, [(heads, share) for heads in of.heads for share in range(len(shares))])
+
+    def whole(parts: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        total = parts[0] if len(parts) == 1 else np.add.reduce(parts, axis=0)
+        if of.repeats > 1:
+            total = total.reshape(*of.front[:-1], shape[-3], of.repeats, *shape[-2:]).sum(axis=-3)
+        return total.reshape(shape)
+
+    return of_q.reshape(*of.front, *of_q.shape[1:]), whole(of_k, key_shape), whole(of_v, value_shape), None
