@@ -33,7 +33,9 @@ def _heads_alike(
     scale: float | None = None, enable_gqa: bool = False, rng: Any = None,
 ) -> bool:  # fmt: skip
     """Arrays with equal axes in front, without dropout; the definition explains what is wrong with others."""
-    if not (floats(query) and floats(key) and floats(value)) or dropout_p or min(query.ndim, key.ndim) < 2:
+    if not (floats(query) and floats(key) and floats(value)) or dropout_p:
+        return False
+    if min(query.ndim, key.ndim) < (3 if enable_gqa else 2):
         return False
     if query.dtype != key.dtype or query.dtype != value.dtype or key.shape[:-1] != value.shape[:-1]:
         return False
