@@ -185,7 +185,9 @@ def test_attention_leaves_other_calls_to_the_definition():
     (kernel,) = OPS["scaled_dot_product_attention"].kernels["numpy"]
     assert kernel.when(q, k, v)
     for arrays, statics in (
-        ((q, k, v), {"dropout_p": 0.1}), ((q[0], k[0], v[0]), {"enable_gqa": True}), ((q, k[0], v[0]), {}), ((q, k[:1], v[:1]), {}), ((q, k, v[:, :3]), {}),
+        ((q, k, v), {"dropout_p": 0.1}),
+        ((q[0], k[0], v[0]), {"enable_gqa": True}),
+        ((q, k[0], v[0]), {}), ((q, k[:1], v[:1]), {}), ((q, k, v[:, :3]), {}),
         ((q, k, v.astype("float64")), {}), ((q, k, v, np.ones((5, 5), int)), {}), ((q, k, v, np.ones(5, bool)),
         {"is_causal": True}), ((q, k, v, np.ones((3, 5), bool)), {}), ((q, k, v, np.ones((4, 1, 5, 5), bool)), {}),
     ):  # fmt: skip
