@@ -20,7 +20,7 @@ class Chain(Workload):
     """
 
     unit = "us/op"
-    budgets = (Budget(3.0, "numpy"),)
+    budgets = (Budget(2.5, "numpy"),)
 
     def __init__(self, length: int) -> None:
         super().__init__(f"tanh(x*a + b), {length} times", work=3 * length)
