@@ -20,6 +20,15 @@ def test_messages():
     assert message(tl.linear, np.ones((2, 3)), np.ones((4, 3)), np.ones(3)) == (
         "linear: bias is (3,) and weight is (4, 3); bias must be (4,)."
     )
+    assert message(tl.linear, np.ones((2, 3)), np.ones((4, 3)), 1.0).endswith(
+        "bias is () and weight is (4, 3); bias must be (4,)."
+    )
+    for x, weight in (
+        (np.array(1.0), np.ones((1, 1))),
+        (np.ones((2, 3)), np.ones((1, 4, 3))),
+        (np.ones(1), np.array(1.0)),
+    ):
+        assert message(tl.linear, x, weight).endswith("they must be (..., n_in) and (n_out, n_in).")
     assert message(tl.bilinear, np.ones((2, 3)), np.ones((1, 4)), np.ones((5, 3, 4))) == (
         "bilinear: x is (2, 3), y is (1, 4) and weight is (5, 3, 4); they must be (..., n), (..., m) and (n_out, n, m)."
     )

@@ -28,9 +28,18 @@ def _linear_weight(g: Array, x: Array, weight_shape: tuple[int, ...]) -> Array:
     return matrix_transpose(_rows(g)) @ _rows(x)
 
 
+def _explain_linear(x: Array, weight: Array, bias: Array | None = None) -> str | None:
+    own, shape = shape_of(x), shape_of(weight)
+    if not own or len(shape) not in (1, 2) or own[-1] != shape[-1]:
+        return f"x is {own} and weight is {shape}; they must be (..., n_in) and (n_out, n_in)."
+    if bias is not None and shape_of(bias) != shape[:-1]:
+        return f"bias is {shape_of(bias)} and weight is {shape}; bias must be {shape[:-1]}."
+    return None
+
+
 # With its gradients, float32, as a fraction of the time of transpose, matmul and add: 0.84 for 32 x 64 by 64 x 64, 0.87
 # for 256 x 256 by 256 x 256.
-@primitive(x=_linear_x, weight=_linear_weight, bias=lambda g: g, shapes="any")
+@primitive(x=_linear_x, weight=_linear_weight, bias=lambda g: g, shapes="any", explain=_explain_linear)
 def linear(xp, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Linear map of vectors, x weight^T + bias.
 
@@ -40,11 +49,11 @@ def linear(xp, x: Array, weight: Array, bias: Array | None = None) -> Array:
     >>> linear(np.array([1.0, 2.0]), np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([0.5, 0.0]))
     array([3.5, 2. ])
     """
-    own, shape = shape_of(x), shape_of(weight)
-    if not own or len(shape) not in (1, 2) or own[-1] != shape[-1]:
-        raise ShapeError(f"linear: x is {own} and weight is {shape}; they must be (..., n_in) and (n_out, n_in).")
-    if bias is not None and shape_of(bias) != shape[:-1]:
-        raise ShapeError(f"linear: bias is {shape_of(bias)} and weight is {shape}; bias must be {shape[:-1]}.")
+    own, shape = x.shape, weight.shape
+    if not 0 < len(shape) <= 2 or own[-1:] != shape[-1:]:
+        raise ValueError
+    if bias is not None and getattr(bias, "shape", ()) != shape[:-1]:
+        raise ValueError
     if len(shape) == 1:
         out = xp.matmul(x, weight)
     elif len(own) <= 2:
