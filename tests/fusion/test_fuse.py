@@ -143,3 +143,14 @@ def test_results_lie_in_memory_of_their_own(fused):
     second = fused(x + 1, x)
     np.testing.assert_array_equal(first, kept)
     assert not np.shares_memory(first, second) and not np.shares_memory(first, x)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_results_lie_in_memory_as_the_arrays(programs_for_all, fused, order):
+    x, y = (np.random.default_rng(i).standard_normal((3, 4, 5)).transpose(order) for i in (0, 1))
+    mixed = np.ascontiguousarray(y)
+    for a, b in ((x, y), (x, mixed), (mixed, x), (x[::-1], y), (x[:, :1], mixed[:, :1])):
+        got = fused(a, b)
+        np.testing.assert_array_equal(got, fused(a.copy(), b.copy()))
+        np.testing.assert_allclose(got, swish(a, b), rtol=1e-12)
+    assert fused(x, y).strides == x.strides and fused(mixed, mixed).flags.c_contiguous

@@ -1,4 +1,4 @@
-"""Convolution by tiles: equal to the definition within its bound, for any number of threads, and at the edges."""
+"""Convolution by bands and by tiles: equal to the definition, for any number of threads, and at the edges."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 import tinygrad_lite as tl
 from tests.samples import samples_of
 from tinygrad_lite import OPS
-from tinygrad_lite.kernels.numpy import convolution, winograd
+from tinygrad_lite.kernels.numpy import bands, convolution, winograd
 from tinygrad_lite.testing import laws
 
 RNG = np.random.default_rng(0)
@@ -19,12 +19,17 @@ def normal(*shape, dtype="float32"):
 
 
 def kernel(name):
+    """By tiles."""
+    return OPS[name].kernels["numpy"][1]
+
+
+def in_bands(name):
     return OPS[name].kernels["numpy"][0]
 
 
-def calls(x, w, padding):
+def calls(x, w, padding, **others):
     """Arguments of the three primitives: the convolution of x with w, and its gradients for some cotangent."""
-    full = {**PLAIN, "padding": padding}
+    full = {**PLAIN, "padding": padding, **others}
     y = OPS["convolve_nd"].body(np, x, w, **full)
     g = np.ascontiguousarray(np.cos(np.arange(y.size))).reshape(y.shape).astype(y.dtype)
     yield "convolve_nd", (x, w), full
@@ -82,6 +87,61 @@ def test_the_matrices_multiply_polynomials():
         np.testing.assert_allclose(a @ ((g @ w) * (b @ x)), np.correlate(x, w, "valid"), rtol=1e-12)
 
 
+@pytest.mark.parametrize("layout", [(0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("x", "w", "options"),
+    [
+        ((64, 1, 28, 28), (6, 1, 5, 5), {"padding": ((2, 2), (2, 2))}),
+        ((64, 6, 14, 14), (16, 6, 5, 5), {"padding": ((0, 0), (0, 0))}),
+        ((4, 12, 30, 33), (20, 12, 3, 3), {"padding": ((1, 0), (2, 1)), "stride": (2, 3), "dilation": (1, 2)}),
+        ((16, 64, 14, 14), (32, 64, 1, 1), {"padding": ((0, 0), (0, 0))}),
+        ((32, 64, 14, 14), (32, 64, 1, 1), {"padding": ((0, 0), (0, 0)), "stride": (2, 2)}),
+        ((8, 32, 20, 20), (32, 1, 3, 3), {"padding": ((1, 1), (1, 1)), "groups": 32}),
+        ((1, 24, 40, 40), (16, 12, 3, 3), {"padding": ((1, 1), (1, 1)), "groups": 2}),
+    ],
+)
+def test_bands_equal_the_definition(x, w, options, layout, dtype):
+    x, w = normal(*x, dtype=dtype), normal(*w, dtype=dtype)
+    x = np.ascontiguousarray(x.transpose(layout)).transpose(np.argsort(layout))
+    for name, arrays, statics in calls(x, w, **options):
+        assert in_bands(name).when(*arrays, **statics)
+        before = [a.copy() for a in arrays]
+        expected = OPS[name].body(np, *(a.astype("float64") for a in arrays), **statics)
+        got = in_bands(name).forward(*arrays, **statics)
+        assert got.dtype == dtype and got.shape == expected.shape
+        assert np.abs(got - expected).max() < 50 * np.finfo(dtype).eps * expected.std()
+        for a, b in zip(arrays, before, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_bands_pass_the_laws_of_kernels(monkeypatch):
+    monkeypatch.setattr(convolution.Least, "elements", 1)
+    monkeypatch.setattr(bands.Band, "bytes", 1)
+    for name in (*PRIMITIVES, "conv1d", "conv2d", "conv3d", "conv_transpose2d"):
+        for sample in samples_of(name):
+            laws.kernel_equals_definition(OPS[name], sample)
+    x, w = normal(2, 3, 9, 8, dtype="float64"), normal(4, 3, 3, 2, dtype="float64")
+    for name, arrays, statics in calls(x, w, ((1, 0), (0, 1))):
+        np.testing.assert_allclose(
+            in_bands(name).forward(*arrays, **statics), OPS[name].body(np, *arrays, **statics), atol=1e-12
+        )
+
+
+def test_bands_leave_errors_to_the_definition():
+    x, w = normal(64, 6, 14, 14), normal(16, 6, 5, 5)
+    full = {**PLAIN, "padding": ((0, 0), (0, 0))}
+    assert in_bands("convolve_nd").when(x, w, **full)
+    for a, b, changes in (
+        (x[:, :5], w, {}), (x, w, {"groups": 4}), (x, w[..., :0], {}), (x[:2, :, :6, :6], w, {}), (x[:, :, :4], w, {}),
+        (x, w[0], {}), (x, w.astype("float64"), {}), (x, w, {"padding": ((-1, 0), (0, 0))}), (x, w, {"groups": 0}),
+    ):  # fmt: skip
+        assert not in_bands("convolve_nd").when(a, b, **full | changes), (a.shape, b.shape, changes)
+    assert not in_bands("convolve_nd_input").when(x, w, image=(18, 18), **full)
+    assert not in_bands("convolve_nd_input").when(normal(64, 16, 9, 10), w, image=(14, 14), **full)
+    assert not in_bands("convolve_nd_weight").when(normal(64, 16, 9, 10), x, kernel=(5, 5), **full)
+
+
 def test_tiles_pass_the_laws_of_kernels(monkeypatch):
     monkeypatch.setattr(convolution.Least, "channels", 1)
     monkeypatch.setattr(convolution.Least, "tiles", 1)
@@ -98,12 +158,13 @@ def test_the_same_bits_for_any_number_of_threads():
     x, w = normal(9, 32, 32, 32), normal(32, 32, 3, 3)
     try:
         for name, arrays, statics in calls(x, w, ((1, 1), (1, 1))):
-            results = []
-            for count in (1, 2, 3):
-                tl.set_num_threads(count)
-                results.append(kernel(name).forward(*arrays, **statics))
-            for other in results[1:]:
-                np.testing.assert_array_equal(other, results[0])
+            for computed in OPS[name].kernels["numpy"]:
+                results = []
+                for count in (1, 2, 3):
+                    tl.set_num_threads(count)
+                    results.append(computed.forward(*arrays, **statics))
+                for other in results[1:]:
+                    np.testing.assert_array_equal(other, results[0])
     finally:
         tl.set_num_threads(before)
 

@@ -97,6 +97,34 @@ def test_max_pool2d(options):
     agrees("max_pool2d", x, **options)
 
 
+@pytest.mark.parametrize("layout", [(0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0)])
+def test_pooling_in_several_parts_and_layouts(layout):
+    x = np.maximum(normal(8, 9, 64, 66), 0)
+    x = np.ascontiguousarray(x.transpose(layout)).transpose(np.argsort(layout))
+    for name in ("max_pool2d", "avg_pool2d"):
+        agrees(name, x, kernel_size=2)
+        agrees(name, x, kernel_size=(5, 3))
+        agrees(name, x, kernel_size=(12, 11))  # more than 127 elements
+
+
+@pytest.mark.parametrize("options", [{}, {"divisor_override": 3}, {"count_include_pad": False}, {"ceil_mode": True}])
+def test_mean_pooling(options):
+    agrees("avg_pool2d", normal(3, 4, 12, 16), kernel_size=(3, 2), **options)
+    (kernel,) = OPS["avg_pool2d"].kernels["numpy"]
+    assert not kernel.when(normal(3, 4, 12, 16), kernel_size=2, divisor_override=0)
+    assert not kernel.when(normal(3, 4, 13, 16), kernel_size=2, ceil_mode=True)
+    assert not kernel.when(normal(3, 4, 12, 16), kernel_size=2, padding=1)
+    agrees("avg_pool1d", normal(3, 4, 12), kernel_size=3)
+    agrees("avg_pool3d", normal(3, 4, 4, 5, 6), kernel_size=2)
+
+
+def test_an_infinite_cotangent_of_pooling_reaches_the_largest_only():
+    x = np.arange(16, dtype="float32").reshape(1, 1, 4, 4)
+    g = np.full((1, 1, 2, 2), inf, "float32")
+    (gradient,) = gradients(lambda x: tl.max_pool2d(x, kernel_size=2), [x], g)
+    np.testing.assert_array_equal(gradient.numpy()[0, 0, :2, :2], [[0, 0], [0, inf]])
+
+
 def test_max_pooling_in_other_dimensions():
     agrees("max_pool1d", np.maximum(normal(3, 4, 17), 0), kernel_size=3)
     agrees("max_pool3d", np.maximum(normal(2, 3, 5, 6, 7), 0), kernel_size=(2, 3, 2))

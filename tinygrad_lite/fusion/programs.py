@@ -74,11 +74,24 @@ class Program:
     def __call__(
         self, arrays: Sequence[numpy.ndarray], outs: Sequence[numpy.ndarray] | None = None, numbers: Sequence[Any] = ()
     ) -> list[Any]:
-        """The values for arrays of one shape, in new arrays or in `outs`, which are contiguous."""
-        shape, size = arrays[0].shape, arrays[0].size
+        """The values for arrays of one shape, in new arrays or in `outs`, which are contiguous.
+
+        New arrays lie in memory as the first array that is contiguous in some order of the axes.
+        """
+        size = arrays[0].size
         if outs is None:
-            outs = [numpy.empty(shape, dtype) for dtype in self.dtypes]
-        flat = [array.reshape(-1) for array in (*arrays, *outs)]
+            order = None
+            for array in arrays:
+                if not array.flags.c_contiguous and (order := _order(array)) is not None:
+                    break
+            if order is None:
+                outs = [numpy.empty(arrays[0].shape, dtype) for dtype in self.dtypes]
+                flat = [array.reshape(-1) for array in (*arrays, *outs)]
+            else:
+                outs = [numpy.empty_like(array, dtype) for dtype in self.dtypes]
+                flat = [array.transpose(order).reshape(-1) for array in (*arrays, *outs)]
+        else:
+            flat = [array.reshape(-1) for array in (*arrays, *outs)]
         if size <= self._block:
             self._step(*flat, *self._around(size), *numbers)
         else:
@@ -103,6 +116,12 @@ class Program:
             found += [_constant(value, dtype, size)[:size] for value, dtype in self.constants]
             kept[self, size] = found
         return found
+
+
+def _order(array: numpy.ndarray) -> list[int] | None:
+    """The order of the axes in which an array is contiguous, or None."""
+    order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
+    return order if array.transpose(order).flags.c_contiguous else None
 
 
 _local = threading.local()

@@ -63,10 +63,11 @@ class Geometry:
         # Also without a border a batch is copied: its images may lie one after another, and then the many copies of
         # windows from there would be slow (3 times, for 64 images 16 x 8 x 8 and windows 3 x 3).
         padded = xp.zeros((x.shape[0], *self.padded, x.shape[-1]), dtype=x.dtype)
-        padded[self._inside()] = x
+        padded[self.inside()] = x
         return padded
 
-    def _inside(self) -> tuple:
+    def inside(self) -> tuple:
+        """Where the images are in the padded ones."""
         borders = zip(self.padding, self.image, strict=True)
         return (slice(None), *[slice(before, before + n) for (before, _), n in borders], slice(None))
 
@@ -84,7 +85,7 @@ class Geometry:
         padded = xp.zeros((columns.shape[0], *self.padded, columns.shape[-1]), dtype=columns.dtype)
         for position, part in self.windows:
             padded[every, *part, every] += columns[every, *position, ...]
-        return padded[self._inside()]
+        return padded[self.inside()]
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""Kernels for the primitives of `ops/convolution.py`: Winograd's tiles, where they take less time than all products."""
+"""Kernels for the primitives of `ops/convolution.py`: a band of rows at a time, or by Winograd's tiles."""
 
 from __future__ import annotations
 
@@ -8,33 +8,89 @@ import numpy as np
 
 from ...core.op import kernel
 from ...ops import convolve_nd, convolve_nd_input, convolve_nd_weight
-from . import winograd
-from .memory import channels_last
+from ...ops.windows import Geometry, geometry
+from . import bands, winograd
+from .memory import in_order
 
-__all__ = ["Least", "by_tiles", "input_by_tiles", "weight_by_tiles"]
+__all__ = ["Least"]
 
 
 class Least:
-    """What tiles need to be faster: the channels of both images, and how many tiles there are.
+    """What the kernels need to be faster.
 
+    elements : of all windows. channels, tiles : for tiles, the channels of both images, and how many tiles there are.
     Fractions of the definition's time for 3 x 3, forward and gradient of the weight, one thread: 16 channels 1.4 and
     1.4; 32 channels 0.9 and 1.0; 64 channels 0.75 and 0.85; 128 channels 0.65 and 0.7; with 16 tiles 1.0 and 1.2.
     """
 
+    elements = 1 << 16
     channels, tiles = 32, 64
+
+
+# A band of rows at a time; the definition explains what is wrong with arguments.
+
+
+def _windows(
+    x: tuple[int, ...], w: tuple[int, ...], stride: Any, padding: Any, dilation: Any, groups: int
+) -> Geometry | None:
+    """The windows of images and filters of these shapes, or None if they are too few to gain or do not fit."""
+    if len(x) != len(w) or 0 in w or groups < 1 or w[0] % groups or x[1] != w[1] * groups:
+        return None
+    windows = geometry(x[2:], w[2:], tuple(stride), tuple(padding), tuple(dilation))
+    if min(windows.out) < 1 or min(side for sides in padding for side in sides) < 0:
+        return None
+    rows, columns = windows.matrix(*x[1::-1])
+    return windows if rows * columns >= Least.elements else None
+
+
+def _arrays(a: Any, b: Any) -> bool:
+    return type(a) is np.ndarray and type(b) is np.ndarray and a.dtype == b.dtype and a.dtype.char in "fd"
+
+
+def _forward(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+    return _arrays(x, w) and _windows(x.shape, w.shape, stride, padding, dilation, groups) is not None
+
+
+@kernel(convolve_nd, "numpy", when=_forward)
+def _(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    windows = geometry(x.shape[2:], w.shape[2:], tuple(stride), tuple(padding), tuple(dilation))
+    return bands.convolve(x, w, windows, groups)
+
+
+def _input(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+    if not _arrays(y, w) or y.ndim != w.ndim or y.shape[1] != len(w):
+        return False
+    windows = _windows((len(y), w.shape[1] * groups, *image), w.shape, stride, padding, dilation, groups)
+    return windows is not None and windows.out == y.shape[2:]
+
+
+@kernel(convolve_nd_input, "numpy", when=_input)
+def _(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    windows = geometry(tuple(image), w.shape[2:], tuple(stride), tuple(padding), tuple(dilation))
+    return bands.input_gradient(y, w, windows, groups)
+
+
+def _weight(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+    if not _arrays(y, x) or y.ndim != x.ndim or len(y) != len(x) or groups < 1 or x.shape[1] % groups:
+        return False
+    filters = (y.shape[1], x.shape[1] // groups, *kernel)
+    windows = _windows(x.shape, filters, stride, padding, dilation, groups)
+    return windows is not None and windows.out == y.shape[2:]
+
+
+@kernel(convolve_nd_weight, "numpy", when=_weight)
+def _(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    windows = geometry(x.shape[2:], tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
+    return bands.weight_gradient(y, x, windows, groups)
+
+
+# By tiles, where that is faster. A value that is not finite, which in tiles would spread to its neighbours, is left to
+# the definition.
 
 
 def _tiled(a: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
     """Images and filters, or images and images, of the kind that there are tiles for."""
-    return (
-        type(a) is np.ndarray
-        and type(b) is np.ndarray
-        and a.ndim == b.ndim == 4
-        and a.dtype == b.dtype
-        and a.dtype.char in "fd"
-        and stride == dilation == (1, 1)
-        and groups == 1
-    )
+    return _arrays(a, b) and a.ndim == b.ndim == 4 and stride == dilation == (1, 1) and groups == 1
 
 
 def _worth(n: int, channels: int, outputs: int, out: tuple[int, ...], kernel: tuple[int, ...], padding: Any) -> bool:
@@ -47,57 +103,54 @@ def _worth(n: int, channels: int, outputs: int, out: tuple[int, ...], kernel: tu
     return n * rows * columns >= Least.tiles
 
 
-def _forward(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+def _forward_tiled(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
     if not _tiled(x, w, stride, padding, dilation, groups) or x.shape[1] != w.shape[1]:
         return False
     out = tuple([n + sum(p) - k + 1 for n, p, k in zip(x.shape[2:], padding, w.shape[2:], strict=True)])
     return min(out) > 0 and _worth(len(x), *w.shape[1::-1], out, w.shape[2:], padding)
 
 
-def _input(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+def _input_tiled(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
     if not _tiled(y, w, stride, padding, dilation, groups) or y.shape[1] != w.shape[0]:
         return False
     return min(image) > 0 and _worth(len(y), *w.shape[:2], tuple(image), w.shape[2:], padding)
 
 
-def _weight(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+def _weight_tiled(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
     if not _tiled(y, x, stride, padding, dilation, groups) or min(y.shape[2:]) < 1:
         return False
     return _worth(len(x), x.shape[1], y.shape[1], y.shape[2:], tuple(kernel), padding)
 
 
-def _last(x: np.ndarray) -> np.ndarray:
+def _channels_last(x: np.ndarray) -> np.ndarray:
     return x.transpose(0, 2, 3, 1)
 
 
-# A value that is not finite, which in tiles would spread to its neighbours, is left to the definition.
-
-
-@kernel(convolve_nd, "numpy", when=_forward)
+@kernel(convolve_nd, "numpy", when=_forward_tiled)
 def by_tiles(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """The convolution by tiles, in memory with the channels last."""
     out = [n + sum(p) - k + 1 for n, p, k in zip(x.shape[2:], padding, w.shape[2:], strict=True)]
-    result = channels_last((len(x), len(w), *out), x.dtype)
-    if winograd.convolve(_last(x), w.transpose(2, 3, 1, 0), [p for p, _ in padding], _last(result)):
+    result = in_order((len(x), len(w), *out), (0, 2, 3, 1), x.dtype)
+    if winograd.convolve(_channels_last(x), w.transpose(2, 3, 1, 0), [p for p, _ in padding], _channels_last(result)):
         return result
     return convolve_nd.op.body(np, x, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
-@kernel(convolve_nd_input, "numpy", when=_input)
+@kernel(convolve_nd_input, "numpy", when=_input_tiled)
 def input_by_tiles(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """With stride 1 it is a convolution with the filters in reverse."""
-    result = channels_last((len(y), w.shape[1], *image), y.dtype)
+    result = in_order((len(y), w.shape[1], *image), (0, 2, 3, 1), y.dtype)
     before = [k - 1 - p for k, (p, _) in zip(w.shape[2:], padding, strict=True)]
-    if winograd.convolve(_last(y), w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1), before, _last(result)):
+    if winograd.convolve(_channels_last(y), w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1), before, _channels_last(result)):
         return result
     full = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     return convolve_nd_input.op.body(np, y, w, image=image, **full)
 
 
-@kernel(convolve_nd_weight, "numpy", when=_weight)
+@kernel(convolve_nd_weight, "numpy", when=_weight_tiled)
 def weight_by_tiles(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """The gradient of the filters by tiles."""
-    filters = winograd.weight_gradient(_last(x), _last(y), [p for p, _ in padding], tuple(kernel))
+    filters = winograd.weight_gradient(_channels_last(x), _channels_last(y), [p for p, _ in padding], tuple(kernel))
     if filters is not None:
         return np.ascontiguousarray(filters.transpose(3, 2, 0, 1))
     full = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}

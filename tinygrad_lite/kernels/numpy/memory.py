@@ -1,4 +1,4 @@
-"""Memory for blocks: scratch that each thread keeps for its next block, and images with the channels last.
+"""Memory for blocks: scratch that each thread keeps for its next block, and arrays with their axes in any order.
 
 Fresh memory costs more than most work on it.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["channels_last", "scratch"]
+__all__ = ["in_order", "scratch"]
 
 LARGEST = 1 << 24
 """Bytes from which on an array is not kept."""
@@ -31,10 +31,10 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return held[name][:size].view(dtype).reshape(shape)
 
 
-def channels_last(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """New images (n, c, *image) that lie in memory as (n, *image, c), and are no view of another array."""
+def in_order(shape: tuple[int, ...], order: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """A new array whose axes lie in memory in this order, and that is no view of another one."""
     strides, step = [0] * len(shape), np.dtype(dtype).itemsize
-    for axis in (1, *range(len(shape) - 1, 1, -1), 0):
+    for axis in reversed(order):
         strides[axis] = step
         step *= max(shape[axis], 1)
     return np.ndarray(shape, dtype, strides=tuple(strides))

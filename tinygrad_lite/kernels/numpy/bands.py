@@ -1,0 +1,161 @@
+"""Convolution a band of rows of windows at a time: its matrix stays in the cache, and several threads have some each.
+
+The method is the definition's, a product of the filters with a matrix of windows, and so is the order in memory, with
+the batch last (`ops/windows.py`). The gradient of the image is computed a few channels at a time instead, since the
+windows of two bands overlap. How large a band is depends on nothing but the shapes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core.blas import one_blas_thread
+from ...core.threads import run_blocks
+from ...ops.windows import Geometry
+from .memory import in_order, scratch
+
+__all__ = ["Band", "convolve", "input_gradient", "weight_gradient"]
+
+
+class Band:
+    """bytes : of a band's matrix, about what a core's cache holds. lanes : partial sums of the gradient of filters."""
+
+    bytes, lanes = 1 << 20, 4
+
+
+def _run(work: Callable[[Any], None], blocks: Sequence[Any]) -> None:
+    if len(blocks) == 1:
+        work(blocks[0])
+        return
+    with one_blas_thread():
+        run_blocks(work, blocks)
+
+
+def _split(count: int, bytes_: int, least: int = 1) -> list[slice]:
+    """Parts of so many rows of so many bytes, as equal as they can be, and two or more if there is enough to do."""
+    parts = -(-count * bytes_ // Band.bytes)
+    parts = max(1, min(parts, count // least))
+    return [slice(i * count // parts, (i + 1) * count // parts) for i in range(parts)]
+
+
+def _last(x: np.ndarray) -> np.ndarray:
+    """Images (n, c, *image) as (c, *image, n)."""
+    return x.transpose(*range(1, x.ndim), 0)
+
+
+def _images(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """New images, in memory with the batch last."""
+    return in_order(shape, (*range(1, len(shape)), 0), dtype)
+
+
+def _copied(name: str, x: np.ndarray, windows: Geometry | None = None) -> np.ndarray:
+    """Images (c, *image, n), with their borders if there are windows, in contiguous memory."""
+    bordered = windows is not None and windows.padded != windows.image
+    if not bordered and x.flags.c_contiguous:
+        return x
+    size = windows.padded if windows is not None else x.shape[1:-1]
+    copy = scratch(name, (x.shape[0], *size, x.shape[-1]), x.dtype)
+
+    def work(part: slice) -> None:
+        into = copy[part]
+        if bordered:
+            into[...] = 0
+            into = into[windows.inside()]
+        into[...] = x[part]
+
+    run_blocks(work, _split(len(x), copy[0].nbytes))
+    return copy
+
+
+def _matrix(windows: Geometry, padded: np.ndarray, rows: slice, groups: int) -> np.ndarray:
+    """The windows in these rows of padded images, as (groups, elements of a window, windows)."""
+    count, every = rows.stop - rows.start, slice(None)
+    shape = (groups, len(padded) // groups * math.prod(windows.kernel), -1)
+    if windows.out == windows.padded:  # windows of one element
+        return padded[:, rows].reshape(shape)
+    out = (count, *windows.out[1:])
+    columns = scratch("columns", (len(padded), *windows.kernel, *out, padded.shape[-1]), padded.dtype)
+    step = windows.stride[0]
+    for position, (first, *others) in windows.windows:
+        begin = first.start + rows.start * step
+        part = slice(begin, begin + (count - 1) * step + 1, step)
+        columns[every, *position, ...] = padded[every, part, *others, every]
+    return columns.reshape(shape)
+
+
+def _bands(windows: Geometry, x: np.ndarray) -> list[slice]:
+    """Rows of windows of images (c, *image, n)."""
+    return _split(windows.out[0], math.prod((len(x), *windows.kernel, *windows.out[1:], x.shape[-1], x.itemsize)))
+
+
+def convolve(x: np.ndarray, w: np.ndarray, windows: Geometry, groups: int) -> np.ndarray:
+    """`convolve_nd`."""
+    padded = _copied("padded", _last(x), windows)
+    filters = w.reshape(groups, len(w) // groups, -1)
+    result = _images((len(x), len(w), *windows.out), x.dtype)
+    by_group = _last(result).reshape(groups, len(w) // groups, windows.out[0], -1)
+
+    def work(rows: slice) -> None:
+        columns = _matrix(windows, padded, rows, groups)
+        np.matmul(filters, columns, out=by_group[:, :, rows].reshape(*filters.shape[:2], -1))
+
+    _run(work, _bands(windows, padded))
+    return result
+
+
+def weight_gradient(y: np.ndarray, x: np.ndarray, windows: Geometry, groups: int) -> np.ndarray:
+    """`convolve_nd_weight`. Each of a fixed number of lanes adds up the products of its bands in their order."""
+    padded = _copied("padded", _last(x), windows)
+    by_group = _copied("cotangents", _last(y)).reshape(groups, y.shape[1] // groups, windows.out[0], -1)
+    bands = _bands(windows, padded)
+    lanes = [bands[i :: Band.lanes] for i in range(min(Band.lanes, len(bands)))]
+    shape = (*by_group.shape[:2], math.prod((len(padded) // groups, *windows.kernel)))
+    sums = np.empty((len(lanes), *shape), x.dtype)
+
+    def work(lane: int) -> None:
+        for i, rows in enumerate(lanes[lane]):
+            columns = _matrix(windows, padded, rows, groups)
+            part = by_group[:, :, rows].reshape(*shape[:2], -1)
+            if i:
+                sums[lane] += np.matmul(part, columns.mT, out=scratch("product", shape, x.dtype))
+            else:
+                np.matmul(part, columns.mT, out=sums[lane])
+
+    _run(work, range(len(lanes)))
+    total = sums[0] if len(lanes) == 1 else np.add.reduce(sums)
+    return total.reshape(y.shape[1], len(padded) // groups, *windows.kernel)
+
+
+def input_gradient(y: np.ndarray, w: np.ndarray, windows: Geometry, groups: int) -> np.ndarray:
+    """`convolve_nd_input`."""
+    cotangents = _copied("cotangents", _last(y)).reshape(groups, len(w) // groups, -1)
+    size, channels = math.prod(windows.kernel), w.shape[1]
+    filters = w.reshape(groups, len(w) // groups, channels * size).mT
+    result = _images((len(y), groups * channels, *windows.image), y.dtype)
+    images, every = _last(result), slice(None)
+    per_channel = size * cotangents.shape[2] * y.itemsize
+
+    def work(block: tuple[slice, slice]) -> None:
+        some, part = block
+        count, inner = some.stop - some.start, part.stop - part.start
+        columns = scratch("columns", (count, inner * size, cotangents.shape[2]), y.dtype)
+        np.matmul(filters[some, part.start * size : part.stop * size], cotangents[some], out=columns)
+        columns = columns.reshape(count * inner, *windows.kernel, *windows.out, len(y))
+        padded = scratch("padded", (count * inner, *windows.padded, len(y)), y.dtype)
+        padded[...] = 0
+        for position, place in windows.windows:
+            padded[every, *place, every] += columns[every, *position, ...]
+        first = some.start * channels + part.start
+        images[first : first + count * inner] = padded[windows.inside()]
+
+    if groups == 1:
+        # A product of few rows would spend its time on copying the cotangents: 64 rows or more.
+        blocks = [(slice(0, 1), part) for part in _split(channels, per_channel, min(-(-64 // size), -(-channels // 2)))]
+    else:
+        blocks = [(some, slice(0, channels)) for some in _split(groups, channels * per_channel)]
+    _run(work, blocks)
+    return result
