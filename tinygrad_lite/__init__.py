@@ -17,6 +17,7 @@ from . import (
     regularizers,
     special,
 )
+from .autodiff.capture import jit
 from .autodiff.estimators import stop_gradient, straight_through
 from .autodiff.recompute import checkpoint
 from .autodiff.sparse import jacobian_pattern, sparse_hessian, sparse_jacobian
@@ -44,6 +45,7 @@ from .core.dtypes import (
 from .core.errors import (
     BackendError,
     BatchError,
+    CaptureError,
     DeclarationError,
     DTypeError,
     GradientError,

@@ -8,6 +8,7 @@ from typing import Any
 from ..core.axes import shape_of
 from ..core.backend import PYTHON_SCALARS, backend_of
 from ..core.dtypes import is_complex
+from ..core.effects import active_capture
 from ..core.errors import GradientError
 from ..core.graph import Handle, Node, unwrap, wrap
 from ..core.op import Array
@@ -35,12 +36,12 @@ def backward(
     """
     node = require_node("backward", tensor)
     retain = create_graph if retain_graph is None else retain_graph
-    sweep(
-        [(node, cotangent("backward", tensor, gradient, create_graph))],
-        None,
-        create_graph=create_graph,
-        retain_graph=retain,
-    )
+    roots = [(node, cotangent("backward", tensor, gradient, create_graph))]
+    capture = active_capture.get()
+    if capture is not None:
+        capture.backward(lambda: sweep(roots, None, create_graph=create_graph, retain_graph=retain), node)
+    else:
+        sweep(roots, None, create_graph=create_graph, retain_graph=retain)
 
 
 def grad(

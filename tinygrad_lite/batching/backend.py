@@ -19,7 +19,7 @@ from .indexing import Index
 from .rules import CREATION, RULES, Call, elementwise, looped
 from .transfer import leave
 
-__all__ = ["BatchedBackend", "batched_class"]
+__all__ = ["BatchedBackend", "batched_class", "operators"]
 
 
 class Namespace:
@@ -180,7 +180,7 @@ def batched_class(root: Backend) -> type[Batched]:
     """The class of batches of arrays of `root`: the class of an array tells its backend, so each root has its own."""
     if isinstance(root, BatchedBackend):
         return root.cls
-    cls = type("Batched", (Batched,), {"__slots__": (), "__module__": __name__, **_operators()})
+    cls = type("Batched", (Batched,), {"__slots__": (), "__module__": __name__, **operators()})
     cls.backend = register_backend(BatchedBackend(root, cls))
     return cls
 
@@ -196,7 +196,7 @@ _COMPARISONS = {
 _UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
 
 
-def _operators() -> dict[str, Callable]:
+def operators() -> dict[str, Callable]:
     """The operators, each of which calls its function in the namespace."""
 
     def binary(name: str, reflected: bool = False) -> Callable:

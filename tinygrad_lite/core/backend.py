@@ -48,6 +48,21 @@ class Backend:
     root: Backend | None = None
     """The backend whose arrays this one also takes, if there is one."""
 
+    kernel_backend: str = ""
+    """The name of the backend whose kernels it uses, if it is not its own."""
+
+    def implement(self, op: Any) -> Callable | None:
+        """What computes the primitive `op` here, if that is not its body; see `autodiff/capture.py`."""
+        return None
+
+    def attempt(self, kernel: Any, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
+        """`kernel.attempt` for arrays of this backend."""
+        return kernel.attempt(values, statics, needs)
+
+    def differentiate(self, kernel: Any, g: Any, saved: Any, needs: tuple[bool, ...]) -> Any:
+        """A kernel's backward for a cotangent of this backend."""
+        return kernel._backward(g, saved, needs)
+
     def bind(self, body: Callable) -> Callable:
         """The body of a primitive with this backend's namespace filled in.
 
@@ -176,6 +191,7 @@ _ON_DEMAND: dict[str, tuple[str, Callable[[], Backend]]] = {}
 
 def register_backend(backend: Backend) -> Backend:
     """Make `backend` known, so that calls with its arrays are computed by it."""
+    backend.kernel_backend = backend.kernel_backend or backend.name
     BACKENDS[backend.name] = backend
     for array_type in backend.array_types:
         _BY_TYPE[array_type] = backend

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BackendError",
     "BatchError",
+    "CaptureError",
     "DTypeError",
     "DeclarationError",
     "GradientError",
@@ -38,6 +39,10 @@ class BackendError(TinygradLiteError, TypeError):
 
 class BatchError(TinygradLiteError, TypeError):
     """What `vmap` cannot do on all examples at once: look at a value, or give results of different shapes."""
+
+
+class CaptureError(TinygradLiteError, TypeError):
+    """A step that `jit` cannot capture: it looks at values, or at what a replay would not see."""
 
 
 class LoopWarning(UserWarning):

@@ -146,6 +146,9 @@ class Op:
 
     def implementation(self, backend: Backend) -> Callable:
         """What computes this primitive on `backend`: its body there, behind the kernels whose `when` accepts a call."""
+        special = backend.implement(self)
+        if special is not None:
+            return special
         chosen = backend.bind(self.body)
         for candidate in self.kernels.get(backend.name, ()):
             chosen = candidate.guard(chosen)
@@ -160,8 +163,8 @@ class Op:
         recording = grad_enabled()
         needs = tuple([recording and node is not None for node in nodes])
         backend = common_backend(self.name, tuple(map(type, values)))
-        for candidate in self.kernels.get(backend.name, ()):
-            found = candidate.attempt(values, statics, needs)
+        for candidate in self.kernels.get(backend.kernel_backend, ()):
+            found = backend.attempt(candidate, values, statics, needs)
             if found is not NotImplemented:
                 out, saved = found
                 if not any(isinstance(array, Handle) for array in arrays):
@@ -312,10 +315,11 @@ class Kernel:
 
     def pull(self, node: Node, g: Any, grads: dict) -> None:
         assert self._backward is not None, f"{self.name}: the kernel lacks a backward"
-        if backend_of(g).name != self.backend_name:  # a batch of cotangents
+        backend = backend_of(g)
+        if backend.kernel_backend != self.backend_name:  # a batch of cotangents
             return self.pull_graph(node, g, grads)
         needs = tuple(parent in grads for parent in node.parents)
-        gradients = self._backward(g, node.saved[2], needs)
+        gradients = backend.differentiate(self, g, node.saved[2], needs)
         for parent, gradient in zip(node.parents, gradients, strict=True):
             if parent in grads:
                 accumulate(grads, parent, gradient, node)

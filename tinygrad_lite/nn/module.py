@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from ..core.backend import backend_of
 from ..core.dtypes import is_floating
+from ..core.effects import active_capture
 from ..core.errors import DTypeError, StateError
 from ..core.graph import Handle, Leaf, unwrap
 from ..ops.creation import to_array
@@ -54,6 +55,9 @@ class Module:
     """Whether layers such as Dropout and BatchNorm behave as in training; set by `train()` and `eval()`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        capture = active_capture.get()
+        if capture is not None:
+            capture.enter_module(self)
         return self.forward(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

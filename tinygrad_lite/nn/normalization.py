@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.backend import backend_of
+from ..core.effects import replayed
 from ..core.errors import ShapeError
 from ..core.graph import unwrap, wrap
 from ..core.op import Array
@@ -230,6 +231,7 @@ class BatchNorm1d(Module):
             expected = self._expected.format(c=self.num_features)
             raise ShapeError(f"{type(self).__name__}: input is {shape}; it must be {expected}.")
 
+    @replayed
     def _track(self, mean: Any, var: Any) -> None:
         self.num_batches_tracked = wrap(backend_of(mean).asarray(self.num_batches_tracked.data + 1), None)
         self._move(mean, var, 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum)

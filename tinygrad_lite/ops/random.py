@@ -12,6 +12,7 @@ import numpy
 
 from ..core.backend import BACKENDS
 from ..core.dtypes import default_dtype
+from ..core.effects import replayed
 from ..core.errors import DTypeError, ShapeError, StateError
 from .conversion import dtype_on
 from .creation import tensor
@@ -39,6 +40,7 @@ class Generator:
             raise DTypeError(f"Generator: seed is {seed!r}; a non-negative integer or None is required.")
         self._numpy = numpy.random.Generator(numpy.random.Philox(seed))
 
+    @replayed
     def uniform(
         self, shape: Shape = (), *, low: float = 0.0, high: float = 1.0, dtype: Any = None, device: str | None = None
     ) -> Any:
@@ -49,6 +51,7 @@ class Generator:
         made = self._numpy.random(_checked(shape), dtype=_made_as(dtype))
         return _finish(made * (high - low) + low, dtype, device)
 
+    @replayed
     def normal(
         self, shape: Shape = (), *, mean: float = 0.0, std: float = 1.0, dtype: Any = None, device: str | None = None
     ) -> Any:
@@ -56,6 +59,7 @@ class Generator:
         made = self._numpy.standard_normal(_checked(shape), dtype=_made_as(dtype))
         return _finish(made * std + mean, dtype, device)
 
+    @replayed
     def integers(
         self, low: int, high: int | None = None, shape: Shape = (), *, dtype: Any = "int64", device: str | None = None
     ) -> Any:
@@ -68,10 +72,12 @@ class Generator:
             raise ShapeError(f"integers: low is {first} and high is {end}; high must be greater than low.")
         return _finish(self._numpy.integers(first, end, _checked(shape)), dtype, device)
 
+    @replayed
     def permutation(self, n: int, *, device: str | None = None) -> Any:
         """The integers from 0 to n - 1 in random order."""
         return _finish(self._numpy.permutation(_checked(n)), None, device)
 
+    @replayed
     def bernoulli(self, p: float, shape: Shape = (), *, device: str | None = None) -> Any:
         """Booleans that are true with probability p.
 

@@ -6,6 +6,7 @@ from math import inf, isfinite
 from typing import Any
 
 from ..core.backend import backend_of
+from ..core.effects import replayed
 from ..core.errors import GradientError
 from ..core.graph import wrap
 from ..nn.module import named_tensors
@@ -20,6 +21,7 @@ def _with_gradient(params: Any, name: str) -> list[tuple[Tensor, Any]]:
     return [(tensor, gradient.data) for tensor, gradient in pairs if gradient is not None and gradient.size]
 
 
+@replayed
 def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2.0, *, error_if_nonfinite: bool = False) -> Tensor:
     """Scale all gradients by one factor, so that the norm of all of them together is at most `max_norm`.
 
@@ -63,6 +65,7 @@ def _norm(xp: Any, arrays: list[Any], p: float) -> Any:
     return xp.sqrt(xp.sum(x * x)) if p == 2 else xp.sum(x**p) ** (1 / p)
 
 
+@replayed
 def clip_grad_value(params: Any, value: float) -> None:
     """Limit each element of each gradient to the interval from -value to value; NaN stays NaN.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from ..core.backend import backend_of
+from ..core.effects import replayed
 from ..core.errors import GradientError, StateError
 from ..core.graph import unwrap
 from ..nn.module import Module, named_tensors
@@ -99,6 +100,7 @@ class Optimizer:
 
     # Training
 
+    @replayed
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: each `grad` becomes None."""
         for group in self.groups:
@@ -106,6 +108,7 @@ class Optimizer:
                 if parameter.requires_grad:
                     parameter.grad = None
 
+    @replayed
     def step(self) -> None:
         """Update every parameter that has a gradient; the others and their state stay as they are."""
         hyper = {name: getattr(self, name) for name in self.hyper}

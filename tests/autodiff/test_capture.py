@@ -1,0 +1,258 @@
+"""`jit`: replays give what the step itself gives, bit for bit, and what they depend on is alive or refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import nn, optim
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(6, 8, 5)).astype("float32"), RNG.integers(0, 3, size=(6, 8))
+
+
+def network(*extra):
+    first, last = nn.Linear(5, 7, rng=tl.Generator(0)), nn.Linear(7, 3, rng=tl.Generator(1))
+    return nn.Sequential(first, *extra, nn.GELU(), last)
+
+
+def train(wrap, make_model, make_optimizer, extra=lambda model: None):
+    """Losses, parameters and buffers after some steps."""
+    tl.manual_seed(0)
+    model = make_model()
+    optimizer = make_optimizer(model)
+
+    def step(x, y):
+        loss = tl.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        extra(model)
+        optimizer.step()
+        return loss
+
+    run = wrap(step)
+    losses = []
+    for i, (x, y) in enumerate(zip(X, Y, strict=True)):
+        optimizer.lr = 0.01 / (i + 1)
+        losses.append(run(x, y).item())
+    return losses, model, run
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer", "extra"),
+    [
+        (network, lambda m: optim.Adam(m, 0.01), lambda m: None),
+        (network, lambda m: optim.AdamW(m, 0.01), lambda m: optim.clip_grad_norm(m, 0.1)),
+        (network, lambda m: optim.SGD(m, 0.01, 0.9), lambda m: optim.clip_grad_value(m, 0.01)),
+        (lambda: network(nn.Dropout(0.3)), lambda m: optim.Adam(m, 0.01), lambda m: None),
+        (lambda: network(nn.BatchNorm1d(7)), lambda m: optim.Adam(m, 0.01), lambda m: None),
+        (lambda: network(nn.BatchNorm1d(7, momentum=None)), lambda m: optim.Adam(m, 0.01), lambda m: None),
+        (lambda: network(nn.LayerNorm(7)), lambda m: optim.SGD(m, 0.01, decay=tl.regularizers.L2(0.1)), lambda m: None),
+    ],
+)
+def test_training_is_the_same_bit_for_bit(model, optimizer, extra):
+    expected, eager, _ = train(lambda f: f, model, optimizer, extra)
+    got, captured, run = train(tl.jit, model, optimizer, extra)
+    assert got == expected
+    assert sum(map(len, run.programs.values())) == 1
+    for (name, a), (_, b) in zip(eager.state_dict().items(), captured.state_dict().items(), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def test_images():
+    x, y = RNG.normal(size=(3, 4, 1, 8, 8)).astype("float32"), RNG.integers(0, 2, size=(3, 4))
+    results = []
+    for wrap in (lambda f: f, tl.jit):
+        model = nn.Sequential(
+            nn.Conv2d(1, 3, 3, rng=tl.Generator(0)), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+            nn.Linear(27, 2, rng=tl.Generator(1)),
+        )  # fmt: skip
+        optimizer = optim.SGD(model, 0.1)
+
+        @wrap
+        def step(x, y, model=model, optimizer=optimizer):
+            loss = tl.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            return {"loss": loss, "logits": [model(x)]}
+
+        for one in zip(x, y, strict=True):
+            out = step(*one)
+        results.append((out["loss"].item(), out["logits"][0].tolist()))
+    assert results[0] == results[1]
+
+
+def test_tensors_of_the_surroundings_are_read_anew():
+    w = tl.tensor([1.0, 2.0], requires_grad=True)
+    scale = tl.tensor([2.0])
+    optimizer = optim.SGD([w], 0.1)
+
+    @tl.jit
+    def step(x):
+        penalty = (w * w).sum()  # of what no argument enters
+        loss = ((w * scale - x) ** 2).sum() + penalty
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss, penalty
+
+    x = np.zeros(2, "float32")
+    step(x)
+    penalty = (w.detach() ** 2).sum().item()
+    scale.data = np.float32([0.0])
+    loss, got = step(x)
+    assert got.item() == penalty and loss.item() == penalty
+
+
+def test_gradients_are_added_up_and_can_be_computed_with():
+    w = tl.tensor([1.0, 2.0], requires_grad=True)
+
+    @tl.jit
+    def step(x):
+        (w * x).sum().backward()
+        return tl.sqrt((w.grad**2).sum())
+
+    x = np.ones(2, "float32")
+    norms = [step(x * k).item() for k in (1, 2, 3)]
+    np.testing.assert_allclose(norms, np.sqrt(2) * np.array([1.0, 3.0, 6.0]), rtol=1e-6)
+    np.testing.assert_array_equal(w.grad.numpy(), [6.0, 6.0])
+
+
+def test_other_shapes_dtypes_numbers_and_modes_are_captured_anew():
+    model = nn.Sequential(nn.Linear(5, 4, rng=tl.Generator(0)), nn.Dropout(0.5))
+
+    @tl.jit
+    def f(x, k=1.0):
+        return model(x) * k
+
+    def count():
+        return sum(map(len, f.programs.values()))
+
+    f(X[0])
+    f(X[1])
+    assert count() == 1
+    f(X[0][:3])
+    f(X[0], k=2.0)
+    f(X[0], k=2)
+    assert count() == 4
+    model.eval()
+    np.testing.assert_array_equal(f(X[0]), model(X[0]).detach())
+    model.train()
+    assert (f(X[0]).numpy() == 0).any()
+    assert count() == 5
+    with tl.no_grad():
+        f(X[0])
+    assert count() == 6
+
+
+def test_running_statistics_are_alive():
+    model = nn.BatchNorm1d(5)
+    evaluate = tl.jit(lambda x: model(x))
+    model.eval()
+    before = evaluate(X[0]).numpy().copy()
+    model.train()
+    model(X[1] * 5)
+    model.eval()
+    assert np.abs(evaluate(X[0]).numpy() - before).max() > 0.1
+    np.testing.assert_array_equal(evaluate(X[0]), model(X[0]).detach())
+
+
+def test_random_numbers_are_drawn_anew():
+    rng = tl.Generator(0)
+    noise = tl.jit(lambda x: x + rng.normal(x.shape))
+    x = np.zeros(3, "float32")
+    got = [noise(x).tolist() for _ in range(3)]
+    again = tl.Generator(0)
+    assert got == [again.normal((3,)).tolist() for _ in range(3)]
+
+
+def test_transforms_inside():
+    f = lambda x: (tl.sin(x) * x).sum()
+    both = tl.jit(lambda x: (tl.grad(f)(x), tl.hessian(f)(x), tl.vmap(tl.cos)(x)))
+    for x in (np.array([0.5, 1.0]), np.array([2.0, -1.0])):
+        slope, curvature, cosine = both(x)
+        np.testing.assert_array_equal(slope, tl.grad(f)(x))
+        np.testing.assert_array_equal(curvature, tl.hessian(f)(x))
+        np.testing.assert_array_equal(cosine, np.cos(x))
+
+
+def test_the_program_can_be_read():
+    w = tl.tensor([1.0, 2.0], requires_grad=True)
+    step = tl.jit(lambda x: tl.tanh(w * x))
+    step(np.ones(2, "float32"))
+    ((program,),) = step.programs.values()
+    assert str(program).startswith("def program(x0):\n") and "multiply(" in str(program) and "tanh(" in str(program)
+
+
+def test_one_in_another():
+    inner = tl.jit(lambda x: tl.exp(x))
+    outer = tl.jit(lambda x: inner(x) + 1)
+    np.testing.assert_array_equal(outer(np.ones(2)), np.exp(np.ones(2)) + 1)
+    np.testing.assert_array_equal(outer(np.zeros(2)), [2.0, 2.0])
+    assert not inner.programs
+
+
+@pytest.mark.parametrize("look", [float, bool, lambda x: x.item(), lambda x: x.detach().numpy(), lambda x: x.tolist()])
+def test_looking_at_a_value_is_refused(look):
+    w = nn.Parameter(np.ones(2))
+    with pytest.raises(tl.CaptureError, match="jit: a value is looked at"):
+        tl.jit(lambda x: look((w * x).sum()))(np.ones(2))
+    assert isinstance(w.data, np.ndarray)  # as it was
+
+
+def test_arguments_that_require_a_gradient_are_refused():
+    with pytest.raises(tl.CaptureError, match="jit: an argument requires a gradient"):
+        tl.jit(tl.exp)(tl.tensor([1.0], requires_grad=True))
+
+
+class Hidden:
+    def __init__(self):
+        self.w = tl.tensor([1.0], requires_grad=True)
+
+
+def test_leaves_that_replays_would_not_see_are_refused():
+    hidden = Hidden()
+
+    def step(x):
+        (hidden.w * x).sum().backward()
+
+    with pytest.raises(tl.CaptureError, match=r"jit: a gradient reaches a tensor of shape \(1,\).*(?s:.*)__init__"):
+        tl.jit(step)(np.ones(1))
+
+
+def test_an_error_of_the_step_leaves_everything_as_it_was():
+    model = network()
+    with pytest.raises(tl.ShapeError):
+        tl.jit(lambda x: model(x) + np.ones(17))(X[0])
+    assert all(isinstance(p.data, np.ndarray) for p in model.parameters())
+    assert tl.core.effects.active_capture.get() is None
+
+
+def test_results_lie_in_memory_of_their_own():
+    double = tl.jit(lambda x: x * 2)
+    first = double(np.ones(3))
+    second = double(np.zeros(3))
+    assert first.tolist() == [2.0, 2.0, 2.0] and second.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_checked_replays():
+    check = lambda f: tl.jit(f, check=True)
+    for make in (lambda: network(nn.Dropout(0.3)), lambda: network(nn.BatchNorm1d(7))):
+        expected, _, _ = train(lambda f: f, make, lambda m: optim.Adam(m, 0.01))
+        got, _, _ = train(check, make, lambda m: optim.Adam(m, 0.01))
+        assert got == expected
+
+
+def test_a_step_that_depends_on_something_hidden_fails_the_check():
+    state = {"k": 1.0}
+
+    @lambda f: tl.jit(f, check=True)
+    def step(x):
+        state["k"] += 1
+        return x * state["k"]
+
+    step(np.ones(2))
+    with pytest.raises(tl.CaptureError, match="jit: a replay and the step as it is written differ in result 0"):
+        step(np.ones(2))
