@@ -285,7 +285,7 @@ class Kernel:
     def __init__(self, op: Op, backend: str, forward: Callable, when: Callable[..., bool]) -> None:
         self.op, self.backend_name, self.forward, self.when = op, backend, forward, when
         self.name = op.name
-        self.asks = "needs" in codegen.split_arguments(forward, skip=0)[2]
+        self.asks = "needs" in codegen.split_arguments(getattr(forward, "func", forward), skip=0)[2]
         self._backward: Callable | None = None
 
     def backward(self, function: Callable) -> Callable:
