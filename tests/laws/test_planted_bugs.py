@@ -27,6 +27,18 @@ def batches(bug):
     return tripled
 
 
+@planted(laws.captured)
+def captures(bug):
+    calls = []
+
+    @composite()
+    def counting(x):
+        calls.append(x)
+        return x * (len(calls) if bug else 2)
+
+    return counting
+
+
 @planted(laws.batched)
 def gradients_of_batches(bug):
     @primitive(x=lambda g: g * (2 if bug and isinstance(unwrap(g), Batched) else 3))

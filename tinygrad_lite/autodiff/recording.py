@@ -153,10 +153,14 @@ class _RecordedBackend(Backend):
         return _noted(self.root.getitem, array, index)
 
     def assign(self, target: Any, index: Any, values: Any) -> Any:
-        return _noted(self.root.assign, target, index, values)
+        return _noted(self._on_a_copy, self.root.assign, target, index, values)
 
     def scatter_add(self, target: Any, index: Any, values: Any) -> Any:
-        return _noted(self.root.scatter_add, target, index, values)
+        return _noted(self._on_a_copy, self.root.scatter_add, target, index, values)
+
+    def _on_a_copy(self, write: Callable, target: Any, index: Any, values: Any) -> Any:
+        """Zeros to be written into may be a constant of the program."""
+        return write(self.root.copy(target), index, values)
 
     def special(self, name: str) -> Callable:
         return functools.partial(_noted, self.root.special(name))

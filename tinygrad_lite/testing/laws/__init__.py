@@ -15,6 +15,7 @@ Each is called with an `Op` and one of its samples, and checks a number of examp
 from .backends import *
 from .batches import *
 from .calls import called
+from .captures import *
 from .derivatives import *
 from .dtypes import *
 from .kinks import *

@@ -17,7 +17,7 @@ from ...tensor import Tensor
 from ..samples import Sample
 from .calls import assert_close, called, differentiable, is_float, law
 
-__all__ = ["batched", "loops_in_batches"]
+__all__ = ["batched", "examples_near", "loops_in_batches"]
 
 EXAMPLES = 3
 
@@ -33,7 +33,7 @@ def loops_in_batches(op: Op, sample: Sample, arrays: tuple, statics: dict[str, A
 
     AssertionError if a value or a vector-Jacobian product differs from that of a single call.
     """
-    examples = _examples(op, arrays, statics)
+    examples = examples_near(op, arrays, statics)
     if not _axes(examples[0]).count(0):
         return None
     with warnings.catch_warnings(record=True) as caught:
@@ -45,7 +45,7 @@ def loops_in_batches(op: Op, sample: Sample, arrays: tuple, statics: dict[str, A
     return reasons[0] if reasons else None
 
 
-def _examples(op: Op, arrays: tuple, statics: dict[str, Any]) -> list[tuple]:
+def examples_near(op: Op, arrays: tuple, statics: dict[str, Any]) -> list[tuple]:
     """The arguments, and twice others near them that the operation takes."""
     shapes = _shapes(called(op.function, arrays, statics))
 
