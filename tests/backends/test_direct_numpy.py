@@ -28,7 +28,8 @@ def same(function, *args, **kwargs):
 
 
 @pytest.mark.parametrize("x", [*ARRAYS, 2.5, np.float32(1.5), [1.0, 2.0]], ids=str)
-@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "any", "all"])
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "any", "all", "mean"])
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_reductions(name, x):
     with np.errstate(all="ignore"):
         for axis in (None, 0, -1, (0, 1), (), 5):
@@ -36,6 +37,14 @@ def test_reductions(name, x):
                 same(name, x, axis=axis, keepdims=keepdims)
         if name in ("sum", "prod"):
             same(name, x, dtype=np.float64)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+def test_means_are_numpys_to_the_last_bit(dtype):
+    for shape in ((7,), (1000, 3), (3, 1001)):
+        x = RNG.standard_normal(shape).astype(dtype)
+        for axis in (None, 0, -1):
+            same("mean", x, axis=axis)
 
 
 @pytest.mark.parametrize("x", [*ARRAYS, 2.5, [1.0, 2.0]], ids=str)

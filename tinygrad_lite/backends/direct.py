@@ -27,8 +27,19 @@ def _reduction(name: str, ufunc: Any) -> Any:
     return reduced
 
 
+_REAL = (numpy.dtype("float32"), numpy.dtype("float64"))
+
+
+def mean(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
+    """2.2, and NumPy 7.0."""
+    if type(x) is not ndarray or type(axis) is list or x.dtype not in _REAL or not x.shape or not x.size:
+        return numpy.mean(x, axis=axis, keepdims=keepdims)
+    total = add.reduce(x, axis, None, None, keepdims)
+    return total / (x.size // total.size)
+
+
 def broadcast_to(x: Any, /, shape: Any) -> Any:
-    """0.6 for a scalar and 1.1 for a row, where NumPy takes 3.4."""
+    """1.3 for a scalar and 2.5 for a row, where NumPy takes 3.5."""
     if type(x) is not ndarray or type(shape) is not tuple or not x.flags.c_contiguous or x.dtype.hasobject:
         return numpy.broadcast_to(x, shape)
     if x.shape:
@@ -49,7 +60,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Any:
 
 
 def reshape(x: Any, /, shape: Any, **how: Any) -> Any:
-    """0.3, and NumPy 1.1."""
+    """0.4, and NumPy 1.1."""
     return numpy.reshape(x, shape, **how) if how or type(x) is not ndarray else x.reshape(shape)
 
 
@@ -64,12 +75,12 @@ def matrix_transpose(x: Any, /) -> Any:
 
 
 def astype(x: Any, dtype: Any, /, **how: Any) -> Any:
-    """0.4, and NumPy 0.9."""
+    """To float64 1.1, and NumPy 1.8."""
     return numpy.astype(x, dtype, **how) if how or type(x) is not ndarray else x.astype(dtype)
 
 
 def ones_like(x: Any, /, dtype: Any = None, **where: Any) -> Any:
-    """For a scalar 0.4, and NumPy 1.4."""
+    """For a scalar 0.7, and NumPy 1.4."""
     if type(x) is not ndarray or where:
         return numpy.ones_like(x, dtype=dtype, **where)
     out = ndarray(x.shape, x.dtype if dtype is None else dtype)
@@ -97,7 +108,7 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
 def _namespace() -> ModuleType:
     made = ModuleType("numpy", __doc__)
     reductions = {"sum": add, "prod": multiply, "max": maximum, "min": minimum, "any": logical_or, "all": logical_and}
-    functions = (broadcast_to, reshape, permute_dims, matrix_transpose, astype, ones_like, where)
+    functions = (broadcast_to, reshape, permute_dims, matrix_transpose, astype, ones_like, where, mean)
 
     def on_demand(name: str) -> Any:
         found = getattr(numpy, name)

@@ -84,7 +84,8 @@ def sum(xp, x: Array, *, axis: Axis = None, dtype: Any = None, keepdims: bool = 
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
-    x, dtype = _in(xp, "sum", x, dtype)
+    if dtype is not None:
+        x, dtype = _in(xp, "sum", x, dtype)
     return xp.sum(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
