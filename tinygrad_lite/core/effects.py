@@ -34,7 +34,7 @@ active_capture: ContextVar[Capture | None] = ContextVar("tinygrad_lite_capture",
 
 
 def replayed(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorator: the function changes something or gives other results each time; replays of a capture call it again."""
+    """Decorator: the function changes something or gives other results each time; replays call it again."""
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
