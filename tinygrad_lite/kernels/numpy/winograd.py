@@ -158,7 +158,8 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, before: Sequence[int], kernel:
     step, tiled = (N + 1 - kernel[0], N + 1 - kernel[1]), grid(y.shape[1:3], kernel)
     a, g, b = matrices(kernel, dtype)
     per_image = tiled[0] * tiled[1]
-    at_once = max(1, Tiles.bytes // (N * N * (channels + outputs) * dtype.itemsize * per_image))
+    most = max(1, Tiles.bytes // (N * N * (channels + outputs) * dtype.itemsize * per_image))
+    at_once = -(-len(x) // -(-len(x) // most))
     total = np.zeros((N * N, channels, outputs), dtype)
     with one_blas_thread(), np.errstate(all="ignore"):
         for first in range(0, len(x), at_once):
