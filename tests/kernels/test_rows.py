@@ -7,16 +7,17 @@ import tinygrad_lite as tl
 from tests.kernels.test_numpy import agrees, gradients, inf, nan, normal
 from tests.samples import samples_of
 from tinygrad_lite import OPS
-from tinygrad_lite.kernels.numpy import attention, reductions, rows
+from tinygrad_lite.kernels.numpy import attention, channels, reductions, rows
 from tinygrad_lite.testing import laws
 
-NAMES = ["cross_entropy", "layer_norm", "rms_norm", "scaled_dot_product_attention"]
+NAMES = ["batch_norm", "cross_entropy", "layer_norm", "rms_norm", "scaled_dot_product_attention"]
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(rows.Rows, "elements", 40)
     monkeypatch.setattr(reductions, "_WORTH_IT", 1)
+    monkeypatch.setattr(channels, "_WORTH_IT", 1)
     monkeypatch.setattr(attention.Scores, "elements", 64)
     monkeypatch.setattr(attention.Scores, "rows", 4)
 
@@ -43,11 +44,13 @@ CALLS = {
     "layer_norm": lambda: lambda x, w, b: tl.layer_norm(x, w, b),
     "rms_norm": lambda: lambda x, w: tl.rms_norm(x, w),
     "cross_entropy": lambda: lambda x: tl.cross_entropy(x, np.arange(37) % 11),
+    "batch_norm": lambda: lambda x, m, w, b: tl.batch_norm(x, m, tl.square(w), w, b),
     "attention": lambda: lambda q, k, v: tl.scaled_dot_product_attention(q, k, v, is_causal=True),
 }
 SHAPES = {
     "softmax": [(37, 11)], "log_softmax": [(37, 11)], "logsumexp": [(37, 11)], "layer_norm": [(37, 11), (11,), (11,)],
     "rms_norm": [(37, 11), (11,)], "cross_entropy": [(37, 11)], "attention": [(2, 3, 21, 4)] * 3,
+    "batch_norm": [(9, 5, 3, 2), *[(5,)] * 3],
 }  # fmt: skip
 
 
@@ -142,6 +145,24 @@ def test_cross_entropy_keeps_nothing_for_the_value_alone():
     out, saved = kernel.attempt((logits, target, None), statics, (False, False, False))
     assert saved[0] == []
     np.testing.assert_allclose(out, tl.cross_entropy(logits, target), rtol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", [(), (3,), (4, 3)])
+def test_batch_norm_in_any_layout(lengths):
+    parameters = normal(5), np.abs(normal(5)) + 1, normal(5), normal(5)
+    x = normal(8, 5, *lengths)
+    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    for given in (x, last, x[::2], last.T.copy().T, np.repeat(last, 2, axis=0)[::2]):
+        agrees("batch_norm", given, *parameters, rtol=1e-4)
+        agrees("batch_norm", given, *parameters[:2], rtol=1e-4)
+        strides = OPS["batch_norm"].function(given, *parameters).strides
+        assert strides == given.strides or given is not last
+    (kernel,) = OPS["batch_norm"].kernels["numpy"]
+    statics = {"axis": 1, "eps": 1e-5}
+    assert not kernel.when(x, *parameters, axis=0) and not kernel.when(x[0, 0], *parameters, **statics)
+    assert not kernel.when(x, parameters[0][:1], *parameters[1:], **statics)
+    gradients = kernel._backward(x, kernel.forward(x, *parameters, **statics)[1], (False, True, False, False, True))
+    assert [part is None for part in gradients] == [True, False, True, True, False]
 
 
 def test_attention_sees_no_later_key_whatever_it_holds():

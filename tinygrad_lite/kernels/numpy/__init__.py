@@ -3,6 +3,6 @@
 The times in the comments beside the kernels are fractions of the definition's, in the same run on 2 cores.
 """
 
-from . import activations, attention, convolution, losses, normalization, pooling, reductions
+from . import activations, attention, channels, convolution, losses, normalization, pooling, reductions
 
-__all__ = ["activations", "attention", "convolution", "losses", "normalization", "pooling", "reductions"]
+__all__ = ["activations", "attention", "channels", "convolution", "losses", "normalization", "pooling", "reductions"]
