@@ -47,7 +47,7 @@ def test_means_are_numpys_to_the_last_bit(dtype):
             same("mean", x, axis=axis)
 
 
-@pytest.mark.parametrize("x", [*ARRAYS, 2.5, [1.0, 2.0]], ids=str)
+@pytest.mark.parametrize("x", [*ARRAYS, 2.5, np.float32(1.5), [1.0, 2.0]], ids=str)
 def test_broadcast_to(x):
     own = np.shape(x)
     for shape in (own, (2, *own), (0, *own), (5, 2, 3, 4), (3, 2), (), own[1:], (*own, 2), 3, list(own)):

@@ -16,6 +16,8 @@ def axes_of(axis: Axis, ndim: int, op: str | None = None) -> tuple[int, ...]:
     """The axes that `axis` names, counted from 0; all for None. IndexingError, of `op`, for one that is not there."""
     if axis is None:
         return tuple(range(ndim))
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     axes = (axis,) if not isinstance(axis, (tuple, list)) else tuple(axis)
     message = wrong_axis(ndim, axes)
     if message is not None:

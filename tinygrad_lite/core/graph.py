@@ -175,7 +175,7 @@ def record(op: Any, parents: tuple[Node | None, ...], saved: tuple, out: Any, *,
     """A Tensor of `out`, recorded if a parent needs a gradient. The generated dispatch functions contain the same."""
     if not out.shape:
         out = as_array(out)
-    if not grad_enabled() or all(parent is None for parent in parents):
+    if parents.count(None) == len(parents) or not grad_enabled():
         return wrap(out, None)
     return wrap(out, new_node(op, parents, saved, out.shape, out.dtype, sys._getframe(depth)))
 

@@ -28,7 +28,7 @@ from .backend import Backend, backend_of, common_backend
 from .conjugate import Conjugated
 from .domain import REALS, Interval
 from .errors import DeclarationError, DTypeError, GradientError, IndexingError, ShapeError, TinygradLiteError, describe
-from .graph import Handle, Node, grad_enabled, node_of, record, unwrap
+from .graph import Handle, Node, grad_enabled, record
 from .publish import publish
 from .registry import OPS
 from .sweep import pull_definition
@@ -91,6 +91,7 @@ class Op:
         self.kernels: dict[str, list[Kernel]] = {}
         self.arrays, self.variadic, self.statics = codegen.split_arguments(body, skip=int(self.primitive))
         self.kept = codegen.values_to_keep(self)
+        self.backends = _Backends(self)
         self.implementations = _Implementations(self)
         self.pull = codegen.lazy_pull(self, "pull")
         self.pull_graph = codegen.lazy_pull(self, "pull_graph")
@@ -158,23 +159,39 @@ class Op:
 
     def run_kernels(self, arrays: tuple, statics: dict[str, Any]) -> Any:
         """The result of the first kernel of this composite that accepts the call, or NotImplemented."""
-        values = tuple(map(unwrap, arrays))
-        nodes = tuple(map(node_of, arrays))
-        recording = grad_enabled()
-        needs = tuple([recording and node is not None for node in nodes])
-        backend = common_backend(self.name, tuple(map(type, values)))
+        values, nodes, needs = [], [], []
+        constant, recording = True, grad_enabled()
+        for array in arrays:
+            node = None
+            if isinstance(array, Handle):
+                constant, node, array = False, array.node, array.data
+            values.append(array)
+            nodes.append(node)
+            needs.append(recording and node is not None)
+        values, nodes, needs = tuple(values), tuple(nodes), tuple(needs)
+        backend = self.backends[tuple(map(type, values))]
         for candidate in self.kernels.get(backend.kernel_backend, ()):
             found = backend.attempt(candidate, values, statics, needs)
             if found is not NotImplemented:
                 out, saved = found
-                if not any(isinstance(array, Handle) for array in arrays):
-                    return out
-                return record(candidate, nodes, (values, statics, saved), out, depth=2)
+                return out if constant else record(candidate, nodes, (values, statics, saved), out, depth=2)
         return NotImplemented
 
 
 def _plain_tuple(*outs: Any) -> tuple:
     return outs
+
+
+class _Backends(dict):
+    """The backend for the types of a call's arrays; found once per combination of types."""
+
+    def __init__(self, op: Op) -> None:
+        super().__init__()
+        self.op = op
+
+    def __missing__(self, types: tuple[type, ...]) -> Backend:
+        self[types] = found = common_backend(self.op.name, types)
+        return found
 
 
 class _Implementations(dict):
@@ -185,7 +202,7 @@ class _Implementations(dict):
         self.op = op
 
     def __missing__(self, types: type | tuple[type, ...]) -> Callable:
-        backend = common_backend(self.op.name, types if isinstance(types, tuple) else (types,))
+        backend = self.op.backends[types if isinstance(types, tuple) else (types,)]
         self[types] = chosen = self.op.implementation(backend)
         return chosen
 

@@ -35,7 +35,7 @@ def spread(reduced: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -
 
 def _count(shape: tuple[int, ...], axis: Axis) -> int:
     """How many elements become one."""
-    return product(shape[i] for i in axes_of(axis, len(shape)))
+    return product(shape if axis is None else [shape[i] for i in axes_of(axis, len(shape))])
 
 
 def _explain(x: Array, /, *, axis: Axis = None, **_) -> str | None:
