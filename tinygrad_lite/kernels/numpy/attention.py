@@ -95,25 +95,15 @@ class _Attention:
         if self.causal and keys.stop > rows.start + 1:
             corner = out[..., rows.start :]
             i, j = (np.arange(length) for length in corner.shape[1:])
-            _forbid(corner, i[:, None] < j)
+            np.copyto(corner, -np.inf, where=i[:, None] < j)
         elif self.mask is not None:
             mask = self.mask[heads]
             mask = mask[:, rows] if mask.shape[1] > 1 else mask
             if mask.dtype == bool:
-                _forbid(out, ~mask)
+                np.copyto(out, -np.inf, where=~mask)
             else:
                 out += mask
         return out
-
-
-def _forbid(scores: np.ndarray, where: np.ndarray) -> None:
-    """Writes -inf where a mask says so, by its bits: `copyto` branches."""
-    bits = np.dtype(f"i{scores.itemsize}")
-    infinite = np.array(-np.inf, scores.dtype).view(bits)
-    mask = where.astype(bits)
-    view = scores.view(bits)
-    view &= mask - 1
-    view |= mask * infinite
 
 
 def _slices(count: int, size: int) -> list[slice]:
