@@ -36,6 +36,10 @@ def _mask(*shape: int) -> Argument:
     return lambda rng: rng.random(shape) < 0.5
 
 
+def _positive(*shape: int) -> Argument:
+    return lambda rng: rng.uniform(0.5, 2.0, shape).astype(np.float32)
+
+
 def _classes(rows: int, classes: int) -> Argument:
     return lambda rng: rng.integers(classes, size=rows)
 
@@ -69,7 +73,7 @@ CALLS: dict[str, dict[str, Call]] = {
         "8192 x 1024": _call((8192, 1024), (1024,), (1024,)),
     },
     "rms_norm": {"32 x 64": _call((32, 64), (64,)), "8192 x 1024": _call((8192, 1024), (1024,))},
-    "batch_norm": {"64 x 16 x 14 x 14": _call((64, 16, 14, 14), (16,), (16,))},
+    "batch_norm": {"64 x 16 x 14 x 14": _call((64, 16, 14, 14), (16,), _positive(16), (16,), (16,))},
     "cross_entropy": {
         "64 x 10": _call((64, 10), _classes(64, 10)),
         "2048 x 32000": _call((2048, 32000), _classes(2048, 32000)),
@@ -89,7 +93,9 @@ CALLS: dict[str, dict[str, Call]] = {
     "max_pool1d": {"64 x 16 x 1000": _call((64, 16, 1000), kernel_size=2)},
     "max_pool2d": POOLED,
     "max_pool3d": {"4 x 8 x 16 x 32 x 32": _call((4, 8, 16, 32, 32), kernel_size=2)},
+    "avg_pool1d": {"64 x 16 x 1000": _call((64, 16, 1000), kernel_size=2)},
     "avg_pool2d": POOLED,
+    "avg_pool3d": {"4 x 8 x 16 x 32 x 32": _call((4, 8, 16, 32, 32), kernel_size=2)},
 }
 """Calls of each operation that has kernels, by title; elementwise operations need no entry."""
 
