@@ -105,12 +105,10 @@ class Op:
         return inspect.signature(self.function)
 
     def _register(self) -> None:
-        known = OPS.get(self.name)
-        if known is not None and known.body.__module__ != self.body.__module__:
-            raise DeclarationError(
-                f"{self.name}: an operation of this name is declared in {known.body.__module__}; choose another name."
-            )
-        OPS[self.name] = self
+        known, module = OPS.get(self.name), self.body.__module__
+        taken = known is not None and known.body.__module__ != module
+        # A name that this package takes one day may be a program's: that goes on, with its module in front.
+        OPS[f"{module}.{self.name}" if taken else self.name] = self
 
     def domain_of(self, array: str) -> Interval:
         """Where the array argument called `array` may lie."""

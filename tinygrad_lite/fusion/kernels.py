@@ -70,8 +70,8 @@ class FusedKernel(Kernel):
                 return NotImplemented
         if first is None:
             return NotImplemented
+        key = (needs, *kinds, *map(type, kinds), *statics.values())
         try:
-            key = (needs, *kinds, *map(type, kinds), *statics.values())
             pair = self.pairs[key]
         except KeyError:
             pair = self._make(key, kinds, statics, needs)
