@@ -23,12 +23,14 @@ __all__ = ["Program"]
 class Blocks:
     """How large blocks are; a program keeps what was set when it was made.
 
-    cache : bytes that the arrays of a block may take: about a core's second-level cache.
-    least, most : elements of a block. Under the least, threads lose more by taking turns in Python than they gain.
+    cache : bytes that the arrays of a block may take. Of 32 MB of third-level cache; less stays in the second-level
+        one, but threads lose more by taking turns in Python. gelu forward and backward on two threads with 2^18, 2^20,
+        2^22, 2^23 bytes: 16, 8.1, 7.0, 7.0 ms for 2^20 elements, and 235, 149, 138, 175 for 16 M.
+    least, most : elements of a block.
     """
 
-    cache = 1 << 20
-    least, most = 1 << 14, 1 << 18
+    cache = 1 << 22
+    least, most = 1 << 16, 1 << 18
 
 
 CONSTANTS = 64
