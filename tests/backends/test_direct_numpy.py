@@ -66,6 +66,11 @@ def test_movement_and_types(x):
     same("reshape", x, (-1,), copy=True)
     same("permute_dims", x, tuple(range(x.ndim))[::-1])
     same("matrix_transpose", x)
+    for axis in (0, 1, -1, -2, 3, 9, -9, (0, 1)):
+        same("expand_dims", x, axis=axis)
+        same("squeeze", x, axis=axis)
+        same("squeeze", x[None, ..., None], axis=axis)
+    same("squeeze", x[None, ..., None], axis=(0, -1))
     same("ones_like", x)
     same("ones_like", x, dtype=np.float32)
     for copy in (True, False):

@@ -76,9 +76,24 @@ def matrix_transpose(x: Any, /) -> Any:
     return x.mT if type(x) is ndarray else numpy.matrix_transpose(x)
 
 
-def astype(x: Any, dtype: Any, /, **how: Any) -> Any:
+def squeeze(x: Any, /, axis: Any) -> Any:
+    """0.3, and NumPy 0.6."""
+    return x.squeeze(axis) if type(x) is ndarray else numpy.squeeze(x, axis)
+
+
+def expand_dims(x: Any, /, *, axis: Any = 0) -> Any:
+    """0.9, and NumPy 2.9."""
+    if type(x) is not ndarray or type(axis) is not int or not -x.ndim <= axis + 1 <= x.ndim + 1:
+        return numpy.expand_dims(x, axis)
+    shape, place = x.shape, axis % (x.ndim + 1)
+    return x.reshape((*shape[:place], 1, *shape[place:]))
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Any:
     """To float64 1.1, and NumPy 1.8."""
-    return numpy.astype(x, dtype, **how) if how or type(x) is not ndarray else x.astype(dtype)
+    if type(x) is not ndarray or device is not None:
+        return numpy.astype(x, dtype, copy=copy, device=device)
+    return x.astype(dtype, copy=copy)
 
 
 def ones_like(x: Any, /, dtype: Any = None, **where: Any) -> Any:
@@ -110,7 +125,9 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
 def _namespace() -> ModuleType:
     made = ModuleType("numpy", __doc__)
     reductions = {"sum": add, "prod": multiply, "max": maximum, "min": minimum, "any": logical_or, "all": logical_and}
-    functions = (broadcast_to, reshape, permute_dims, matrix_transpose, astype, ones_like, where, mean)
+    functions = (
+        broadcast_to, reshape, permute_dims, matrix_transpose, squeeze, expand_dims, astype, ones_like, where, mean,
+    )  # fmt: skip
 
     def on_demand(name: str) -> Any:
         found = getattr(numpy, name)
