@@ -183,7 +183,8 @@ def test_the_program_can_be_read():
     step = tl.jit(lambda x: tl.tanh(w * x))
     step(np.ones(2, "float32"))
     ((program,),) = step.programs.values()
-    assert str(program).startswith("def program(x0):\n") and "multiply(" in str(program) and "tanh(" in str(program)
+    assert str(program).startswith("def program(x0):  # its own arrays take up to 1.6e-05 MB at a time\n")
+    assert "= tanh(r1)  # (2,) float32" in str(program)
 
 
 def test_one_in_another():

@@ -1,6 +1,6 @@
 """`jit`: a step is run once and recorded as calls of NumPy and of kernels; later calls replay these and nothing else.
 
-While a step is captured, its arrays are `Recorded` (`recording.py`): they compute as always, and note the call. What
+While a step is captured, its arrays are `Recorded` (`recorded.py`): they compute as always, and note the call. What
 comes of it is a `Program`, straight-line Python source, which can be printed. Results are those of the step itself bit
 for bit, since the calls are the same.
 """
@@ -20,7 +20,8 @@ from ..core.effects import active_capture
 from ..core.errors import CaptureError
 from ..core.graph import Handle, grad_enabled, node_of, unwrap, wrap
 from ..core.tree import leaves, map_leaves, unflatten
-from .recording import Recorded, Recorder, plain
+from .recorded import Recorded, plain
+from .recorder import Recorder
 
 __all__ = ["Program", "jit"]
 
@@ -36,8 +37,10 @@ class Program:
         self._out = out
         results = [self._result(recorder, value) for value in leaves(out)]
         names = [f"x{i}" for i in range(inputs)]
-        body = _with_ends(_needed(recorder.lines, results), f"({', '.join([*results, ''])})" if results else "()")
-        self.source = "\n    ".join([f"def program({', '.join(names)}):", *body]) + "\n"
+        result = f"({', '.join([*results, ''])})" if results else "()"
+        body, most = _with_ends(_needed(recorder.lines, results), result, recorder.arrays)
+        head = f"def program({', '.join(names)}):  # its own arrays take up to {most / 1e6:.3g} MB at a time"
+        self.source = "\n    ".join([head, *body]) + "\n"
         scope, made = recorder.scope, {}
         filename = f"<tinygrad_lite captured step {id(self):x}>"
         exec(compile(self.source, filename, "exec"), scope, made)
@@ -83,8 +86,12 @@ def _needed(lines: list[str], results: list[str]) -> list[str]:
     return kept[::-1]
 
 
-def _with_ends(lines: list[str], result: str) -> list[str]:
-    """The statements, with what is not needed any more forgotten after its last use, and the result returned."""
+def _with_ends(lines: list[str], result: str, arrays: dict[str, numpy.ndarray]) -> tuple[list[str], int]:
+    """The statements, with what is not needed any more forgotten after its last use, and the result returned.
+
+    arrays : by the names of results, arrays like those that they will be.
+    Returns the lines and the bytes that the arrays take at most at a time.
+    """
     last: dict[str, int] = {}
     for i, line in enumerate([*lines, result]):
         for name in _NAMES.findall(line):
@@ -94,11 +101,18 @@ def _with_ends(lines: list[str], result: str) -> list[str]:
         if i < len(lines):
             ends.setdefault(i, []).append(name)
     body = []
+    now = most = 0
     for i, line in enumerate(lines):
+        made = arrays.get(line.partition(" = ")[0])
+        if made is not None:
+            now += made.nbytes
+            most = max(most, now)
+            line += f"  # {made.shape} {made.dtype}"
         body.append(line)
         if i in ends:
             body.append(f"del {', '.join(ends[i])}")
-    return [*body, f"return {result}"]
+            now -= sum(arrays[name].nbytes for name in ends[i] if name in arrays)
+    return [*body, f"return {result}"], most
 
 
 _NAMES = re.compile(r"\b[rt][0-9]+\b")

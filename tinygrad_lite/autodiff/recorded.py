@@ -1,0 +1,186 @@
+"""Arrays that note what is computed with them: what a step is captured with, see `capture.py`.
+
+A backend like any other, on top of NumPy's. What it notes is what computes an operation there, so replays take the
+same fast ways as the first call.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from ..batching.backend import operators
+from ..core.backend import BACKENDS, Backend, register_backend
+from ..core.errors import CaptureError
+from ..core.graph import Handle, wrap
+from ..core.op import Kernel, Op
+
+__all__ = ["Recorded", "plain", "recorded_in"]
+
+
+class Recorded:
+    """An array whose calls are noted.
+
+    data : the array. name : what the program calls it. recorder : the capture that it belongs to.
+    """
+
+    __slots__ = ("__weakref__", "data", "name", "recorder")
+    __array_ufunc__ = None
+
+    backend: Backend
+
+    def __init__(self, data: Any, name: str, recorder: Any) -> None:
+        self.data, self.name, self.recorder = data, name, recorder
+
+    shape = property(lambda self: self.data.shape)
+    dtype = property(lambda self: self.data.dtype)
+    ndim = property(lambda self: self.data.ndim)
+    size = property(lambda self: self.data.size)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.recorder.call(_item, (self, index), {})
+
+    def __repr__(self) -> str:
+        return f"<{self.name}, {self.shape} {self.dtype}>"
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise CaptureError(
+            "jit: a value is looked at, for example by `if`, `float()` or `.numpy()`; a captured step cannot depend on "
+            "it. Return it, and look at what the call returns."
+        )
+
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __array__ = __iter__ = __setitem__ = _refuse
+
+
+def _item(array: Any, index: Any) -> Any:
+    return array[index]
+
+
+class _Namespace:
+    """NumPy's functions, noted when they are called with Recorded."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        own = getattr(self._module, name)
+        if name in ("linalg", "fft"):
+            return _Namespace(own)
+        if not callable(own) or isinstance(own, type):
+            return own
+        return functools.partial(_noted, own)
+
+
+def _noted(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    found = next(recorded_in((args, kwargs)), None)
+    return function(*args, **kwargs) if found is None else found.recorder.call(function, args, kwargs)
+
+
+def recorded_in(values: Any) -> Iterator[Recorded]:
+    """The Recorded in a structure."""
+    if isinstance(values, Recorded):
+        yield values
+    elif isinstance(values, dict):
+        for value in values.values():
+            yield from recorded_in(value)
+    elif isinstance(values, (list, tuple)):
+        for value in values:
+            yield from recorded_in(value)
+
+
+class _RecordedBackend(Backend):
+    """NumPy's backend with every call noted: an operation's implementation there is one call."""
+
+    name = "jit(numpy)"
+    default_device = "jit(numpy)"
+    asynchronous = True
+    array_types = (Recorded,)
+    kernel_backend = "numpy"
+
+    def __init__(self) -> None:
+        self.root = BACKENDS["numpy"]
+        self.xp = _Namespace(self.root.xp)
+
+    def implement(self, op: Op) -> Callable:
+        return functools.partial(_computed, op)
+
+    def attempt(self, kernel: Kernel, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
+        found = kernel.attempt(plain(values), statics, needs)
+        if found is NotImplemented:
+            return found
+        recorder = next(recorded_in(values)).recorder
+        name = recorder.note(kernel.attempt, (values, statics, needs), {}, kernel.name, found[0])
+        # What a kernel keeps is handed back to it as it is: it may hold numbers that depend on the values.
+        return Recorded(found[0], f"{name}[0]", recorder), Recorded(found[1], f"{name}[1]", recorder)
+
+    def differentiate(self, kernel: Kernel, g: Any, saved: Any, needs: tuple[bool, ...]) -> Any:
+        recorder = next(recorded_in((g, saved))).recorder
+        return recorder.call(kernel._backward, (g, saved, needs), {}, f"{kernel.name}_backward")
+
+    def device_of(self, array: Any) -> str:
+        return self.root.default_device
+
+    def dtype(self, dtype: Any) -> Any:
+        return self.root.dtype(dtype)
+
+    def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
+        if isinstance(value, Recorded):
+            return value if dtype is None or dtype == value.dtype else _noted(self.root.asarray, value, dtype=dtype)
+        return self.root.asarray(value, dtype=dtype)
+
+    def to_numpy(self, array: Any) -> Any:
+        return array._refuse() if isinstance(array, Recorded) else array
+
+    def text(self, array: Any) -> str:
+        return repr(array)
+
+    def copy(self, array: Any) -> Any:
+        return _noted(self.root.copy, array)
+
+    def owns_memory(self, array: Any) -> bool:
+        return self.root.owns_memory(plain(array))
+
+    def getitem(self, array: Any, index: Any) -> Any:
+        return _noted(self.root.getitem, array, index)
+
+    def assign(self, target: Any, index: Any, values: Any) -> Any:
+        return _noted(self._on_a_copy, self.root.assign, target, index, values)
+
+    def scatter_add(self, target: Any, index: Any, values: Any) -> Any:
+        return _noted(self._on_a_copy, self.root.scatter_add, target, index, values)
+
+    def _on_a_copy(self, write: Callable, target: Any, index: Any, values: Any) -> Any:
+        """Zeros to be written into may be a constant of the program."""
+        return write(self.root.copy(target), index, values)
+
+    def special(self, name: str) -> Callable:
+        return functools.partial(_noted, self.root.special(name))
+
+
+def _computed(op: Op, *arrays: Any, **statics: Any) -> Any:
+    """A primitive's call, noted as one of what computes it for NumPy's arrays."""
+    types = tuple(map(type, plain(arrays)))
+    function = op.implementations[types if op.variadic or len(types) != 1 else types[0]]
+    return next(recorded_in(arrays)).recorder.call(function, arrays, statics, op.name)
+
+
+def plain(values: Any) -> Any:
+    """A structure with the arrays themselves in place of the Recorded."""
+    if isinstance(values, Recorded):
+        return values.data
+    if isinstance(values, Handle):
+        return wrap(values.data.data, None) if isinstance(values.data, Recorded) else values
+    if isinstance(values, dict):
+        return {key: plain(value) for key, value in values.items()}
+    if isinstance(values, tuple) and hasattr(values, "_fields"):
+        return type(values)(*map(plain, values))
+    return type(values)(map(plain, values)) if isinstance(values, (list, tuple)) else values
+
+
+Recorded.backend = register_backend(_RecordedBackend())
+for _name, _operator in operators().items():
+    setattr(Recorded, _name, _operator)
