@@ -60,3 +60,8 @@ def test_arrays_of_two_libraries_in_one_call(strict):
 def test_an_unknown_device(strict):
     with pytest.raises(tl.BackendError, match=r"unknown device 'tpu'; known are 'cpu', .*'strict'"):
         tl.zeros(2, device="tpu")
+
+
+def test_steps_are_captured_on_numpy_only(strict):
+    with pytest.raises(tl.CaptureError, match="jit: an argument is an array of strict; steps are captured on the CPU"):
+        tl.jit(tl.exp)(strict.asarray(np.ones(2)))

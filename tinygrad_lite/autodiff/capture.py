@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy
 
+from ..core.backend import backend_of
 from ..core.effects import active_capture
 from ..core.errors import CaptureError
 from ..core.graph import Handle, grad_enabled, node_of, unwrap, wrap
@@ -130,8 +131,8 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
         changed differ in a bit; slow.
     Returns a function whose results are Tensors without a graph; its attribute `programs` has what was captured.
 
-    Raises CaptureError where a step looks at a value, or computes with a parameter's `grad`, or an argument requires a
-    gradient.
+    Raises CaptureError where a step looks at a value, an argument requires a gradient or is not NumPy's, or a gradient
+    reaches a tensor that replays would not see.
 
     >>> w = tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = optim.SGD([w], lr=0.5)
@@ -175,6 +176,9 @@ def _structure(tree: Any) -> Any:
                 "jit: an argument requires a gradient; let the step use it from outside, as a parameter."
             )
         array = unwrap(tree)
+        backend = backend_of(array)
+        if backend.name != "numpy":
+            raise CaptureError(f"jit: an argument is an array of {backend.name}; steps are captured on the CPU only.")
         return (type(array), tuple(array.shape), array.dtype)
     return (type(tree), tree)
 
