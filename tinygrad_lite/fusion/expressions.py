@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["COST", "Expressions", "Node", "cost", "dependents", "in_order"]
+__all__ = ["COST", "Expressions", "Node", "cost", "dependents", "in_order", "result_dtype"]
 
 Number = bool | int | float
 
@@ -69,7 +69,7 @@ class Expressions:
         if full:
             plain = _without_full(operands)
             if not any(isinstance(operand, Node) for operand in plain):
-                return self.full(_as_number(getattr(numpy, name)(*plain)), _result_dtype(name, *kinds))
+                return self.full(_as_number(getattr(numpy, name)(*plain)), result_dtype(name, *kinds))
             if plain != operands:
                 return self.make(name, *plain)
         if numbers == len(operands):
@@ -78,7 +78,7 @@ class Expressions:
             simpler = _simpler(self, name, operands)
             if simpler is not None:
                 return simpler
-        return self.node(name, operands, _result_dtype(name, *kinds))
+        return self.node(name, operands, result_dtype(name, *kinds))
 
     def convert(self, operand: Node | Number, dtype: Any) -> Node | Number:
         """The value with another dtype."""
@@ -119,7 +119,7 @@ def _as_number(value: Any) -> Number:
 
 
 @functools.lru_cache(maxsize=4096)
-def _result_dtype(name: str, *kinds: Any) -> numpy.dtype:
+def result_dtype(name: str, *kinds: Any) -> numpy.dtype:
     """The dtype that NumPy gives the result for arrays of these dtypes and numbers of these types."""
     samples = [numpy.empty(0, kind) if isinstance(kind, numpy.dtype) else kind(1) for kind in kinds]
     return getattr(numpy, name)(*samples).dtype
@@ -151,7 +151,7 @@ def _simpler(expressions: Expressions, name: str, operands: tuple) -> Node | Num
 def _keeps(x: Any, number: Any) -> bool:
     """Whether an operation of the node x and a number has the dtype of x."""
     numbers = isinstance(x, Node) and isinstance(number, (int, float))
-    return numbers and _result_dtype("add", x.dtype, type(number)) == x.dtype
+    return numbers and result_dtype("add", x.dtype, type(number)) == x.dtype
 
 
 def _simpler_where(expressions: Expressions, operands: tuple) -> Node | Number | None:
