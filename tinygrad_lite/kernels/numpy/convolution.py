@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from ...core.op import kernel
 from ...ops import convolve_nd, convolve_nd_input, convolve_nd_weight
 from ...ops.windows import Geometry, geometry
-from . import bands, depthwise, winograd
+from . import bands, depthwise, pointwise, winograd
 from .memory import in_order
 
 __all__ = ["Least"]
@@ -51,9 +52,16 @@ def _forward(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups
     return _arrays(x, w) and _windows(x.shape, w.shape, stride, padding, dilation, groups) is not None
 
 
+def _pointwise(windows: Geometry, groups: int) -> bool:
+    """Whether each result comes from one pixel."""
+    return groups == 1 and math.prod(windows.kernel) == 1 and windows.out == windows.image == windows.padded
+
+
 @kernel(convolve_nd, "numpy", when=_forward)
 def _(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     windows = geometry(x.shape[2:], w.shape[2:], tuple(stride), tuple(padding), tuple(dilation))
+    if _pointwise(windows, groups) and pointwise.channels_last(x) is not None:
+        return pointwise.product(x, w.reshape(w.shape[:2]))
     if groups == len(w) == x.shape[1]:
         return depthwise.convolve(x, w, windows)
     return bands.convolve(x, w, windows, groups)
@@ -69,6 +77,8 @@ def _input(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: A
 @kernel(convolve_nd_input, "numpy", when=_input)
 def _(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     windows = geometry(tuple(image), w.shape[2:], tuple(stride), tuple(padding), tuple(dilation))
+    if _pointwise(windows, groups) and pointwise.channels_last(y) is not None:
+        return pointwise.product(y, w.reshape(w.shape[:2]).T)
     if groups == len(w) and w.shape[1] == 1:
         return depthwise.input_gradient(y, w, windows)
     return bands.input_gradient(y, w, windows, groups)
@@ -85,6 +95,8 @@ def _weight(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any, dilation:
 @kernel(convolve_nd_weight, "numpy", when=_weight)
 def _(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     windows = geometry(x.shape[2:], tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
+    if _pointwise(windows, groups) and pointwise.channels_last(x) is pointwise.channels_last(y) is not None:
+        return pointwise.weight_gradient(y, x).reshape(y.shape[1], x.shape[1], *windows.kernel)
     return bands.weight_gradient(y, x, windows, groups)
 
 

@@ -10,7 +10,11 @@ trilinear form, w* = G^T ((A^T y*) (B x)^T), and that of the image is a convolut
 
 With n = 6 and the nodes 0, +-3/4, +-3/2, infinity the root-mean-square error is 2.8 times that of the sum of products
 (float32, 64 channels: 8.5e-7 of the result's root mean square, its maximum 1e-5); with 0, +-1, +-2 it would be 6 times,
-and with n = 4, 0.9 times.
+and with n = 4, 0.9 times. No element is off by more than 4 eps times |A| ((|G| |w|) * (|B| |x|)).
+
+Times, on one thread without AVX-512, for 16 images 64 x 32 x 32 and 64 filters 3 x 3, forward and all gradients:
+predicted were 0.45 of the multiplications and 0.5 of the definition's time; it is 0.62, since the small matrices of the
+transformations run at two thirds of the speed, and gathering tiles takes a sixth. PyTorch takes 1.12 of it.
 """
 
 from __future__ import annotations
