@@ -7,7 +7,7 @@ import tinygrad_lite as tl
 from tests.kernels.test_numpy import agrees, gradients, inf, nan, normal
 from tests.samples import samples_of
 from tinygrad_lite import OPS
-from tinygrad_lite.kernels.numpy import attention, channels, reductions, rows
+from tinygrad_lite.kernels.numpy import attention, channels, normalization, reductions, rows
 from tinygrad_lite.testing import laws
 
 NAMES = ["batch_norm", "cross_entropy", "layer_norm", "rms_norm", "scaled_dot_product_attention"]
@@ -24,6 +24,13 @@ def small_blocks(monkeypatch):
 
 @pytest.mark.parametrize("name", [*NAMES, "softmax", "log_softmax", "logsumexp"])
 def test_kernels_equal_their_definitions_in_small_blocks(name):
+    for sample in samples_of(name):
+        laws.kernel_equals_definition(OPS[name], sample)
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "rms_norm"])
+def test_normalised_rows_may_be_computed_again(name, monkeypatch):
+    monkeypatch.setattr(normalization, "KEPT", 0)
     for sample in samples_of(name):
         laws.kernel_equals_definition(OPS[name], sample)
 
@@ -163,6 +170,12 @@ def test_batch_norm_in_any_layout(lengths):
     assert not kernel.when(x, parameters[0][:1], *parameters[1:], **statics)
     gradients = kernel._backward(x, kernel.forward(x, *parameters, **statics)[1], (False, True, False, False, True))
     assert [part is None for part in gradients] == [True, False, True, True, False]
+
+
+def test_sums_and_products_of_long_rows():
+    a, b = normal(3, 20_001).astype("float64"), normal(3, 20_001).astype("float64")
+    np.testing.assert_allclose(rows.sums(a), a.sum(axis=1, keepdims=True), rtol=1e-10)
+    np.testing.assert_allclose(rows.dots(a, b)[:, 0], np.einsum("ij,ij->i", a, b), rtol=1e-10)
 
 
 def test_attention_sees_no_later_key_whatever_it_holds():

