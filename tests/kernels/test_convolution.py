@@ -223,3 +223,81 @@ def test_gradients_of_conv2d_of_any_order_through_tiles():
     expected = (slopes[0] - slopes[1]) / (2 * step)
     got = tl.jvp(tl.grad(energy), (w,), (direction,))[1]
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-8 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("options", [{}, {"padding": 1}, {"padding": "same"}, {"padding": (0, 2), "stride": (1, 1)}])
+def test_conv2d_by_tiles_with_and_without_a_bias(options, dtype):
+    op = OPS["conv2d"]
+    (whole,) = op.kernels["numpy"]
+    x, w, bias = normal(9, 32, 24, 26, dtype=dtype), normal(40, 32, 3, 3, dtype=dtype), normal(40, dtype=dtype)
+    for arrays in ((x, w), (x, w, bias)):
+        assert whole.when(*arrays, **options)
+        for wanted in ((0, 1, 2), (0,), (1,), (2,)):
+            tensors = [tl.tensor(a, requires_grad=i in wanted) for i, a in enumerate(arrays)]
+            exact = [tl.tensor(a.astype("float64"), requires_grad=i in wanted) for i, a in enumerate(arrays)]
+            inputs = [i for i in wanted if i < len(arrays)]
+            if not inputs:
+                continue
+            got, expected = op.function(*tensors, **options), op.body(*exact, **options)
+            g = normal(*got.shape).astype("float64")
+            pairs = [(got.detach(), expected.detach())]
+            pairs += zip(
+                tl.autograd.grad(got, [tensors[i] for i in inputs], g.astype(dtype)),
+                tl.autograd.grad(expected, [exact[i] for i in inputs], g),
+                strict=True,
+            )
+            for mine, theirs in pairs:
+                a, b = mine.numpy(), theirs.numpy()
+                assert a.dtype == dtype and a.shape == b.shape
+                assert np.abs(a - b).max() < 300 * np.finfo(dtype).eps * np.sqrt(np.mean(b**2))
+
+
+def test_tiles_are_kept_up_to_a_limit_and_only_if_they_are_needed(monkeypatch):
+    (whole,) = OPS["conv2d"].kernels["numpy"]
+    x, w = normal(9, 32, 24, 26), normal(32, 32, 3, 3)
+    for needs, kept in (((True, True, False), True), ((True, False, True), False), ((), False)):
+        assert (whole.forward(x, w, needs=needs)[1][2] is not None) == kept
+    monkeypatch.setattr(convolution.Most, "kept", 1)
+    assert whole.forward(x, w, needs=(True, True))[1][2] is None
+    np.testing.assert_array_equal(whole.forward(x, w, needs=())[0], whole.forward(x, w, needs=(True, True))[0])
+
+
+def test_conv2d_by_tiles_of_values_that_are_not_finite():
+    x, w, bias = normal(9, 32, 24, 26), normal(32, 32, 3, 3), normal(32)
+    op = OPS["conv2d"]
+    g = normal(9, 32, 22, 24)
+    for where in ("x", "g"):
+        a, b = x.copy(), g.copy()
+        (a if where == "x" else b)[0, 0, 4, 4] = np.inf
+        with np.errstate(all="ignore"):
+            results = []
+            for function in (op.function, op.body):
+                tensors = [tl.tensor(array, requires_grad=True) for array in (a, w, bias)]
+                out = function(*tensors)
+                results.append([out.detach(), *tl.autograd.grad(out, tensors, b)])
+        for mine, theirs in zip(*results, strict=True):
+            np.testing.assert_array_equal(np.isfinite(mine.numpy()), np.isfinite(theirs.numpy()))
+            np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-3)
+
+
+def test_conv2d_leaves_other_calls_and_errors_to_the_definition():
+    (whole,) = OPS["conv2d"].kernels["numpy"]
+    x, w, bias = normal(9, 32, 24, 26), normal(32, 32, 3, 3), normal(32)
+    assert whole.when(x, w, bias)
+    for arrays, options in (
+        ((x, w, bias[:3]), {}), ((x, w, bias.astype("float64")), {}), ((x, w, bias), {"stride": 2}),
+        ((x, w), {"padding": "some"}), ((x, w), {"padding": (1, 1, 1)}), ((x, w), {"dilation": 2}),
+        ((x[:, :3], w), {}), ((x[0], w), {}), ((x, w), {"groups": 2}), ((x, w), {"padding": 3}),
+    ):  # fmt: skip
+        assert not whole.when(*arrays, **options), options
+    with pytest.raises(tl.ShapeError, match=r"conv2d: bias is \(3,\)"):
+        tl.conv2d(x, w, bias[:3])
+
+
+def test_primitives_by_tiles_take_only_what_fits_together():
+    x, w, y = normal(9, 32, 24, 26), normal(32, 32, 3, 3), normal(9, 32, 22, 25)
+    full = {**PLAIN, "padding": ((0, 0), (0, 0))}
+    assert not kernel("convolve_nd_input").when(y, w, image=(24, 26), **full)
+    assert not kernel("convolve_nd_weight").when(y, x, kernel=(3, 3), **full)
+    assert not kernel("convolve_nd_weight").when(y[:, :, :, :24][:8], x, kernel=(3, 3), **full)

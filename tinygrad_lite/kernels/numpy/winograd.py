@@ -30,7 +30,7 @@ from ...core.blas import one_blas_thread
 from ...core.threads import run_blocks
 from .memory import scratch
 
-__all__ = ["Tiles", "convolve", "grid", "matrices", "weight_gradient"]
+__all__ = ["Tiles", "convolve", "grid", "matrices", "tiles_of", "weight_gradient"]
 
 NODES = (0.0, 0.75, -0.75, 1.5, -1.5)
 N = len(NODES) + 1
@@ -124,10 +124,18 @@ def _gather(x: np.ndarray, block: _Block, columns: int, before: Sequence[int], s
     return tiles.reshape(sides[0] * sides[1], -1)
 
 
-def convolve(x: np.ndarray, w: np.ndarray, before: Sequence[int], out: np.ndarray) -> bool:
+def convolve(
+    x: np.ndarray,
+    w: np.ndarray,
+    before: Sequence[int],
+    out: np.ndarray,
+    bias: np.ndarray | None = None,
+    keep: np.ndarray | None = None,
+) -> bool:
     """Write the convolution of images x (n, h, w, c) with filters w (kh, kw, c, d) into `out`, (n, h, w, d).
 
-    before : zeros above and on the left of the images.
+    before : zeros above and on the left of the images. bias : (d,), added to every pixel, or None.
+    keep : where to write the transformed tiles (n^2, tiles, c), which the gradient of the filters needs too, or None.
     Returns whether all is finite. A value that is not would spread over its tile, and transformed values may overflow
     where the result does not.
     """
@@ -142,7 +150,11 @@ def convolve(x: np.ndarray, w: np.ndarray, before: Sequence[int], out: np.ndarra
             tiles = _gather(x, block, columns, before, step, (N, N))
             rows, images = block.bottom - block.top, block.last - block.first
             count = images * rows * columns
-            values = np.matmul(b, tiles, out=scratch("values", tiles.shape, dtype)).reshape(N * N, count, channels)
+            if keep is None:
+                values = np.matmul(b, tiles, out=scratch("values", tiles.shape, dtype)).reshape(N * N, count, channels)
+            else:
+                values = keep[:, block.begin : block.begin + count]
+                np.matmul(b, tiles, out=_flat(values))
             sums = np.matmul(values, filters, out=scratch("sums", (N * N, count, outputs), dtype))
             ready = np.matmul(a, sums.reshape(N * N, -1), out=scratch("tiles", (len(a), count * outputs), dtype))
             finite.append(np.isfinite(np.dot(ready.reshape(-1), ready.reshape(-1))))
@@ -150,14 +162,39 @@ def convolve(x: np.ndarray, w: np.ndarray, before: Sequence[int], out: np.ndarra
             for i, j in product(*map(range, step)):
                 part = out[block.first : block.last, block.top * step[0] + i : block.bottom * step[0] : step[0]]
                 part = part[:, :, j :: step[1]]
-                part[...] = ready[i, j, :, : part.shape[1], : part.shape[2]]
+                found = ready[i, j, :, : part.shape[1], : part.shape[2]]
+                if bias is None:
+                    part[...] = found
+                else:
+                    np.add(found, bias, out=part)
 
         run_blocks(work, _blocks(len(x), (rows_of_tiles, columns), max(channels, outputs)))
     return all(finite)
 
 
-def weight_gradient(x: np.ndarray, y: np.ndarray, before: Sequence[int], kernel: tuple[int, int]) -> np.ndarray | None:
-    """The gradient of filters, (kh, kw, c, d), for images x (n, h, w, c) and cotangents y (n, *out, d)."""
+def tiles_of(x: np.ndarray, out: Sequence[int], kernel: Sequence[int]) -> np.ndarray:
+    """Memory for the transformed tiles of images x (n, h, w, c)."""
+    rows, columns = grid(out, kernel)
+    return np.empty((N * N, len(x) * rows * columns, x.shape[3]), x.dtype)
+
+
+def _flat(tiles: np.ndarray) -> np.ndarray:
+    """Transformed tiles (n^2, some tiles, c) as a view (n^2, tiles * c)."""
+    shape = (len(tiles), tiles.shape[1] * tiles.shape[2])
+    return np.lib.stride_tricks.as_strided(tiles, shape, tiles.strides[::2])
+
+
+def weight_gradient(
+    x: np.ndarray,
+    y: np.ndarray,
+    before: Sequence[int],
+    kernel: tuple[int, int],
+    kept: np.ndarray | None = None,
+) -> np.ndarray | None:
+    """The gradient of filters, (kh, kw, c, d), for images x (n, h, w, c) and cotangents y (n, *out, d).
+
+    kept : what `convolve` kept. Returns None if it is not finite.
+    """
     channels, outputs, dtype = x.shape[3], y.shape[3], x.dtype
     step, tiled = (N + 1 - kernel[0], N + 1 - kernel[1]), grid(y.shape[1:3], kernel)
     a, g, b = matrices(kernel, dtype)
@@ -168,20 +205,19 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, before: Sequence[int], kernel:
     with one_blas_thread(), np.errstate(all="ignore"):
         for first in range(0, len(x), at_once):
             some, cotangents = x[first : first + at_once], y[first : first + at_once]
-            values = scratch("all values", (N * N, len(some) * per_image, channels), dtype)
             slopes = scratch("all slopes", (N * N, len(some) * per_image, outputs), dtype)
+            transforms = [(cotangents, a.T, slopes, step, (0, 0))]
+            if kept is None:
+                values = scratch("all values", (N * N, len(some) * per_image, channels), dtype)
+                transforms.append((some, b, values, (N, N), before))
+            else:
+                values = kept[:, first * per_image : (first + len(some)) * per_image]
 
-            def transform(block: _Block, some=some, cotangents=cotangents, values=values, slopes=slopes) -> None:
+            def transform(block: _Block, transforms=transforms) -> None:
                 count = (block.last - block.first) * (block.bottom - block.top) * tiled[1]
-                tiles = slice(block.begin, block.begin + count)
-                for array, matrix, into, sides, around in (
-                    (some, b, values, (N, N), before),
-                    (cotangents, a.T, slopes, step, (0, 0)),
-                ):
+                for array, matrix, into, sides, around in transforms:
                     gathered = _gather(array, block, tiled[1], around, step, sides)
-                    part = into[:, tiles]
-                    flat = np.lib.stride_tricks.as_strided(part, (N * N, gathered.shape[1]), part.strides[::2])
-                    np.matmul(matrix, gathered, out=flat)
+                    np.matmul(matrix, gathered, out=_flat(into[:, block.begin : block.begin + count]))
 
             def multiply(i: int, values=values, slopes=slopes) -> None:
                 total[i] += values[i].T @ slopes[i]
