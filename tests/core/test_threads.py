@@ -128,3 +128,15 @@ def test_idle_threads_use_no_time(count):
     before = time.process_time()
     time.sleep(0.2)
     assert time.process_time() - before < 0.1
+
+
+def test_a_call_does_not_wait_for_threads_that_are_busy_elsewhere():
+    before, release, done = threads.get_num_threads(), threading.Event(), []
+    threads.set_num_threads(2)
+    try:
+        busy = threads._executor().submit(release.wait, 10)
+        threads.run_blocks(done.append, range(5))
+        assert done == [0, 1, 2, 3, 4] and not busy.done()
+    finally:
+        release.set()
+        threads.set_num_threads(before)
