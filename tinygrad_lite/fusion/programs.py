@@ -70,7 +70,8 @@ class Program:
         self._step = made["program"]
         if "quiet_exp" in scope:
             self._step = numpy.errstate(over="ignore")(self._step)
-        bytes_ = sum(node.dtype.itemsize for node in (*inputs, *roots)) + sum(self.widths)
+        own = [root for i, root in enumerate(roots) if i not in (over or {})]
+        bytes_ = sum(node.dtype.itemsize for node in (*inputs, *own)) + sum(self.widths)
         self._block = min(max(Blocks.cache // max(bytes_, 1), Blocks.least), Blocks.most)
 
     def __call__(
