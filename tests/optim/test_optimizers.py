@@ -12,7 +12,7 @@ from tinygrad_lite import nn
 from tinygrad_lite.core.errors import DTypeError, GradientError, StateError
 from tinygrad_lite.fusion import updates
 from tinygrad_lite.fusion.programs import Blocks
-from tinygrad_lite.optim import SGD, Adam, AdamW, Optimizer
+from tinygrad_lite.optim import SGD, Adam, AdamW, Optimizer, flat
 from tinygrad_lite.regularizers import L2
 
 
@@ -324,3 +324,25 @@ def test_an_optimizer_of_ones_own():
     w.grad = tl.tensor(np.array([3.0, -0.1]))
     SignSGD([w], 0.5).step()
     assert w.tolist() == [-0.5, 0.5]
+
+
+def test_large_gradients_are_used_where_they_are(monkeypatch):
+    results = []
+    for least in (10**6, 5, 1):
+        monkeypatch.setattr(flat, "ALONE", least)
+        params = parameters("float32")
+        for k in range(3):
+            run(AdamW(params, lr=0.1), params, 1, first=k)
+        results.append(b"".join(p.data.tobytes() for p in params))
+    assert len(set(results)) == 1
+
+
+def test_a_large_first_parameter_beside_a_small_one(monkeypatch):
+    monkeypatch.setattr(flat, "ALONE", 5)
+    params = [nn.Parameter(np.ones(n, "float32")) for n in (8, 2, 9, 9, 1)]
+    for i, p in enumerate(params):
+        p.grad = tl.Tensor(np.full(p.shape, i + 1.0, "float32"))
+    SGD(params, lr=0.5).step()
+    for i, p in enumerate(params):
+        np.testing.assert_array_equal(p.detach(), np.full(p.shape, 1 - 0.5 * (i + 1), "float32"))
+        np.testing.assert_array_equal(p.grad, np.full(p.shape, i + 1.0, "float32"))
