@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.accumulation import accumulate
+from ...core.backend import backend_of
 from ...core.codegen import FASTER_PULLS, rule_wants
 from ...core.graph import Node
 from ...core.op import Op
@@ -88,19 +89,30 @@ def rule(function: Callable) -> Callable[[Callable], Callable]:
     return declare
 
 
+class _Rule:
+    """A faster rule as what a backend may attempt, as it does kernels; so captured steps have it, too."""
+
+    def __init__(self, op: Op, quicker: Callable) -> None:
+        self.name, self.quicker = f"{op.name}_rule", quicker
+
+    def attempt(self, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
+        gradient = self.quicker(*values)
+        return gradient if gradient is NotImplemented else (gradient, None)
+
+
 def _faster_pull(op: Op, pull: Callable) -> Callable:
     if op.name not in RULES:
         return pull
     quicker = RULES[op.name]
-    wants = rule_wants(quicker)
+    attempted, wants = _Rule(op, quicker), rule_wants(quicker)
 
     def pulled(node: Node, g: Any, grads: dict) -> None:
-        (parent,) = node.parents
-        if type(g) is np.ndarray and parent in grads:
+        (parent,), backend = node.parents, backend_of(g)
+        if backend.kernel_backend == "numpy" and parent in grads:
             given = dict(zip(op.kept, node.saved, strict=True), g=g)
-            gradient = quicker(*[given[name] for name in wants])
-            if gradient is not NotImplemented:
-                return accumulate(grads, parent, gradient, node)
+            found = backend.attempt(attempted, tuple(given[name] for name in wants), {}, (True,))
+            if found is not NotImplemented:
+                return accumulate(grads, parent, found[0], node)
         return pull(node, g, grads)
 
     return pulled
