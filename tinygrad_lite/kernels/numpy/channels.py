@@ -49,7 +49,7 @@ def _views(x: Any) -> tuple[Callable[[Any], Any], tuple[int, ...]]:
 
 # Forward and backward with weight and bias, float32, and batch_statistics before it: 0.74 at (256, 512), 0.71 at
 # (64, 16, 14, 14), 0.65 at (64, 64, 32, 32). With other statistics 1.0, 0.75 and 0.57. Of PyTorch's at
-# (64, 64, 32, 32): 1.35.
+# (64, 64, 32, 32): 0.7 to 1.35 in different runs.
 @kernel(ops.batch_norm, "numpy", when=_channels)
 def batch_norm(
     x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, *, axis: int = 1, eps: float = 1e-5
