@@ -36,8 +36,8 @@ class Band:
 
 
 def _run(work: Callable[[Any], None], blocks: Sequence[Any]) -> None:
-    # Also a single one: beside other processes, BLAS's threads wait for each other. A training step of LeNet took 155 ms
-    # with two of them and 11 ms with one, on two cores with a load of 4.5 (median), and 13.6 and 13.4 with a load of 2.
+    # Even if it is one: beside other processes, BLAS's threads wait for each other. A training step of LeNet took
+    # 155 ms with two of them and 11 ms with one (medians, two cores, load 4.5), and 13.6 and 13.4 ms with load 2.
     with one_blas_thread():
         run_blocks(work, blocks)
 
