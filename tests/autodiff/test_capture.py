@@ -257,3 +257,12 @@ def test_a_step_that_depends_on_something_hidden_fails_the_check():
     step(np.ones(2))
     with pytest.raises(tl.CaptureError, match="jit: a replay and the step as it is written differ in result 0"):
         step(np.ones(2))
+
+
+def test_large_arrays_are_the_same_bit_for_bit():
+    x = RNG.normal(size=(64, 300)).astype("float32")  # enough for programs of rules
+    for f in (tl.sigmoid, tl.softplus, tl.elu, lambda x: tl.softmax(x) * x, tl.relu, tl.erf, tl.gelu):
+        slope = lambda x, f=f: tl.grad(lambda x: (f(x) ** 2).sum())(x)
+        replayed = tl.jit(slope)
+        replayed(x + 1)
+        np.testing.assert_array_equal(replayed(x), slope(x))

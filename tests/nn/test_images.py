@@ -36,7 +36,9 @@ def test_wrong_settings():
         nn.ConvTranspose1d(3, 4, 1, groups=2)
     with pytest.raises(ShapeError, match=r"Conv3d: kernel_size is \(2, 2\); it must be an integer from 1 up, or three"):
         nn.Conv3d(1, 1, (2, 2))
-    with pytest.raises(ShapeError, match="Conv1d: padding_mode is 'edge'; it must be 'zeros', 'reflect', 'replicate' or"):
+    with pytest.raises(
+        ShapeError, match="Conv1d: padding_mode is 'edge'; it must be 'zeros', 'reflect', 'replicate' or"
+    ):
         nn.Conv1d(1, 1, 2, padding_mode="edge")
 
 

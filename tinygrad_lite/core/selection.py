@@ -75,9 +75,7 @@ def _pull_rules(
         _add(grads, parent, gradient if conjugate is None else conjugate(gradient), unused, left_out, node)
 
 
-def _pull_kernel(
-    node: Node, g: Any, grads: dict[Node, Any], mask: Any, left_out: LeftOut, create_graph: bool
-) -> None:
+def _pull_kernel(node: Node, g: Any, grads: dict[Node, Any], mask: Any, left_out: LeftOut, create_graph: bool) -> None:
     found: dict[Node, Any] = {parent: None for parent in node.parents if parent in grads}
     (node.op.pull_graph if create_graph else node.op.pull)(node, g, found)
     for parent, gradient in found.items():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from ..core.accumulation import accumulate
-from ..core.backend import Backend
+from ..core.backend import Backend, backend_of
 from ..core.codegen import rule_wants
 from ..core.errors import TinygradLiteError
 from ..core.graph import Node as GraphNode
@@ -61,6 +61,11 @@ class _Compiled:
             return NotImplemented
         program, used = found
         return program([given[name] for name in used])[0]
+
+    def attempt(self, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
+        """The same as a kernel's attempt, see `core/op.py`."""
+        value = self(*values)
+        return value if value is NotImplemented else (value, None)
 
     def _compile(self, key: tuple, given: dict[str, Any]) -> tuple[Program, list[str]] | None:
         if len(self.programs) >= SIGNATURES:
@@ -121,7 +126,13 @@ def faster_pull(op: Op, pull: Callable) -> Callable:
     ]
 
     def quicker(node: GraphNode, g: Any, grads: dict) -> None:
-        if type(g) is not numpy.ndarray or g.size < Threshold.size:
+        if type(g) is not numpy.ndarray:
+            backend = backend_of(g)
+            if backend.kernel_backend != "numpy":
+                return pull(node, g, grads)
+        else:
+            backend = None
+        if g.size < Threshold.size:
             return pull(node, g, grads)
         given = dict(zip(op.kept, node.saved, strict=True), g=g)
         for name, value in given.items():
@@ -133,10 +144,12 @@ def faster_pull(op: Op, pull: Callable) -> Callable:
             if parent in grads:
                 if parent.shape != g.shape:
                     return pull(node, g, grads)
-                gradient = compiled({name: given[name] for name in wants}, g)
+                chosen = {name: given[name] for name in wants}
+                # While a step is captured, the program is one of its calls.
+                gradient = compiled(chosen, g) if backend is None else backend.attempt(compiled, (chosen, g), {}, ())
                 if gradient is NotImplemented:
                     return pull(node, g, grads)
-                found.append((parent, gradient))
+                found.append((parent, gradient if backend is None else gradient[0]))
         for parent, gradient in found:
             accumulate(grads, parent, gradient, node)
 
