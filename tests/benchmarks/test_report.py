@@ -153,6 +153,5 @@ def test_the_form_of_a_table_is_checked():
     assert deviations(text.replace("8.00 ms [4.00]", "8 [4] ms", 1))[0].endswith(", PyTorch: 8 [4] ms")
 
 
-@pytest.mark.xfail(reason="README.md's table of speeds is older than the group `cpu`", strict=True)
 def test_the_readme_has_the_table():
     assert deviations((ROOT / "README.md").read_text()) == []
