@@ -84,7 +84,6 @@ CALLS: dict[str, dict[str, Call]] = {
         "8 x 8 x 512 x 64": _call(*[(8, 8, 512, 64)] * 3),
     },
     "conv2d": {
-        "8 images, 5 x 5, 1 to 6": _call((8, 1, 28, 28), (6, 1, 5, 5), (6,), padding=2),
         "16 images, 3 x 3, 64 to 64": _call((16, 64, 32, 32), (64, 64, 3, 3), (64,), padding=1),
     },
     "convolve_nd": {title: _call(x, FILTERS, **FULL) for title, x in BATCHES.items()},

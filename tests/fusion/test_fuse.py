@@ -93,6 +93,16 @@ def test_numbers_and_static_arguments_are_part_of_the_signature(fused):
     assert fused(x, np.float32(2.0)).dtype == np.float64
 
 
+def test_equal_numbers_of_other_types_have_programs_of_their_own():
+    whole = np.arange(5)
+    assert tl.clip(whole, min=0.0, max=1.0).dtype == np.float64
+    assert tl.clip(whole, min=0, max=1).dtype == np.int64
+    scaled = tl.fuse(lambda x, *, by=(1, 1): x * by[0] + by[1])
+    assert scaled(whole, by=(1.0, 0.0)).dtype == np.float64 and scaled(whole, by=(1, 0)).dtype == np.int64
+    least = tl.fuse(lambda x, *, low=0.0: tl.copysign(x, low))
+    assert least(np.ones(2), low=0.0)[0] == 1.0 and least(np.ones(2), low=-0.0)[0] == -1.0
+
+
 def test_only_what_is_needed_is_computed():
     product = tl.fuse(lambda x, y: x * tl.tanh(tl.sin(y)))
     x = tl.Tensor(np.ones(3), requires_grad=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["COST", "Expressions", "Node", "cost", "dependents", "in_order", "result_dtype"]
+__all__ = ["COST", "Expressions", "Node", "cost", "dependents", "distinct", "in_order", "result_dtype"]
 
 Number = bool | int | float
 
@@ -89,16 +89,18 @@ class Expressions:
 
     def node(self, name: str, operands: tuple, dtype: numpy.dtype) -> Node:
         """The node with just these operands."""
-        key = (name, dtype, *map(_distinct, operands))
+        key = (name, dtype, *map(distinct, operands))
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = Node(name, operands, dtype)
         return found
 
 
-def _distinct(operand: Any) -> Any:
-    """The operand as a part of a key: 1, 1.0 and True are three, and so are 0.0 and -0.0."""
-    return operand if isinstance(operand, Node) else (type(operand), operand if operand else str(operand))
+def distinct(value: Any) -> Any:
+    """A value as a part of a key: 1, 1.0 and True are three, 0.0 and -0.0 two, also in tuples."""
+    if isinstance(value, tuple):
+        return tuple(map(distinct, value))
+    return (type(value), value, math.copysign(1, value)) if isinstance(value, (int, float)) else value
 
 
 def _is_full(operand: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy
 from ..core.errors import TinygradLiteError
 from ..core.op import Kernel, Op
 from .derive import derive
-from .expressions import Node, in_order
+from .expressions import Node, distinct, in_order
 from .programs import Program
 
 __all__ = ["FusedKernel", "fuse", "fuse_composite"]
@@ -70,7 +70,7 @@ class FusedKernel(Kernel):
                 return NotImplemented
         if first is None:
             return NotImplemented
-        key = (needs, *kinds, *map(type, kinds), *statics.values())
+        key = (needs, *map(distinct, kinds), *map(distinct, statics.values()))
         try:
             pair = self.pairs[key]
         except KeyError:

@@ -14,7 +14,7 @@ from ..core.codegen import rule_wants
 from ..core.errors import TinygradLiteError
 from ..core.graph import Node as GraphNode
 from ..core.op import Op
-from .expressions import Expressions, Node, in_order
+from .expressions import Expressions, Node, distinct, in_order
 from .programs import Program
 from .symbols import SHAPE, SYMBOLS, Symbol, expression
 
@@ -50,7 +50,7 @@ class _Compiled:
                     return NotImplemented
                 key.append(value.dtype)
             else:
-                key += (type(value), value)
+                key.append(distinct(value))
         try:
             found = self.programs[tuple(key)]
         except KeyError:
