@@ -13,7 +13,7 @@ __all__ = [
 @primitive(
     x=lambda g, condition: where(condition, g, 0.0),
     y=lambda g, condition: where(condition, 0.0, g),
-    unused={"x": lambda condition: logical_not(condition), "y": lambda condition: not_equal(condition, 0)},
+    unused={"x": lambda condition: logical_not(condition), "y": lambda condition: logical_not(logical_not(condition))},
 )
 def where(xp, condition: Array, x: Array, y: Array) -> Array:
     """x where `condition` holds and y elsewhere, all three broadcast. Either gradient is 0 where the other was taken.
