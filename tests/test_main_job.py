@@ -163,9 +163,19 @@ def test_a_folder_that_vanishes_ends_with_one_line(tmp_path, capsys, monkeypatch
     assert last == f"python -m tinygrad_lite: {tmp_path} could not be written: No such file or directory"
 
 
+def _heed_interrupts():
+    """A shell starts what runs in its background with interrupts ignored, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_and_wait_for(text, *arguments):
     process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=_heed_interrupts if hasattr(os, "fork") else None,
     )
     for line in process.stderr:
         if text in line:
