@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tinygrad_lite import OPS, ShapeError, Tensor, autograd, tensor
+from tinygrad_lite import ShapeError, Tensor, autograd, tensor
 from tinygrad_lite.testing import check_op
 
 
@@ -94,15 +94,6 @@ def test_shapes_that_differ():
 
 
 # Rules of one's own: a primitive's body may be anything
-
-
-@pytest.fixture
-def declared():
-    """Operations declared in a test are forgotten after it."""
-    before = dict(OPS)
-    yield
-    OPS.clear()
-    OPS.update(before)
 
 
 def test_a_body_of_external_code_with_a_rule(declared):

@@ -8,7 +8,7 @@ import scipy.sparse
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tinygrad_lite import OPS, BackendError, GradientError, ShapeError
+from tinygrad_lite import BackendError, GradientError, ShapeError
 from tinygrad_lite.autodiff import sparse
 
 
@@ -63,15 +63,6 @@ def test_random_patterns(seed, mode):
     np.testing.assert_allclose(tl.sparse_jacobian(f, mode=mode)(x).toarray(), expected, rtol=1e-13, atol=1e-15)
     least = min(pattern.sum(axis=0).max(initial=0), pattern.sum(axis=1).max(initial=0))
     assert mode or given.products >= least
-
-
-@pytest.fixture
-def declared():
-    """Operations declared in a test are forgotten after it."""
-    before = dict(OPS)
-    yield
-    OPS.clear()
-    OPS.update(before)
 
 
 @pytest.mark.parametrize(("batch", "rows"), [(1, [1, 1, 1]), (70, [2, 1]), (65536, [3])])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_lite as tl
 from tinygrad_lite.fusion.expressions import Expressions, Node
 from tinygrad_lite.fusion.programs import Blocks, Program
+from tinygrad_lite.fusion.recent import Recent
 from tinygrad_lite.fusion.updates import write_over
 
 UNARY = ["negative", "abs", "square", "exp", "tanh", "sin", "sign", "floor", "sqrt"]
@@ -128,3 +129,17 @@ def test_numbers_change_without_a_new_program():
     np.testing.assert_array_equal(x, np.full(50, 3.5 * 0.25 + 1.0))
     write_over([x], lambda a: [a * 0.25 - 1.0])
     assert len(updates._programs) == count + 1
+
+
+def test_a_selections_zeros_have_signs():
+    for zero in (0.0, -0.0):
+        x = np.array([1.0, -1.0])
+        write_over([x], lambda a, zero=zero: [tl.where(a > 0, a, zero)])
+        assert np.signbit(x[1]) == np.signbit(zero)
+
+
+def test_the_oldest_program_is_forgotten():
+    kept = Recent(2)
+    for key in "abac":
+        kept[key] = key
+    assert list(kept) == ["b", "c"]

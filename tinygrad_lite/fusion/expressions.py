@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["COST", "Expressions", "Node", "cost", "dependents", "distinct", "in_order", "result_dtype"]
+__all__ = ["COST", "Expressions", "Node", "cost", "dependents", "distinct", "in_order", "inputs_of", "result_dtype"]
 
 Number = bool | int | float
 
@@ -188,6 +188,11 @@ def in_order(roots: Iterable[Node | Number]) -> list[Node]:
             stack.append((node, True))
             stack += [(parent, False) for parent in reversed(node.parents)]
     return list(found)
+
+
+def inputs_of(roots: Iterable[Node | Number]) -> list[Node]:
+    """The inputs that the roots are computed from, by their numbers."""
+    return sorted((node for node in in_order(roots) if node.name == "input"), key=lambda node: node.operands[0])
 
 
 def dependents(nodes: Iterable[Node], on: Node) -> set[Node]:

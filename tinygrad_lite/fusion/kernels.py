@@ -10,16 +10,14 @@ import numpy
 from ..core.errors import TinygradLiteError
 from ..core.op import Kernel, Op
 from .derive import derive
-from .expressions import Node, distinct, in_order
-from .programs import Program
+from .expressions import Node, distinct, inputs_of
+from .programs import SIGNATURES, Program
+from .recent import Recent
 
 __all__ = ["FusedKernel", "fuse", "fuse_composite"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-SIGNATURES = 64
-"""How many combinations of dtypes, numbers and static arguments of one operation have their programs kept."""
 
 
 class _Pair:
@@ -27,18 +25,17 @@ class _Pair:
 
     def __init__(self, function: Callable, kinds: Sequence[Any], needs: Sequence[bool], name: str) -> None:
         pair = derive(function, kinds, needs)
-        self.count = len(kinds)
         self.needs = needs
-        self.used, forward = _inputs([pair.value, *pair.keep])
-        self.forward = Program([pair.value, *pair.keep], forward, name)
-        self.backward_used, backward = _inputs(pair.gradients)
-        self.backward = Program(pair.gradients, backward, f"{name}, backward") if pair.gradients else None
+        values = [pair.value, *pair.keep]
+        self.used, self.forward = _program(values, name)
+        if pair.gradients:
+            self.backward_used, self.backward = _program(pair.gradients, f"{name}, backward")
 
 
-def _inputs(roots: list[Node]) -> tuple[list[int], list[Node]]:
-    """The numbers of the inputs that the roots are computed from, and their nodes."""
-    nodes = sorted((node for node in in_order(roots) if node.name == "input"), key=lambda node: node.operands[0])
-    return [node.operands[0] for node in nodes], nodes
+def _program(roots: list[Node], name: str) -> tuple[list[int], Program]:
+    """The program of the roots, and the numbers of the inputs that it takes."""
+    inputs = inputs_of(roots)
+    return [node.operands[0] for node in inputs], Program(roots, inputs, name)
 
 
 class FusedKernel(Kernel):
@@ -53,7 +50,7 @@ class FusedKernel(Kernel):
     def __init__(self, op: Op) -> None:
         super().__init__(op, "numpy", op.body, lambda *_, **__: True)
         self._backward = self._gradients
-        self.pairs: dict[tuple, _Pair | None] = {}
+        self.pairs: dict[tuple, _Pair | None] = Recent(SIGNATURES)
 
     def attempt(self, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
         kinds, first = [], None
@@ -83,8 +80,6 @@ class FusedKernel(Kernel):
         return out, (pair, values, kept)
 
     def _make(self, key: tuple, kinds: list[Any], statics: dict[str, Any], needs: tuple[bool, ...]) -> _Pair | None:
-        if len(self.pairs) >= SIGNATURES:
-            self.pairs.pop(next(iter(self.pairs)))
         try:
             pair = _Pair(lambda *arrays: self.op.body(*arrays, **statics), kinds, needs, self.name)
         except (TinygradLiteError, TypeError, AttributeError, ValueError):

@@ -14,8 +14,9 @@ from ..core.codegen import rule_wants
 from ..core.errors import TinygradLiteError
 from ..core.graph import Node as GraphNode
 from ..core.op import Op
-from .expressions import Expressions, Node, distinct, in_order
-from .programs import Program
+from .expressions import Expressions, Node, distinct, in_order, inputs_of
+from .programs import SIGNATURES, Program
+from .recent import Recent
 from .symbols import SHAPE, SYMBOLS, Symbol, expression
 
 __all__ = ["Threshold", "faster_body", "faster_pull"]
@@ -27,10 +28,6 @@ class Threshold:
     size = 1 << 12
 
 
-SIGNATURES = 64
-"""How many signatures of one body or rule have their programs kept."""
-
-
 class _Compiled:
     """The programs of one function of arrays, by signature.
 
@@ -39,7 +36,7 @@ class _Compiled:
 
     def __init__(self, name: str, make: Callable[..., Any]) -> None:
         self.name, self.make = name, make
-        self.programs: dict[tuple, tuple[Program, list[str]] | None] = {}
+        self.programs: dict[tuple, tuple[Program, list[str]] | None] = Recent(SIGNATURES)
 
     def __call__(self, given: dict[str, Any], like: numpy.ndarray) -> Any:
         """The value for these arguments, of which arrays have the shape of `like`; NotImplemented if there is none."""
@@ -68,8 +65,6 @@ class _Compiled:
         return value if value is NotImplemented else (value, None)
 
     def _compile(self, key: tuple, given: dict[str, Any]) -> tuple[Program, list[str]] | None:
-        if len(self.programs) >= SIGNATURES:
-            self.programs.pop(next(iter(self.programs)))
         expressions = Expressions()
         symbols = {
             name: Symbol(expressions, expressions.input(i, value.dtype)) if type(value) is numpy.ndarray else value
@@ -82,8 +77,7 @@ class _Compiled:
         if not isinstance(root, Node) or root.name in ("input", "full"):
             self.programs[key] = None
             return None
-        inputs = sorted((n for n in in_order([root]) if n.name == "input"), key=lambda node: node.operands[0])
-        names = list(given)
+        inputs, names = inputs_of([root]), list(given)
         self.programs[key] = made = Program([root], inputs, self.name), [names[n.operands[0]] for n in inputs]
         return made
 
@@ -126,13 +120,10 @@ def faster_pull(op: Op, pull: Callable) -> Callable:
     ]
 
     def quicker(node: GraphNode, g: Any, grads: dict) -> None:
-        if type(g) is not numpy.ndarray:
-            backend = backend_of(g)
-            if backend.kernel_backend != "numpy":
-                return pull(node, g, grads)
-        else:
-            backend = None
         if g.size < Threshold.size:
+            return pull(node, g, grads)
+        backend = backend_of(g)
+        if backend.kernel_backend != "numpy":
             return pull(node, g, grads)
         given = dict(zip(op.kept, node.saved, strict=True), g=g)
         for name, value in given.items():
@@ -145,11 +136,10 @@ def faster_pull(op: Op, pull: Callable) -> Callable:
                 if parent.shape != g.shape:
                     return pull(node, g, grads)
                 chosen = {name: given[name] for name in wants}
-                # While a step is captured, the program is one of its calls.
-                gradient = compiled(chosen, g) if backend is None else backend.attempt(compiled, (chosen, g), {}, ())
-                if gradient is NotImplemented:
+                made = backend.attempt(compiled, (chosen, g), {}, ())  # a call of its own where a step is captured
+                if made is NotImplemented:
                     return pull(node, g, grads)
-                found.append((parent, gradient if backend is None else gradient[0]))
+                found.append((parent, made[0]))
         for parent, gradient in found:
             accumulate(grads, parent, gradient, node)
 

@@ -17,7 +17,7 @@ import numpy
 from ..core.threads import run_blocks
 from .expressions import Node, in_order
 
-__all__ = ["Program"]
+__all__ = ["SIGNATURES", "Program"]
 
 
 class Blocks:
@@ -32,6 +32,9 @@ class Blocks:
     cache = 1 << 22
     least, most = 1 << 16, 1 << 18
 
+
+SIGNATURES = 64
+"""For how many combinations of dtypes, numbers and static arguments an operation's programs are kept."""
 
 CONSTANTS = 64
 """How many constant arrays are kept."""

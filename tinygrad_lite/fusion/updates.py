@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy
 
-from .expressions import Expressions, Node, result_dtype
+from .expressions import Expressions, Node, distinct, result_dtype
 from .programs import Program
+from .recent import Recent
 from .symbols import NotElementwise, Symbol, expression
 
 __all__ = ["write_over"]
@@ -20,14 +21,15 @@ __all__ = ["write_over"]
 FORMS = 256
 """How many programs are kept."""
 
-_programs: dict[tuple, Program] = {}
+_programs: dict[tuple, Program] = Recent(FORMS)
 
 
 class _Tape(Expressions):
     """Notes what a rule does, and looks at nothing: a third of what making expressions costs, in every step.
 
     form : the functions and their operands, with types for the numbers: what makes two steps the same program.
-    nodes : in the order of their making, the inputs first. numbers, places : the numbers, and where they are operands.
+    nodes : in the order of their making, without the inputs.
+    numbers, places : the numbers, and where they are operands.
     """
 
     def __init__(self, arrays: Sequence[numpy.ndarray]) -> None:
@@ -46,7 +48,7 @@ class _Tape(Expressions):
             if isinstance(operand, Node):
                 form.append(self.index[operand])
             elif name == "where":  # selections are compiled with their numbers
-                form += [type(operand), operand]
+                form.append(distinct(operand))
             else:
                 form.append(type(operand))
                 self.numbers.append(operand)
@@ -91,8 +93,6 @@ def _compiled(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]
     key = (*tape.form, None, *[(i, tape.index[roots[i]]) for i in changed])
     program = _programs.get(key)
     if program is None:
-        if len(_programs) >= FORMS:
-            _programs.pop(next(iter(_programs)))
         tape.find_dtypes()
         if any(roots[i].dtype != arrays[i].dtype for i in changed):
             raise NotElementwise("a value has another dtype than its array")
