@@ -10,13 +10,13 @@ not elementwise; what lies behind it receives zeros. A sweep through no selectio
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy
 
 from .accumulation import fit
 from .axes import shape_of
+from .codegen import rule_wants
 from .graph import Node, wrap
 from .registry import OPS
 
@@ -70,7 +70,7 @@ def _pull_rules(
         if op.unused is not None:
             if _passes_on(parent):
                 unused = _either(_apply(op.unused[name], known), mask, node)
-        elif _wants(rule) != ("g",):
+        elif rule_wants(rule) != ("g",):
             gradient = OPS["where"].function(mask, 0.0, gradient)
         _add(grads, parent, gradient if conjugate is None else conjugate(gradient), unused, left_out, node)
 
@@ -102,13 +102,8 @@ def _either(unused: Any, mask: Any, node: Node) -> Any:
     return unused if mask is None else unused | mask
 
 
-@lru_cache(maxsize=4096)
-def _wants(rule: Any) -> tuple[str, ...]:
-    return rule.__code__.co_varnames[: rule.__code__.co_argcount]
-
-
 def _apply(rule: Any, known: dict[str, Any]) -> Any:
-    return rule(*[known[want] for want in _wants(rule)])
+    return rule(*[known[want] for want in rule_wants(rule)])
 
 
 def _values(node: Node, op: Any, g: Any, create_graph: bool) -> dict[str, Any]:
