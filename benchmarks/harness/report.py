@@ -7,7 +7,7 @@ from typing import Any
 
 from .libraries import LIBRARIES
 from .results import OURS, Result
-from .table import format_limit, format_ratio, format_spread
+from .table import format_limit, format_ratio, format_spread, way_of
 
 __all__ = ["markdown", "plot", "read_results"]
 
@@ -98,17 +98,21 @@ def _has_unit(result: Result) -> bool:
 
 
 def _ratio(result: Result, library: str) -> str:
-    ways = _ways(result, library)
-    return "; ".join(_way(library, way) + format_ratio(result.ratio(OURS, way)) for way in ways)
+    """Our way to each of the library's, then our other ways to its first."""
+    ratios = [(_way(library, way), result.ratio(OURS, way)) for way in _ways(result, library)]
+    ratios += [(_way(OURS, own), result.ratio(own, library)) for own in _ways(result, OURS)[1:]]
+    return "; ".join(name + format_ratio(ratio) for name, ratio in ratios)
 
 
 def _way(library: str, column: str) -> str:
     """`fused ` for the column `torch_fused` of PyTorch, nothing for the library's own column."""
-    return column[len(library) + 1 :] + " " * (column != library)
+    return way_of(column, library) + " " * (column != library)
 
 
 def plot(document: dict[str, Any], path: Path) -> None:
     """Draw how long ours takes as a multiple of PyTorch's times, with the limits as marks, and save it.
+
+    Captured steps are diamonds beside the bars of the steps themselves.
 
     Raises ImportError without matplotlib.
     """
@@ -121,7 +125,11 @@ def plot(document: dict[str, Any], path: Path) -> None:
         bars = [(i, ratio.median) for i, result in enumerate(results) if (ratio := result.ratio(OURS, column))]
         places, widths = [i + shift for i, _ in bars], [ratio - 1 for _, ratio in bars]
         axes.barh(places, widths, 0.4, left=1, label=f"to {TITLES[column]}")
-    limits = [(b.limit, i) for i, result in enumerate(results) for b in result.budgets if b.column == "torch"]
+    captured = [(i, result.ratio(f"{OURS}_captured", "torch")) for i, result in enumerate(results)]
+    diamonds = [(i + 0.2, ratio.median) for i, ratio in captured if ratio is not None]
+    if diamonds:
+        axes.plot([x for _, x in diamonds], [i for i, _ in diamonds], "kD", markersize=5, label="captured, to PyTorch")
+    limits = [(b.limit, i) for i, r in enumerate(results) for b in r.budgets if b.column == "torch" and b.ours == OURS]
     axes.plot([x for x, _ in limits], [i + 0.2 for _, i in limits], "k|", markersize=12, label="at most")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")

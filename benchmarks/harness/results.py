@@ -62,13 +62,15 @@ class Result:
 
     def met(self, budget: Budget) -> bool | None:
         """Whether our median, as a ratio where the budget is one, is within the budget; None if it was not measured."""
-        spread = self.ratio(OURS, budget.column) if budget.column else self.spread(OURS)
+        spread = self.ratio(budget.ours, budget.column) if budget.column else self.spread(budget.ours)
         return None if spread is None else spread.median <= budget.limit
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Result:
         """The result of which `as_json` made `values`."""
-        budgets = tuple(Budget(budget["limit"], budget["column"]) for budget in values["budgets"])
+        budgets = tuple(
+            Budget(budget["limit"], budget["column"], budget.get("ours", OURS)) for budget in values["budgets"]
+        )
         names = [field.name for field in fields(cls) if field.name != "budgets"]
         return cls(**{name: values[name] for name in names}, budgets=budgets)
 

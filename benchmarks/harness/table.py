@@ -8,7 +8,7 @@ from .libraries import LIBRARIES
 from .results import OURS, Result, Spread
 from .workload import Budget
 
-__all__ = ["align", "format_limit", "format_ratio", "format_spread", "render"]
+__all__ = ["align", "format_limit", "format_ratio", "format_spread", "render", "way_of"]
 
 REFERENCES = ("torch", "torch_tuned", "numpy")
 """The columns that ours is divided by."""
@@ -67,12 +67,14 @@ def render(results: Sequence[Result]) -> str:
     references = [reference for reference in REFERENCES if reference in columns]
     if not references:
         references = [column for column in columns if column != OURS][:1] if OURS in columns else []
+    ours = [column for column in columns if _belongs(column, OURS)]
+    ratios = [(own, reference) for own in ours for reference in references if own != reference]
     header = ["", "unit", *(column.replace("_", " ") if column != OURS else column for column in columns)]
-    rows = [[*header, *(f"ours/{reference}" for reference in references)]]
+    rows = [[*header, *(f"{way_of(own, OURS) or 'ours'}/{reference}" for own, reference in ratios)]]
     for result in results:
         row = [result.name, "" if result.unit in ("time", "import") else result.unit]
         row += [_cell(result, column) for column in columns]
-        rows.append(row + [format_ratio(result.ratio(OURS, reference)) for reference in references])
+        rows.append(row + [format_ratio(result.ratio(own, reference)) for own, reference in ratios])
     if any(result.budgets for result in results):
         rows[0].append("at most")
         for row, result in zip(rows[1:], results, strict=True):
@@ -86,6 +88,11 @@ def _belongs(column: str, library: str) -> bool:
     return column == library or column.startswith(library + "_")
 
 
+def way_of(column: str, library: str) -> str:
+    """`fused` for the column `torch_fused` of PyTorch, nothing for the library's own column."""
+    return column[len(library) + 1 :]
+
+
 def _cell(result: Result, column: str) -> str:
     if column in result.wrong:
         return "WRONG"
@@ -95,9 +102,14 @@ def _cell(result: Result, column: str) -> str:
 
 
 def format_limit(result: Result, budget: Budget) -> str:
-    """What ours is held to: `0.50` of PyTorch's time, `1.80 of fused`, `1.60 of numpy`, `0.15 s`, `750 MB`."""
+    """What ours is held to: `0.50` of PyTorch's time, `1.80 of fused`, `1.60 of numpy`, `0.15 s`, `750 MB`.
+
+    `captured 0.60` where it is another column of ours.
+    """
+    way = way_of(budget.ours, OURS)
+    own = f"{way} " * bool(way)
     if budget.column is None:
-        return f"{budget.limit:g} {'MB' if result.unit == 'MB' else 's'}"
+        return own + f"{budget.limit:g} {'MB' if result.unit == 'MB' else 's'}"
     main, _, other = budget.column.partition("_")
     column = main if main != REFERENCES[0] else other
-    return f"{budget.limit:.2f}" + f" of {column}" * bool(column)
+    return own + f"{budget.limit:.2f}" + f" of {column}" * bool(column)

@@ -16,10 +16,14 @@ Step = Callable[[], Any]
 
 
 class Budget(NamedTuple):
-    """What ours is held to: at most `limit` times the column `column`; without a column, seconds or megabytes."""
+    """What ours is held to: at most `limit` times the column `column`; without a column, seconds or megabytes.
+
+    ours : the column of ours that is held to it.
+    """
 
     limit: float
     column: str | None
+    ours: str = "tinygrad_lite"
 
 
 class Workload:

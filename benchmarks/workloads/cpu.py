@@ -26,10 +26,11 @@ def workloads(quick: bool) -> list[Workload]:
     return [
         _aim(Chain(100 if quick else 1000), torch=0.5),
         _aim(DenseLayer(), torch=0.5),
-        *(_aim(MLP(n), torch=limit) for n, limit in ((32, 0.8), (256, 0.8), (2048, 0.85))[: 1 if quick else 3]),
+        _aim(MLP(32), captured=0.6, torch=0.8),
+        *([] if quick else [_aim(MLP(256), torch=0.8), _aim(MLP(2048), torch=0.85)]),
         _aim(LeNet(8 if quick else 64), torch=1.2),
         _aim(Convolution(1 if quick else 16), torch=1.1),
-        _aim(TinyGPT(1, 32, 16, 4) if quick else TinyGPT(4, 128, 64, 12), torch=0.85),
+        _aim(TinyGPT(1, 32, 16, 4) if quick else TinyGPT(4, 128, 64, 12), captured=0.75, torch=0.85),
         *(_aim(Product(n), torch=1.0) for n in ((128,) if quick else (1024, 2048))),
         _aim(GeluTanh(flat), torch=0.45),
         _aim(ReLU(flat), torch=0.3),
@@ -43,9 +44,13 @@ def workloads(quick: bool) -> list[Workload]:
     ]
 
 
-def _aim(workload: Workload, own: float | None = None, **limits: float) -> Workload:
-    """The workload on the CPU, held to `own` seconds or megabytes, and to multiples of columns."""
+def _aim(workload: Workload, own: float | None = None, captured: float | None = None, **limits: float) -> Workload:
+    """The workload on the CPU, held to `own` seconds or megabytes, and to multiples of columns.
+
+    captured : what the captured step is held to, as a multiple of PyTorch's.
+    """
     ratios = [Budget(limit, column) for column, limit in limits.items()]
+    ratios += [Budget(captured, "torch", "tinygrad_lite_captured")] if captured else []
     workload.budgets = (*([Budget(own, None)] if own else []), *ratios)
     workload.devices = ("cpu",)
     return workload

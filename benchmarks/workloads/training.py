@@ -63,7 +63,7 @@ class MLP(Workload):
 
         return step
 
-    def tinygrad_lite(self, x, k, *parameters) -> Step:
+    def tinygrad_lite(self, x, k, *parameters, captured: bool = False) -> Step:
         import tinygrad_lite as tl
         from tinygrad_lite import nn
 
@@ -73,14 +73,19 @@ class MLP(Workload):
         trained = list(model.parameters())
         optimizer = tl.optim.Adam(model.parameters(), lr=1e-3)
 
-        def step():
+        def train(x, k):
             optimizer.zero_grad()
             loss = tl.cross_entropy(model(x), k)
             loss.backward()
             optimizer.step()
-            return loss, *(parameter.grad for parameter in trained)
+            return loss
 
-        return step
+        run = tl.jit(train) if captured else train
+        return lambda: (run(x, k), *(parameter.grad for parameter in trained))
+
+    def tinygrad_lite_captured(self, x, k, *parameters) -> Step:
+        """The same step, captured by `jit`."""
+        return self.tinygrad_lite(x, k, *parameters, captured=True)
 
     def torch(self, x, k, *parameters, **options) -> Step:
         import torch

@@ -56,7 +56,7 @@ class TinyGPT(Workload):
 
         return step
 
-    def tinygrad_lite(self, x, k, *parameters) -> Step:
+    def tinygrad_lite(self, x, k, *parameters, captured: bool = False) -> Step:
         import tinygrad_lite as tl
         from tinygrad_lite import nn
 
@@ -91,14 +91,19 @@ class TinyGPT(Workload):
         trained = list(model.parameters())
         optimizer = tl.optim.AdamW(trained, lr=1e-3)
 
-        def step():
+        def train(x, k):
             optimizer.zero_grad()
             loss = tl.cross_entropy(model(x).reshape((-1, VOCABULARY)), k.reshape(-1))
             loss.backward()
             optimizer.step()
-            return loss, *(parameter.grad for parameter in trained)
+            return loss
 
-        return step
+        run = tl.jit(train) if captured else train
+        return lambda: (run(x, k), *(parameter.grad for parameter in trained))
+
+    def tinygrad_lite_captured(self, x, k, *parameters) -> Step:
+        """The same step, captured by `jit`."""
+        return self.tinygrad_lite(x, k, *parameters, captured=True)
 
     def torch(self, x, k, *parameters) -> Step:
         import torch

@@ -16,7 +16,7 @@ from benchmarks.harness import machine
 from benchmarks.harness.libraries import LIBRARIES
 from benchmarks.harness.machine import commit, describe_machine
 from benchmarks.harness.pool import ROOT, Pool, Settings
-from benchmarks.harness.results import Result, Spread
+from benchmarks.harness.results import OURS, Result, Spread
 from benchmarks.harness.table import align, digits, format_limit, format_ratio, format_spread, render
 from benchmarks.harness.worker import Session, WrongResult, largest_error, load_results, save_results
 from benchmarks.harness.workload import Budget, Workload
@@ -37,7 +37,7 @@ def test_quick_dispatch_prints_the_ratio_and_writes_json(tmp_path):
     assert machine <= measured["machine"].keys()
     chain = measured["results"][0]
     (budget,) = chain["budgets"]
-    assert budget == {"limit": 2.5, "column": "numpy", "met": chain["ratio"]["numpy"]["median"] <= 2.5}
+    assert budget == {"limit": 2.5, "column": "numpy", "ours": OURS, "met": chain["ratio"]["numpy"]["median"] <= 2.5}
     assert chain["reference"] == "numpy"
     assert len(chain["samples"]["tinygrad_lite"]) == len(chain["samples"]["numpy"]) >= 2
     assert chain["minimum"]["numpy"] == min(chain["samples"]["numpy"]) > 0
@@ -254,6 +254,7 @@ def test_statistics():
 )
 def test_format_limit(limit, column, unit, text):
     assert format_limit(_result(unit=unit), Budget(limit, column)) == text
+    assert format_limit(_result(unit=unit), Budget(limit, column, f"{OURS}_captured")) == f"captured {text}"
 
 
 @pytest.mark.parametrize(
@@ -297,6 +298,15 @@ def test_table():
     limits = (Budget(0.5, "torch"), Budget(1.5, "numpy"))
     lines = render([_result(budgets=limits), failed]).splitlines()
     assert lines[0].endswith("at most") and lines[1].endswith("0.50: met, 1.50 of numpy: MISSED")
+
+
+def test_table_of_a_second_way_of_ours():
+    captured = f"{OURS}_captured"
+    samples = {OURS: [3e-6], captured: [6e-6], "torch": [8e-6]}
+    lines = render([_result(samples=samples, budgets=(Budget(0.5, "torch"), Budget(0.7, "torch", captured)))])
+    header, row = lines.splitlines()
+    assert header.split()[-4:-2] == ["ours/torch", "captured/torch"]
+    assert re.split(r"\s{2,}", row)[4:] == ["0.38 [0.38]", "0.75 [0.75]", "0.50: met, captured 0.70: MISSED"]
 
 
 def test_columns_of_a_second_way_to_write_it():
