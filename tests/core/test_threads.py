@@ -131,12 +131,61 @@ def test_idle_threads_use_no_time(count):
 
 
 def test_a_call_does_not_wait_for_threads_that_are_busy_elsewhere():
-    before, release, done = threads.get_num_threads(), threading.Event(), []
+    before, release, done, elsewhere = threads.get_num_threads(), threading.Event(), [], []
     threads.set_num_threads(2)
+
+    def busy(block):
+        elsewhere.append(block)
+        release.wait(10)
+
+    other = threading.Thread(target=run_blocks, args=(busy, range(2)))
     try:
-        busy = threads._executor().submit(release.wait, 10)
-        threads.run_blocks(done.append, range(5))
-        assert done == [0, 1, 2, 3, 4] and not busy.done()
+        other.start()
+        while len(elsewhere) < 2:  # its own thread and the pool's
+            time.sleep(0.001)
+        run_blocks(done.append, range(5))
+        assert done == [0, 1, 2, 3, 4] and other.is_alive()
     finally:
         release.set()
+        other.join()
+        threads.set_num_threads(before)
+
+
+def test_a_helper_that_comes_late_finds_nothing_left(monkeypatch):
+    """The call does not wait for it, and it serves the next call."""
+    before, late, done = threads.get_num_threads(), threading.Event(), []
+    threads.set_num_threads(2)
+    join = threads._Call.join
+
+    def join_late(call, leave, helper):
+        late.wait(10)
+        join(call, leave, helper)
+
+    try:
+        monkeypatch.setattr(threads._Call, "join", join_late)
+        run_blocks(done.append, range(5))
+        assert done == [0, 1, 2, 3, 4]
+        late.set()
+        while not threads._current().idle:
+            time.sleep(0.001)
+        workers = set()
+        run_blocks(lambda _: (time.sleep(0.002), workers.add(threading.get_ident())), range(20))
+        assert len(workers) == 2 and threads._current().made == 1
+    finally:
+        late.set()
+        threads.set_num_threads(before)
+
+
+def test_threads_of_a_pool_that_was_replaced_end():
+    before = threads.get_num_threads()
+    try:
+        threads.set_num_threads(3)
+        run_blocks(lambda _: time.sleep(0.002), range(9))
+        old = [thread for thread in threading.enumerate() if thread.name == "tinygrad_lite"]
+        assert old
+        threads.set_num_threads(1)
+        for thread in old:
+            thread.join(5)
+            assert not thread.is_alive()
+    finally:
         threads.set_num_threads(before)

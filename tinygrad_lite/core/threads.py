@@ -11,23 +11,135 @@ import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 __all__ = ["get_num_threads", "run_blocks", "set_num_threads"]
 
 
-class _Pool:
-    """The threads beside the caller's own, made when they are first needed."""
+class _Helper:
+    """A thread that sleeps until it is given a call.
 
-    count = 0
-    executor: ThreadPoolExecutor | None = None
+    Woken by a lock: two blocks of 0.2 ms after 0.3 ms of other work take 0.9 of the time of one thread, and 1.1 with
+    `concurrent.futures`. So threads pay for calls of about 0.5 ms and more.
+    """
+
+    def __init__(self, pool: _Pool) -> None:
+        self.pool, self.call, self.begin = pool, None, _held()
+        threading.Thread(target=self._live, name="tinygrad_lite", daemon=True).start()
+
+    def _live(self) -> None:
+        while True:
+            self.begin.acquire()
+            call: _Call | None = self.call
+            if call is None:
+                return
+            self.call = None
+            call.join(self.pool.take_back, self)
+            del call
+            if self.pool.stopped:
+                return
+
+    def give(self, call: _Call | None) -> None:
+        self.call = call
+        self.begin.release()
+
+
+class _Pool:
+    """The threads beside the callers' own, made when they are first needed."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.made, self.stopped = count, 0, False
+        self.idle: list[_Helper] = []
+        self.lock = threading.Lock()
+
+    def take(self, number: int) -> list[_Helper]:
+        """At most so many threads that have nothing to do."""
+        found = []
+        with self.lock:
+            while len(found) < number and (self.idle or self.made < self.count - 1):
+                self.made += not self.idle
+                found.append(self.idle.pop() if self.idle else _Helper(self))
+        return found
+
+    def take_back(self, helper: _Helper) -> None:
+        self.idle.append(helper)
+
+    def stop(self) -> None:
+        with self.lock:
+            self.stopped = True
+            idle, self.idle = self.idle, []
+        for helper in idle:
+            helper.give(None)
+
+
+class _Call:
+    """Blocks that several threads take one after the other.
+
+    ended : for each helper, a lock that it releases when it has ended; `unclaimed` are those of helpers yet to begin.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], blocks: Sequence[Any], helpers: int) -> None:
+        self.work, self.remaining, self.lock = work, iter(blocks), threading.Lock()
+        self.context, self.errors = copy_context(), []
+        self.ended = [_held() for _ in range(helpers)]
+        self.unclaimed = list(self.ended)
+
+    def run(self) -> None:
+        """Work on blocks until there are no more."""
+        _inside.working = True
+        try:
+            while True:
+                with self.lock:
+                    block = next(self.remaining, None)
+                if block is None:
+                    return
+                self.work(block)
+        except BaseException:
+            with self.lock:
+                for _ in self.remaining:
+                    pass
+            raise
+        finally:
+            _inside.working = False
+
+    def join(self, leave: Callable[[_Helper], None], helper: _Helper) -> None:
+        """What a helper does: its part of the work, unless the call has ended."""
+        end = self._claim()
+        if end is not None:
+            try:
+                self.context.copy().run(self.run)
+            except BaseException as error:
+                self.errors.append(error)
+        leave(helper)
+        if end is not None:
+            end.release()
+
+    def wait(self) -> None:
+        """Until those helpers that have begun have ended; the others have nothing left to do.
+
+        On a busy machine a call takes 0.7 of the time on average that it would take with waiting for all.
+        """
+        while (end := self._claim()) is not None:
+            self.ended.remove(end)
+        for end in self.ended:
+            end.acquire()
+
+    def _claim(self) -> Any:
+        try:
+            return self.unclaimed.pop()
+        except IndexError:
+            return None
+
+
+def _held() -> Any:
+    """A lock that is held."""
     lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 _inside = threading.local()
+_pool: _Pool | None = None
 
 
 def available_cores() -> int:
@@ -53,9 +165,14 @@ def get_num_threads() -> int:
     >>> get_num_threads() >= 1
     True
     """
-    if not _Pool.count:
-        _Pool.count = available_cores()
-    return _Pool.count
+    return _current().count
+
+
+def _current() -> _Pool:
+    global _pool
+    if _pool is None:
+        _pool = _Pool(available_cores())
+    return _pool
 
 
 def set_num_threads(count: int) -> None:
@@ -69,20 +186,16 @@ def set_num_threads(count: int) -> None:
     """
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"set_num_threads: count is {count!r}; it must be an integer from 1 up.")
-    with _Pool.lock:
-        _stop()
-        _Pool.count = count
-
-
-def _stop() -> None:
-    executor, _Pool.executor = _Pool.executor, None
-    if executor is not None:
-        executor.shutdown(wait=False)
+    global _pool
+    before, _pool = _pool, _Pool(count)
+    if before is not None:
+        before.stop()
 
 
 def _after_fork() -> None:
     """The threads stay behind in the parent process."""
-    _Pool.executor, _Pool.lock = None, threading.Lock()
+    global _pool
+    _pool = None if _pool is None else _Pool(_pool.count)
 
 
 if hasattr(os, "register_at_fork"):
@@ -94,48 +207,19 @@ def run_blocks(work: Callable[[Any], Any], blocks: Sequence[Any]) -> None:
 
     An exception of a block ends the call, once the blocks that others work on are done.
     """
-    helpers = min(get_num_threads(), len(blocks)) - 1
-    if helpers < 1 or getattr(_inside, "working", False):
+    pool = _current()
+    wanted = min(pool.count, len(blocks)) - 1
+    helpers = pool.take(wanted) if wanted > 0 and not getattr(_inside, "working", False) else ()
+    if not helpers:
         for block in blocks:
             work(block)
         return
-    remaining = iter(blocks)
-    lock = threading.Lock()
-
-    def some() -> None:
-        _inside.working = True
-        try:
-            while True:
-                with lock:
-                    block = next(remaining, None)
-                if block is None:
-                    return
-                work(block)
-        except BaseException:
-            with lock:
-                for _ in remaining:
-                    pass
-            raise
-        finally:
-            _inside.working = False
-
-    tasks = [_executor().submit(copy_context().run, some) for _ in range(helpers)]
+    call = _Call(work, blocks, len(helpers))
+    for helper in helpers:
+        helper.give(call)
     try:
-        some()
+        call.run()
     finally:
-        # Those that have not begun have nothing left to do. On a busy machine a call takes 0.7 of the time on average.
-        tasks = [task for task in tasks if not task.cancel()]
-        for task in tasks:
-            task.exception()
-    for task in tasks:
-        task.result()
-
-
-def _executor() -> ThreadPoolExecutor:
-    if _Pool.executor is None:
-        from concurrent.futures import ThreadPoolExecutor  # on demand: costs time at import
-
-        with _Pool.lock:
-            if _Pool.executor is None:
-                _Pool.executor = ThreadPoolExecutor(get_num_threads() - 1, thread_name_prefix="tinygrad_lite")
-    return _Pool.executor
+        call.wait()
+    if call.errors:
+        raise call.errors[0]
