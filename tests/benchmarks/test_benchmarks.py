@@ -300,15 +300,6 @@ def test_table():
     assert lines[0].endswith("at most") and lines[1].endswith("0.50: met, 1.50 of numpy: MISSED")
 
 
-def test_table_of_a_second_way_of_ours():
-    captured = f"{OURS}_captured"
-    samples = {OURS: [3e-6], captured: [6e-6], "torch": [8e-6]}
-    lines = render([_result(samples=samples, budgets=(Budget(0.5, "torch"), Budget(0.7, "torch", captured)))])
-    header, row = lines.splitlines()
-    assert header.split()[-4:-2] == ["ours/torch", "captured/torch"]
-    assert re.split(r"\s{2,}", row)[4:] == ["0.38 [0.38]", "0.75 [0.75]", "0.50: met, captured 0.70: MISSED"]
-
-
 def test_columns_of_a_second_way_to_write_it():
     class Twice(Workload):
         def torch_fused(self): ...

@@ -11,6 +11,7 @@ from benchmarks.__main__ import main
 from benchmarks.harness.pool import ROOT
 from benchmarks.harness.report import TITLES, markdown, plot, read_results
 from benchmarks.harness.results import OURS, Result
+from benchmarks.harness.table import render
 from benchmarks.harness.workload import Budget
 from benchmarks.workloads import workloads
 
@@ -95,6 +96,17 @@ def test_markdown():
     )
 
 
+def test_table_of_a_second_way_of_ours():
+    captured = f"{OURS}_captured"
+    samples = {OURS: [3e-6], captured: [6e-6], "torch": [8e-6]}
+    lines = render(
+        [Result("cpu", "step", "cpu", samples=samples, budgets=(Budget(0.5, "torch"), Budget(0.7, "torch", captured)))]
+    )
+    header, row = lines.splitlines()
+    assert header.split()[-4:-2] == ["ours/torch", "captured/torch"]
+    assert re.split(r"\s{2,}", row)[4:] == ["0.38 [0.38]", "0.75 [0.75]", "0.50: met, captured 0.70: MISSED"]
+
+
 def test_markdown_of_what_is_wrong_or_missing():
     wrong = Result("cpu", "sum", "cpu", budgets=(Budget(0.5, "torch"),), wrong={OURS: "error 1"})
     missing = Result("cpu", "max", "cpu", samples={OURS: [1e-3], "torch": [1e-3]}, failed={"numpy": "boom"})
@@ -162,7 +174,9 @@ def test_the_form_of_a_table_is_checked():
     text = f"# Title\n\n{markdown(document())}\n\nMore.\n"
     assert deviations(text) == []
     assert deviations("nothing") == ["0 tables"]
-    assert deviations(text.replace("| 1.20 |", "| 1.2? |", 1)) == ["LeNet 28 x 28, SGD momentum, batch 64, at most: 1.2?"]
+    assert deviations(text.replace("| 1.20 |", "| 1.2? |", 1)) == [
+        "LeNet 28 x 28, SGD momentum, batch 64, at most: 1.2?"
+    ]
     assert deviations(text.replace("| gelu, tanh", "| gelu")) == ["other workloads"]
     assert deviations(text.replace("8.00 ms [4.00]", "8 [4] ms", 1))[0].endswith(", PyTorch: 8 [4] ms")
 

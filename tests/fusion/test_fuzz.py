@@ -131,6 +131,43 @@ def test_numbers_change_without_a_new_program():
     assert len(updates._programs) == count + 1
 
 
+RULES = {
+    "operators": lambda a, b: [2 - a * b, abs(-a) / b + 1],
+    "functions": lambda a, b: [tl.sqrt(a) + tl.maximum(b, 0.5), b],
+    "integers": lambda a, b: [a * 3, tl.sign(b)],
+    "exchange": lambda a, b: [b, a],
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_known_program_is_found_again_and_only_for_its_rule(name):
+    from tinygrad_lite.fusion import updates
+
+    def arrays():
+        return [np.linspace(1.0, 2.0, 50), np.linspace(-1.0, 3.0, 50)]
+
+    made, found = arrays(), arrays()
+    updates._programs.clear()
+    assert not updates._known(found, RULES[name])
+    assert updates._compiled(made, RULES[name]) and updates._known(found, RULES[name])
+    for a, b in zip(made, found, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for other in RULES.keys() - {name}:
+        assert not updates._known(found, RULES[other])
+
+
+@pytest.mark.parametrize("rule", [lambda a: [a * np.float32(2)], lambda a: [a * (a > 0)], lambda a: [a * a[::1]]])
+def test_a_rule_that_is_not_noted_runs_all_the_same(rule):
+    from tinygrad_lite.fusion import updates
+
+    x = np.array([1.0, -1.0])
+    expected = rule(x)[0]
+    with pytest.raises((tl.TinygradLiteError, TypeError)):
+        updates._known([x], rule)
+    write_over([x], rule)
+    np.testing.assert_array_equal(x, expected)
+
+
 def test_a_selections_zeros_have_signs():
     for zero in (0.0, -0.0):
         x = np.array([1.0, -1.0])

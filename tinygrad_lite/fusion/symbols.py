@@ -16,7 +16,17 @@ from ..core.errors import TinygradLiteError
 from ..core.graph import Handle
 from .expressions import Expressions, Node
 
-__all__ = ["ELEMENTWISE", "SHAPE", "SYMBOLS", "NotElementwise", "Symbol", "expression", "quiet_exp"]
+__all__ = [
+    "ELEMENTWISE",
+    "OPERATORS",
+    "SHAPE",
+    "SYMBOLS",
+    "UNARY",
+    "NotElementwise",
+    "Symbol",
+    "expression",
+    "quiet_exp",
+]
 
 SHAPE = (3,)
 """The shape that every symbol shows: that of one axis, neither empty nor a single element."""
@@ -174,18 +184,19 @@ def _binary(name: str, reflected: bool = False) -> Callable:
     return method
 
 
-_OPERATORS = {
+OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
     "mod": "remainder", "pow": "pow", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
 }  # fmt: skip
 _COMPARISONS = {
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
 }  # fmt: skip
-for _name, _function in (_OPERATORS | _COMPARISONS).items():
+UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
+for _name, _function in (OPERATORS | _COMPARISONS).items():
     setattr(Symbol, f"__{_name}__", _binary(_function))
-for _name, _function in _OPERATORS.items():
+for _name, _function in OPERATORS.items():
     setattr(Symbol, f"__r{_name}__", _binary(_function, reflected=True))
-for _name, _function in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
+for _name, _function in UNARY.items():
     setattr(Symbol, f"__{_name}__", lambda self, _function=_function: _apply(_function, self))
 Symbol.__hash__ = object.__hash__  # type: ignore[method-assign]
 

@@ -15,6 +15,7 @@ from .expressions import Expressions, Node, distinct, result_dtype
 from .programs import Program
 from .recent import Recent
 from .symbols import NotElementwise, Symbol, expression
+from .traces import trace_form
 
 __all__ = ["write_over"]
 
@@ -25,7 +26,7 @@ _programs: dict[tuple, Program] = Recent(FORMS)
 
 
 class _Tape(Expressions):
-    """Notes what a rule does, and looks at nothing: a third of what making expressions costs, in every step.
+    """Notes what a rule does, and looks at nothing; `traces.py` does it faster where the program is known.
 
     form : the functions and their operands, with types for the numbers: what makes two steps the same program.
     nodes : in the order of their making, without the inputs.
@@ -75,16 +76,28 @@ def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> Non
     arrays : of one shape; contiguous, for a program. rule : elementwise code on them; it changes none.
     """
     if all(type(array) is numpy.ndarray and array.flags.c_contiguous for array in arrays):
-        try:
-            return _compiled(arrays, rule)
-        except (NotElementwise, AttributeError, TypeError, ValueError):
-            pass  # no expression, or an error, which the rule raises on arrays too
+        for way in (_known, _compiled):
+            try:
+                if way(arrays, rule):
+                    return
+            except (NotElementwise, AttributeError, TypeError, ValueError):
+                pass  # no expression, or an error, which the rule raises on arrays too
     for array, value in zip(arrays, rule(*arrays), strict=True):
         if value is not array:
             array[...] = value
 
 
-def _compiled(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]]) -> None:
+def _known(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]]) -> bool:
+    """The same by a program that was compiled before; False if there is none."""
+    key, numbers, changed = trace_form(arrays, rule)
+    program = _programs.get(key)
+    if program is None:
+        return False
+    program(arrays, [arrays[i] for i in changed], numbers)
+    return True
+
+
+def _compiled(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]]) -> bool:
     tape = _Tape(arrays)
     roots = [expression(value) for value in rule(*(Symbol(tape, node) for node in tape.inputs))]
     if len(roots) != len(arrays) or not all(isinstance(root, Node) for root in roots):
@@ -100,3 +113,4 @@ def _compiled(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]
         chosen = [roots[i] for i in changed]
         program = _programs[key] = Program(chosen, tape.inputs, "update", over=over, numbers=tape.places)
     program(arrays, [arrays[i] for i in changed], tape.numbers)
+    return True
