@@ -73,7 +73,8 @@ def in_a_fresh_state(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("module", "name", "text"), EXAMPLES)
 def test_docstring_example(module, name, text):
     own = {key: value for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
-    scope = {"np": np, **vars(tinygrad_lite), **own, "__name__": "__main__"}
+    public = {key: getattr(tinygrad_lite, key) for key in dir(tinygrad_lite)}
+    scope = {"np": np, **public, **own, "__name__": "__main__"}
     test = doctest.DocTestParser().get_doctest(text, scope, name, module.__file__, 0)
     report = io.StringIO()
     failed, _ = doctest.DocTestRunner(verbose=False).run(test, out=report.write)

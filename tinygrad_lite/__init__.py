@@ -1,28 +1,9 @@
 """Automatic differentiation for NumPy and CuPy arrays, and a neural-network library on top of it."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import autodiff as autograd
-from . import (
-    backends,
-    fft,
-    fusion,
-    kernels,
-    linalg,
-    memory,
-    nn,
-    ops,
-    optim,
-    regularizers,
-    special,
-)
-from .autodiff.capture import jit
-from .autodiff.estimators import stop_gradient, straight_through
-from .autodiff.recompute import checkpoint
-from .autodiff.sparse import jacobian_pattern, sparse_hessian, sparse_jacobian
-from .autodiff.transforms import gauss_newton_product, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .autodiff.vectorize import vmap
+from . import backends, fusion, kernels, memory, ops
 from .core.domain import Interval
 from .core.dtypes import (
     bool_,
@@ -56,25 +37,50 @@ from .core.errors import (
     TinygradLiteError,
 )  # fmt: skip
 from .core.graph import enable_grad, no_grad, set_grad_enabled
+from .core.later import later
 from .core.op import OPS, composite, kernel, primitive
 from .core.threads import get_num_threads, set_num_threads
 from .fusion import fuse
 from .interop.dlpack import from_dlpack
-from .ops import *
-from .ops.datatypes import __array_namespace_info__
 from .tensor import Tensor
 
+# isort: split
+from .ops import tensor  # after the file tensor.py, which would hide it
+
 if TYPE_CHECKING:
-    from . import data, io, testing, train
+    from . import data, fft, io, linalg, nn, optim, regularizers, special, testing, train
+    from .autodiff.capture import jit
+    from .autodiff.estimators import stop_gradient, straight_through
+    from .autodiff.recompute import checkpoint
+    from .autodiff.sparse import jacobian_pattern, sparse_hessian, sparse_jacobian
+    from .autodiff.transforms import gauss_newton_product, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+    from .autodiff.vectorize import vmap
+    from .ops import *
+    from .ops.datatypes import __array_namespace_info__
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"
 
+LATER = {
+    "autodiff.capture": "jit",
+    "autodiff.estimators": "stop_gradient straight_through",
+    "autodiff.recompute": "checkpoint",
+    "autodiff.sparse": "jacobian_pattern sparse_hessian sparse_jacobian",
+    "autodiff.transforms": "gauss_newton_product grad hessian hvp jacobian jvp value_and_grad vjp",
+    "autodiff.vectorize": "vmap",
+    "ops": " ".join(ops.__all__),
+} | dict.fromkeys(["data", "fft", "io", "linalg", "nn", "optim", "regularizers", "special", "testing", "train"], "")
+"""What not every program needs is imported when it is first used, see `core/later.py`."""
+
+_attribute, __dir__ = later(__name__, LATER)
+
 
 def __getattr__(name: str) -> Any:
-    # What not every program needs is imported when it is first used; it brings half of the standard library along.
-    if name in ("data", "io", "testing", "train"):
-        return import_module(f"{__name__}.{name}")
     if name == "bool":  # the Array API's name; as a variable of this module it would hide Python's from importers of *
         return bool_
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _attribute(name)
+
+
+if not TYPE_CHECKING:
+    _HELPERS = {"LATER", "TYPE_CHECKING", "Any", "later", "data", "io", "testing", "train"}
+    __all__ = [name for name in __dir__() if not name.startswith("_") and name not in _HELPERS]

@@ -29,7 +29,7 @@ def undocumented(name):
     doc = OPS[name].function.__doc__ or ""
     if not doc.partition("\n")[0].endswith((".", "0.")) and "\n\n" not in doc:
         return f"{name} has no first line that says what it is"
-    if name in vars(ops) and ">>> " not in doc:
+    if name in dir(ops) and ">>> " not in doc:
         return f"{name} is public and has no example"
     return None
 

@@ -19,6 +19,7 @@ import inspect
 from collections import namedtuple
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from types import EllipsisType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -88,7 +89,7 @@ class Op:
         self.result: Any = None
         if outputs:
             self.result = _plain_tuple if outputs is ... else namedtuple(f"{self.name}_result", outputs)
-        self.kernels: dict[str, list[Kernel]] = {}
+        self._kernels: dict[str, list[Kernel]] = {}
         self.arrays, self.variadic, self.statics = codegen.split_arguments(body, skip=int(self.primitive))
         self.kept = codegen.values_to_keep(self)
         self.backends = _Backends(self)
@@ -104,8 +105,22 @@ class Op:
         """The parameters of the public function."""
         return inspect.signature(self.function)
 
+    @property
+    def kernels(self) -> dict[str, list[Kernel]]:
+        """The kernels by backend; files that declare some are imported when somebody asks for them."""
+        for file in KERNEL_FILES.get(self.name, ()):
+            import_module(file)
+        return self._kernels
+
+    def add_kernel(self, made: Kernel) -> None:
+        """Let a kernel compute this operation: after those that there are, but an automatic one after all others."""
+        others = self._kernels.setdefault(made.backend_name, [])
+        others.insert(len([other for other in others if made.automatic or not other.automatic]), made)
+        self.implementations.clear()
+
     def _register(self) -> None:
-        known, module = OPS.get(self.name), self.body.__module__
+        module = self.body.__module__
+        known = OPS.declared(self.name) if module.startswith("tinygrad_lite.ops.") else OPS.get(self.name)
         taken = known is not None and known.body.__module__ != module
         # A name that this package takes one day may be a program's: that goes on, with its module in front.
         OPS[f"{module}.{self.name}" if taken else self.name] = self
@@ -168,7 +183,7 @@ class Op:
             needs.append(recording and node is not None)
         values, nodes, needs = tuple(values), tuple(nodes), tuple(needs)
         backend = self.backends[tuple(map(type, values))]
-        for candidate in self.kernels.get(backend.kernel_backend, ()):
+        for candidate in self._kernels.get(backend.kernel_backend, ()):
             found = backend.attempt(candidate, values, statics, needs)
             if found is not NotImplemented:
                 out, saved = found
@@ -275,6 +290,9 @@ def composite(
     return declare
 
 
+KERNEL_FILES: dict[str, list[str]] = {}
+"""The modules that declare kernels, by the name of the operation; `kernels/` fills it."""
+
 AUTOMATIC_KERNELS: list[Callable[[Op], None]] = []
 """What gives every new composite its kernels; `fuse/` adds itself here."""
 
@@ -355,9 +373,7 @@ def kernel(
 
     def declare(forward: Callable) -> Kernel:
         made = Kernel(op, backend, forward, when)
-        others = op.kernels.setdefault(backend, [])
-        others.insert(len([other for other in others if not other.automatic]), made)
-        op.implementations.clear()
+        op.add_kernel(made)
         return made
 
     return declare

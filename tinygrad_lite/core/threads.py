@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from pathlib import Path
 from typing import Any
 
 __all__ = ["get_num_threads", "run_blocks", "set_num_threads"]
@@ -146,14 +145,15 @@ def available_cores() -> int:
     """How many cores this process may use: its affinity, its control group's limit, and `OMP_NUM_THREADS`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    counts = [cores, _group_limit(Path("/sys/fs/cgroup/cpu.max")), int(limit) if limit.isdigit() else None]
+    counts = [cores, _group_limit("/sys/fs/cgroup/cpu.max"), int(limit) if limit.isdigit() else None]
     return max(1, min(count for count in counts if count is not None))
 
 
-def _group_limit(path: Path) -> int | None:
+def _group_limit(path: str) -> int | None:
     """The cores that a control group allows (the file holds microseconds of work per period), or None."""
     try:
-        quota, period = path.read_text().split()[:2]
+        with open(path) as file:
+            quota, period = file.read().split()[:2]
     except (OSError, ValueError):
         return None
     return None if quota == "max" else max(1, round(int(quota) / int(period)))

@@ -97,7 +97,7 @@ class FusedKernel(Kernel):
 def fuse_composite(op: Op) -> None:
     """Give an elementwise composite its programs."""
     if not op.primitive and op.shapes == "elementwise" and not op.variadic:
-        op.kernels.setdefault("numpy", []).append(FusedKernel(op))
+        op.add_kernel(FusedKernel(op))
 
 
 def fuse(function: Callable[P, R]) -> Callable[P, R]:

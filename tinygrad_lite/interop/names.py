@@ -25,8 +25,9 @@ RENAMED = {
 def find(name: str) -> Callable | None:
     """Our function for NumPy's `name`, or None. Operations declared later are found as well."""
     for candidate in (name, RENAMED.get(name, name)):
-        if candidate in OPS:
-            return OPS[candidate].function
+        known = OPS.get(candidate)
+        if known is not None:
+            return known.function
         function = getattr(ops, candidate, None)
         if isinstance(function, FunctionType):
             return function

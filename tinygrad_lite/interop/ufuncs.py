@@ -119,7 +119,10 @@ def _module(name: str) -> str:
 
 def _function(name: str) -> Any:
     """Our function for the universal function `name`."""
-    known = OPS.get(RENAMED.get(name, name)) or OPS.get(name)
+    try:
+        known = OPS[RENAMED.get(name, name)]
+    except KeyError:
+        known = OPS.get(name)
     function = known.function if known is not None else find(name)
     function = function or COMPOSED.get(name)
     if function is None or (name not in SCIPY and not hasattr(numpy, name)):

@@ -1,6 +1,31 @@
 """Faster computations of some operations, by backend. Each equals the operation's definition and is measured faster."""
 
-from . import numpy as numpy
-from . import symbols
+from typing import TYPE_CHECKING
+
+from ..core.later import later
+from ..core.op import KERNEL_FILES
+
+if TYPE_CHECKING:
+    from . import numpy as numpy
+    from . import symbols
+else:
+    __getattr__, __dir__ = later(__name__, {"numpy": "", "symbols": ""})
 
 __all__ = ["numpy", "symbols"]
+
+FILES = {
+    "numpy.activations": "sigmoid",
+    "numpy.attention": "scaled_dot_product_attention",
+    "numpy.channels": "batch_norm",
+    "numpy.convolution": "conv2d convolve_nd convolve_nd_input convolve_nd_weight",
+    "numpy.losses": "cross_entropy",
+    "numpy.normalization": "layer_norm rms_norm",
+    "numpy.pooling": "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d",
+    "numpy.reductions": "log_softmax logsumexp softmax",
+    "symbols.activations": "sigmoid",
+}
+"""The operations for which a file has kernels; it is imported when one of them is first called."""
+
+for _file, _names in FILES.items():
+    for _name in _names.split():
+        KERNEL_FILES.setdefault(_name, []).append(f"{__name__}.{_file}")
