@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .op import Op
 
 __all__ = [
-    "FASTER_PULLS", "compile_function", "dispatch_lines", "lazy_pull", "rule_wants", "set_tensor_class", "source",
+    "FASTER_RULES", "compile_function", "dispatch_lines", "lazy_pull", "rule_wants", "set_tensor_class", "source",
     "split_arguments", "values_to_keep",
 ]  # fmt: skip
 
@@ -97,18 +97,22 @@ def source(function: Callable) -> str:
     return "\n\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
-FASTER_PULLS: list[Callable[[Op, Callable], Callable]] = []
-"""What makes pull functions faster, given an operation and its pull function; `fuse/` adds itself here."""
+FASTER_RULES: list[Callable[[Op, str, Callable], Callable]] = []
+"""What makes rules faster on arrays, given an operation, the name of an input and its rule; `fusion/` adds itself
+here."""
 
 
 def lazy_pull(op: Op, name: str) -> Callable:
     """The pull function of `op` called `name`, generated when it is first called."""
 
     def generate(node: graph.Node, g: Any, grads: dict) -> None:
-        made: Callable = compile_function(op, _pull_lines(op, wrapped=name == "pull_graph"), name, {})
+        scope: dict[str, Any] = {}
+        made: Callable = compile_function(op, _pull_lines(op, wrapped=name == "pull_graph"), name, scope)
         if name == "pull":
-            for quicker in FASTER_PULLS:
-                made = quicker(op, made)
+            for array, rule in op.rules.items():
+                for quicker in FASTER_RULES:
+                    rule = quicker(op, array, rule)
+                scope[f"RULE_{array}"] = rule
         setattr(op, name, made)
         made(node, g, grads)
 

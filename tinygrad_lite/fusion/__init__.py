@@ -3,13 +3,13 @@
 Importing this gives kernels to every operation that is declared afterwards.
 """
 
-from ..core.codegen import FASTER_PULLS
+from ..core.codegen import FASTER_RULES
 from ..core.op import AUTOMATIC_KERNELS, FASTER_BODIES
 from .kernels import fuse, fuse_composite
-from .primitives import Threshold, faster_body, faster_pull
+from .primitives import Threshold, faster_body, faster_rule
 
 __all__ = ["Threshold", "fuse"]
 
 AUTOMATIC_KERNELS.append(fuse_composite)
 FASTER_BODIES.append(faster_body)
-FASTER_PULLS.append(faster_pull)
+FASTER_RULES.append(faster_rule)
