@@ -231,6 +231,27 @@ def test_attention_of_grouped_heads_and_strided_arrays():
         agrees("scaled_dot_product_attention", q, k, v, is_causal=causal, enable_gqa=True, rtol=1e-4)
 
 
+@pytest.mark.parametrize("factor", [300.0, -300.0, 1e-30])
+def test_attention_with_large_and_small_scores(factor):
+    q, k, v = normal(2, 9, 4), normal(2, 17, 4), normal(2, 17, 5)
+    for causal in (False, True):
+        agrees("scaled_dot_product_attention", q, k, v, is_causal=causal, scale=factor, rtol=1e-3)
+    expected = tl.scaled_dot_product_attention(q[:, :5], k[:, :5], v[:, :5], is_causal=True)
+    k[:, 5:] *= abs(factor)  # seen by later queries only, of the same block
+    found = tl.scaled_dot_product_attention(q, k, v, is_causal=True)[:, :5]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_attention_keeps_the_order_of_its_arrays_in_memory():
+    arrays = [normal(2, 9, 3 * 4).reshape(2, 9, 3, 4).swapaxes(1, 2) for _ in range(3)]
+    attention_of = lambda q, k, v: tl.scaled_dot_product_attention(q, k, v, is_causal=True)
+    out = attention_of(*arrays)
+    for found in (out, *gradients(attention_of, arrays, np.ones_like(out))):
+        assert np.asarray(found).swapaxes(1, 2).flags.c_contiguous
+    strided = [normal(2, 3, 4, 9).mT, np.broadcast_to(normal(1, 3, 1, 4), (2, 3, 9, 4)), normal(2, 3, 9, 8)[..., ::2]]
+    agrees("scaled_dot_product_attention", *strided, is_causal=True, rtol=1e-4)
+
+
 def test_attention_leaves_other_calls_to_the_definition():
     q, k, v = (normal(2, 5, 3) for _ in range(3))
     (kernel,) = OPS["scaled_dot_product_attention"].kernels["numpy"]

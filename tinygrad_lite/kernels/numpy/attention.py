@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from ... import ops
 from ...core.blas import one_blas_thread
 from ...core.op import kernel
 from ...core.threads import run_blocks
-from .memory import scratch
+from .memory import in_order, scratch
 from .rows import dots, floats, sums
 
 __all__ = ["scaled_dot_product_attention"]
@@ -54,81 +55,118 @@ def _heads_alike(
     return mask.ndim <= len(whole) and all(a in (1, b) for a, b in zip(mask.shape[::-1], whole[::-1], strict=False))
 
 
-MODERATE = 10.0
-"""The largest score whose exponential is computed without subtracting the query's largest score before."""
-
 FEW = 8
-"""Keys up to which that is subtracted in any case: the weight of a single key is 1 without rounding."""
+"""Keys up to which a query's largest score is subtracted in any case: a single key's weight is 1 without rounding."""
 
 
 class _Attention:
-    """One call: queries (heads, m, d), keys (heads, n, d) and values (heads, n, e), and its blocks.
+    """One call: queries (..., m, d), keys (..., n, d) and values (..., n, e), and its blocks of heads and queries.
 
-    factor : of the scores. causal : query i sees the keys 0 to i only. mask : (heads, m or 1, n or 1), or None.
-    exponentials : e**(score - shift), (heads, m, n), if they are kept.
+    factor : of the scores. causal : query i sees the keys 0 to i only. mask : (..., m or 1, n or 1), or None.
+    blocks : indices of heads and queries, those of the same heads in succession; so many are in `strips`.
+    kept : the weights of each block, if they are kept.
     """
 
     def __init__(self, query: Any, key: Any, value: Any, mask: Any, causal: bool, factor: float, keep: bool) -> None:
-        self.front, self.repeats = query.shape[:-2], 1
-        if self.front != key.shape[:-2]:
-            self.repeats = self.front[-1] // key.shape[-3]
+        front, (m, d), n = query.shape[:-2], query.shape[-2:], key.shape[-2]
+        self.repeats = 1
+        if front != key.shape[:-2]:
+            self.repeats = front[-1] // key.shape[-3]
             key, value = (np.repeat(x, self.repeats, axis=-3) for x in (key, value))
-        self.q, self.k, self.v = (x.reshape(-1, *x.shape[-2:]) for x in (query, key, value))
-        self.causal, self.factor, self.masked = causal, factor, causal or mask is not None
-        self.mask = None
+        short = n <= Scores.kept * d
+        self.q, self.k, self.v = (x if short and _in_rows(x) else np.ascontiguousarray(x) for x in (query, key, value))
+        self.causal, self.factor, self.mask = causal, factor, mask
         if mask is not None:
             mask = mask.reshape((1,) * (2 - mask.ndim) + mask.shape)
-            last = mask.shape[-2:]
-            self.mask = np.broadcast_to(mask, (*self.front, *last)).reshape(-1, *last)
-        heads, m, d = self.q.shape
-        n = self.k.shape[1]
+            self.mask = np.broadcast_to(mask, (*front, *mask.shape[-2:]))
         rows = min(m, max(Scores.elements // n, 16), Scores.rows if causal else m)
-        self.rows = _slices(m, rows)
-        self.heads = _slices(heads, max(Scores.elements // (rows * n), 1))
-        self.exponentials = np.empty((heads, m, n), query.dtype) if keep and n <= Scores.kept * d else None
+        self.strips = _slices(m, rows)
+        self.heads = _parts(front, max(Scores.elements // (rows * n), 1))
+        self.blocks = [(heads, rows) for heads in self.heads for rows in self.strips]
+        self.kept: list[np.ndarray] | None = None
+        if keep and short:
+            self.kept = [np.empty(self._shape(block), query.dtype) for block in self.blocks]
+        if causal:
+            longest = max(rows.stop - rows.start for rows in self.strips)
+            self.seen = np.tri(longest, dtype=query.dtype)
 
     def keys(self, rows: slice) -> slice:
         """The keys that queries may see."""
-        return slice(0, min(rows.stop, self.k.shape[1]) if self.causal else self.k.shape[1])
+        return slice(0, min(rows.stop, self.k.shape[-2]) if self.causal else self.k.shape[-2])
 
-    def scores(self, heads: slice, rows: slice) -> tuple[np.ndarray, bool]:
-        """Those of some queries with the keys that they may see, -inf where they do not.
+    def _shape(self, block: tuple[Any, slice]) -> tuple[int, ...]:
+        heads, rows = block
+        return (*self.q[heads].shape[:-2], rows.stop - rows.start, self.keys(rows).stop)
 
-        Also whether their exponentials are neither large nor small as they are.
-        """
-        q, keys = self.q[heads, rows] * self.factor, self.keys(rows)
-        if self.exponentials is None:
-            out = scratch("scores", (*q.shape[:2], keys.stop), q.dtype)
-        else:
-            out = self.exponentials[heads, rows, keys]
-        np.matmul(q, self.k[heads, keys].mT, out=out)
-        # Two numbers of a block are found in a fifth of the time of the largest of each query.
-        moderate = self.mask is None and keys.stop > FEW and out.max() <= MODERATE and out.min() >= -MODERATE
-        if self.causal and keys.stop > rows.start + 1:
-            corner = out[..., rows.start :]
-            i, j = (np.arange(length) for length in corner.shape[1:])
-            np.copyto(corner, -np.inf, where=i[:, None] < j)
+    def weights(self, number: int) -> np.ndarray:
+        """Those of a block, of its queries for the keys that they may see."""
+        heads, rows = block = self.blocks[number]
+        keys, q = self.keys(rows), self.q[*heads, rows]
+        k = self.k[*heads, keys].mT
+        e = scratch("scores", self._shape(block), q.dtype) if self.kept is None else self.kept[number]
+        hidden = self.causal and keys.stop > rows.start + 1
+        if self.mask is None and keys.stop > FEW:
+            np.matmul(q, k, out=e)
+            with np.errstate(over="ignore", invalid="ignore"):
+                e *= self.factor
+                np.exp(e, out=e)
+                if hidden:
+                    corner = e[..., rows.start :]
+                    corner *= self.seen[: corner.shape[-2], : corner.shape[-1]]
+            total = sums(e)
+            limits = np.finfo(e.dtype)
+            # Else exponentials were too large or too small, for a query or for a key that it does not see.
+            if total.min() > limits.tiny**0.5 and total.max() < limits.max**0.5:
+                e *= np.divide(1, total, out=total)
+                return e
+        np.matmul(q * self.factor, k, out=e)
+        if hidden:
+            corner = e[..., rows.start :]
+            np.copyto(corner, -np.inf, where=self.seen[: corner.shape[-2], : corner.shape[-1]] == 0)
         elif self.mask is not None:
             mask = self.mask[heads]
-            mask = mask[:, rows] if mask.shape[1] > 1 else mask
+            mask = mask[..., rows, :] if mask.shape[-2] > 1 else mask
             if mask.dtype == bool:
-                np.copyto(out, -np.inf, where=~mask)
+                np.copyto(e, -np.inf, where=~mask)
             else:
-                out += mask
-        return out, bool(moderate)
+                e += mask
+        shift = np.maximum.reduce(e, axis=-1, keepdims=True)
+        if self.causal or self.mask is not None:  # a query without any key has weights 0
+            shift[shift == -np.inf] = 0
+        e -= shift
+        total = sums(np.exp(e, out=e))
+        if self.causal or self.mask is not None:
+            total[total == 0] = 1
+        e /= total
+        return e
 
 
-def _add(target: np.ndarray, a: np.ndarray, b: np.ndarray, first: bool) -> None:
-    """Adds a product to what is there, which is 0 at first."""
-    if first:
-        np.matmul(a, b, out=target)
-    else:
-        target += a @ b
+def _in_rows(x: np.ndarray) -> bool:
+    """Whether BLAS takes its matrices as they are."""
+    row, element = x.strides[-2:]
+    return element == x.itemsize and row % x.itemsize == 0 and row >= x.shape[-1] * x.itemsize
 
 
 def _slices(count: int, size: int) -> list[slice]:
     blocks = -(-count // size)
     return [slice(i * count // blocks, (i + 1) * count // blocks) for i in range(blocks)]
+
+
+def _parts(front: tuple[int, ...], size: int) -> list[tuple[slice, ...]]:
+    """Indices of parts of arrays with these axes in front, of about so many heads each."""
+    if not front:
+        return [()]
+    inner = math.prod(front[1:])
+    whole = (slice(None),) * (len(front) - 1)
+    if size >= inner:
+        return [(part, *whole) for part in _slices(front[0], size // inner)]
+    return [(slice(i, i + 1), *rest) for i in range(front[0]) for rest in _parts(front[1:], size)]
+
+
+def _alike(x: np.ndarray, width: int) -> np.ndarray:
+    """A new array (..., width) whose axes lie in memory as those of x."""
+    order = sorted(range(x.ndim - 1), key=lambda axis: -abs(x.strides[axis]))
+    return in_order((*x.shape[:-1], width), (*order, x.ndim - 1), x.dtype)
 
 
 # Forward and backward, causal, (batch, heads, length, width), float32, in processor time: 0.71 at (12, 4, 64, 32), 0.61
@@ -139,73 +177,63 @@ def scaled_dot_product_attention(
     query: Any, key: Any, value: Any, mask: Any = None, *, dropout_p: float = 0.0, is_causal: bool = False,
     scale: float | None = None, enable_gqa: bool = False, rng: Any = None, needs: tuple[bool, ...] = (),
 ) -> Any:  # fmt: skip
-    """Blocks of heads and queries. Keeps shifts and sums, from which the weights are computed again."""
+    """Blocks of heads and queries. Results lie in memory as the arrays that they belong to."""
     if needs[3:] == (True,):
         return NotImplemented
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     of = _Attention(query, key, value, mask, is_causal, factor, any(needs))
-    out = np.empty((*of.q.shape[:2], of.v.shape[2]), query.dtype)
-    shifts, totals = (np.zeros((*of.q.shape[:2], 1), query.dtype) for _ in range(2))
+    out = _alike(query, value.shape[-1])
 
-    def work(block: tuple[slice, slice]) -> None:
-        shift, part = shifts[block], out[block]
-        e, moderate = of.scores(*block)
-        if not moderate:
-            np.maximum.reduce(e, axis=2, keepdims=True, out=shift)
-            if of.masked:  # a query without any key has weights 0
-                shift[shift == -np.inf] = 0
-            e -= shift
-        total = sums(np.exp(e, out=e))
-        if of.masked:
-            total[total == 0] = 1
-        totals[block] = total
-        np.matmul(e, of.v[block[0], of.keys(block[1])], out=part)
-        part /= total
+    def work(number: int) -> None:
+        heads, rows = of.blocks[number]
+        np.matmul(of.weights(number), of.v[*heads, of.keys(rows)], out=out[*heads, rows])
 
     with one_blas_thread():
-        run_blocks(work, [(heads, rows) for heads in of.heads for rows in of.rows])
-    return out.reshape(*of.front, *out.shape[1:]), (of, shifts, totals, key.shape, value.shape)
+        run_blocks(work, range(len(of.blocks)))
+    return out, of
 
 
 @scaled_dot_product_attention.backward
-def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
+def _(g: Any, of: _Attention, needs: tuple[bool, ...]) -> tuple:
     """The weights once more, block by block, unless they were kept."""
-    of, shifts, totals, key_shape, value_shape = saved
-    ups = g.reshape(*of.q.shape[:2], -1)
-    of_q = np.empty(of.q.shape, of.q.dtype)
+    up = g if _in_rows(g) else np.ascontiguousarray(g)
+    of_q = _alike(of.q, of.q.shape[-1])
     # Blocks of one head add to the same gradients; several threads work on a head if there are few.
-    shares = _slices(len(of.rows), -(-len(of.rows) // max(4 // len(of.heads), 1)))
-    of_k, of_v = (np.zeros((len(shares), *x.shape), x.dtype) for x in (of.k, of.v))
+    strips = len(of.strips)
+    shares = _slices(strips, -(-strips // max(4 // len(of.heads), 1)))
+    of_k, of_v = ([_alike(x, x.shape[-1]) for _ in shares] for x in (of.k, of.v))
 
-    def work(block: tuple[slice, int]) -> None:
-        heads, share = block
-        for rows in of.rows[shares[share]]:
-            here, keys = (heads, rows), of.keys(rows)
-            up, total, part = ups[here], totals[here], of_q[here]
-            if of.exponentials is None:
-                e, moderate = of.scores(*here)
-                if not moderate:
-                    e -= shifts[here]
-                np.exp(e, out=e)
-            else:
-                e = of.exponentials[heads, rows, keys]
-            first = rows is of.rows[shares[share]][0]
-            _add(of_v[share, heads, keys], e.mT, up / total, first)
-            inner = np.matmul(up, of.v[heads, keys].mT, out=scratch("inner", e.shape, e.dtype))
-            inner -= dots(inner, e) / total
-            inner *= e
-            factor = of.factor / total
-            np.matmul(inner, of.k[heads, keys], out=part)
-            part *= factor
-            _add(of_k[share, heads, keys], inner.mT, of.q[here] * factor, first)
+    def work(block: tuple[int, int]) -> None:
+        head, share = block
+        last = shares[share].stop - 1
+        for strip in range(last, shares[share].start - 1, -1):
+            number = head * strips + strip
+            heads, rows = of.blocks[number]
+            keys = of.keys(rows)
+            here, there = (*heads, rows), (*heads, keys)
+            weights = of.weights(number) if of.kept is None else of.kept[number]
+            inner = np.matmul(up[here], of.v[there].mT, out=scratch("inner", weights.shape, weights.dtype))
+            inner -= dots(inner, weights)
+            inner *= weights
+            inner *= of.factor
+            np.matmul(inner, of.k[there], out=of_q[here])
+            for target, a, b in ((of_k[share], inner, of.q[here]), (of_v[share], weights, up[here])):
+                if strip == last:  # which sees most keys
+                    np.matmul(a.mT, b, out=target[there])
+                    target[*heads, keys.stop :] = 0
+                else:
+                    target[there] += a.mT @ b
 
     with one_blas_thread():
-        run_blocks(work, [(heads, share) for heads in of.heads for share in range(len(shares))])
+        run_blocks(work, [(head, share) for head in range(len(of.heads)) for share in range(len(shares))])
 
-    def whole(parts: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        total = parts[0] if len(parts) == 1 else np.add.reduce(parts, axis=0)
-        if of.repeats > 1:
-            total = total.reshape(*of.front[:-1], shape[-3], of.repeats, *shape[-2:]).sum(axis=-3)
-        return total.reshape(shape)
+    def whole(parts: list[np.ndarray]) -> np.ndarray:
+        total = parts[0]
+        for part in parts[1:]:
+            total += part
+        if of.repeats == 1:
+            return total
+        *front, heads, n, width = total.shape
+        return total.reshape(*front, heads // of.repeats, of.repeats, n, width).sum(axis=-3)
 
-    return of_q.reshape(*of.front, *of_q.shape[1:]), whole(of_k, key_shape), whole(of_v, value_shape), None
+    return of_q, whole(of_k), whole(of_v), None
