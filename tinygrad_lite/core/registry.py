@@ -44,10 +44,9 @@ class Registry(dict[str, "Op"]):
         raise KeyError(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            return default
+        if not super().__contains__(name):
+            self.complete()
+        return super().get(name, default)
 
     def __contains__(self, name: object) -> bool:
         if not super().__contains__(name):

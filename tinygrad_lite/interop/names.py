@@ -25,10 +25,10 @@ RENAMED = {
 def find(name: str) -> Callable | None:
     """Our function for NumPy's `name`, or None. Operations declared later are found as well."""
     for candidate in (name, RENAMED.get(name, name)):
-        known = OPS.get(candidate)
-        if known is not None:
-            return known.function
-        function = getattr(ops, candidate, None)
+        try:
+            return OPS[candidate].function
+        except KeyError:
+            function = getattr(ops, candidate, None)
         if isinstance(function, FunctionType):
             return function
     return None

@@ -123,8 +123,7 @@ def _function(name: str) -> Any:
         known = OPS[RENAMED.get(name, name)]
     except KeyError:
         known = OPS.get(name)
-    function = known.function if known is not None else find(name)
-    function = function or COMPOSED.get(name)
+    function = known.function if known is not None else COMPOSED.get(name) or find(name)
     if function is None or (name not in SCIPY and not hasattr(numpy, name)):
         raise no_counterpart(f"{_module(name)}.{name}")
     return function
