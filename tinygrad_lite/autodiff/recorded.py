@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from ..batching.backend import operators
+from ..batching import operators
 from ..core.backend import BACKENDS, Backend, register_backend
 from ..core.errors import CaptureError
 from ..core.graph import Handle, wrap

@@ -12,7 +12,7 @@ import numpy
 from ..core.backend import backend_of
 from ..core.errors import DTypeError, StateError
 from ..core.graph import unwrap
-from ..nn.module import LoadReport, Module
+from ..nn import LoadReport, Module
 from .files import replacing
 
 __all__ = ["load_metadata", "load_weights", "save_weights"]

@@ -67,7 +67,7 @@ from .losses import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from .module import Module
+from .module import LoadReport, Module, named_tensors
 from .normalization import (
     BatchNorm1d,
     BatchNorm2d,

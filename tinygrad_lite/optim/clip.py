@@ -9,7 +9,7 @@ from ..core.backend import backend_of
 from ..core.effects import replayed
 from ..core.errors import GradientError
 from ..core.graph import wrap
-from ..nn.module import named_tensors
+from ..nn import named_tensors
 from ..tensor import Tensor
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]

@@ -10,7 +10,7 @@ from ..core.backend import backend_of
 from ..core.effects import replayed
 from ..core.errors import GradientError, StateError
 from ..core.graph import unwrap
-from ..nn.module import Module, named_tensors
+from ..nn import Module, named_tensors
 from ..ops.creation import to_array
 from ..tensor import Tensor
 from .flat import FlatGroup, flat_groups

@@ -19,7 +19,7 @@ from .. import ops
 from ..autodiff.transforms import grad
 from ..core.op import Array
 from ..core.value import Value
-from ..nn.module import Module, named_tensors
+from ..nn import Module, named_tensors
 from ..tensor import Tensor
 from .selection import Selector, as_selector, everything
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import io, nn, optim
 from ..data import digits, stratified_split
-from ..io.files import replacing
+from ..io import replacing
 from ..ops.random import manual_seed
 from ..regularizers import L2, matrices
 from .loop import Evaluation, History, cosine, evaluate, fit

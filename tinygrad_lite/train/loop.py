@@ -13,7 +13,7 @@ from .. import ops
 from ..core.backend import backend_of
 from ..core.errors import ShapeError
 from ..core.graph import no_grad
-from ..data.sampling import batches
+from ..data import batches
 from ..ops.random import Generator
 from ..tensor import Tensor
 from .metrics import accuracy as share_right
