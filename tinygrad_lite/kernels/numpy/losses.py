@@ -32,6 +32,8 @@ def _class_rows(
         return False
     if reduction not in ("mean", "sum", "none") or not 0.0 <= label_smoothing <= 1.0:
         return False
+    if 0 <= np.minimum.reduce(target) and np.maximum.reduce(target) < logits.shape[1]:
+        return True
     return bool((((target >= 0) & (target < logits.shape[1])) | (target == ignore_index)).all())
 
 
@@ -53,8 +55,8 @@ def cross_entropy(
     Keeps softmax - target for each row, divided by the number of rows for the mean.
     """
     n, classes = logits.shape
-    counted = target != ignore_index
-    everything = bool(counted.all())
+    counted: Any = None if ignore_index < 0 <= np.minimum.reduce(target) else target != ignore_index
+    everything = counted is None or bool(counted.all())
     picked = target if everything else np.where(counted, target, 0)
     count = 1 if reduction != "mean" else n if everything else max(int(counted.sum()), 1)
     losses = np.empty(n, logits.dtype)
@@ -63,25 +65,27 @@ def cross_entropy(
     def work(block: slice) -> None:
         z = logits[block]
         e = scratch("row", z.shape, z.dtype) if gradient is None else gradient[block]
-        np.subtract(z, np.maximum.reduce(z, axis=1, keepdims=True), out=e)
-        place = np.arange(len(e)), picked[block]
-        scores = e[place]
+        np.subtract(z, np.maximum.reduce(z, 1, None, None, True), e)
+        flat, place = e.reshape(-1), np.arange(0, e.size, classes)
+        place += picked[block].astype(np.intp, copy=False)
+        scores = flat[place]
         if label_smoothing:
             scores = (1.0 - label_smoothing) * scores + (label_smoothing / classes) * sums(e)[:, 0]
-        total = sums(np.exp(e, out=e))
-        np.subtract(np.log(total[:, 0]), scores, out=losses[block])
+        total = sums(np.exp(e, e))
+        np.subtract(np.log(total[:, 0]), scores, losses[block])
         if gradient is not None:
-            e *= 1.0 / (count * total)
+            total *= count
+            e /= total
             if label_smoothing:
                 e -= label_smoothing / (classes * count)
-            e[place] -= (1.0 - label_smoothing) / count
+            flat[place] -= (1.0 - label_smoothing) / count
             if not everything:
                 e[~counted[block]] = 0
 
     over_rows(work, n, classes)
     if not everything:
         losses[~counted] = 0
-    out = losses if reduction == "none" else losses.sum() / count
+    out = losses if reduction == "none" else np.add.reduce(losses) / count
     kept = [] if gradient is None else [gradient]
     return out, (kept, logits, target, label_smoothing, ignore_index, reduction)
 
