@@ -351,10 +351,11 @@ class Kernel:
         backend = backend_of(g)
         if backend.kernel_backend != self.backend_name:  # a batch of cotangents
             return self.pull_graph(node, g, grads)
-        needs = tuple(parent in grads for parent in node.parents)
+        parents = node.parents
+        needs = tuple([parent in grads for parent in parents])
         gradients = backend.differentiate(self, g, node.saved[2], needs)
-        for parent, gradient in zip(node.parents, gradients, strict=True):
-            if parent in grads:
+        for parent, needed, gradient in zip(parents, needs, gradients, strict=True):
+            if needed:
                 accumulate(grads, parent, gradient, node)
 
     def pull_graph(self, node: Node, g: Any, grads: dict) -> None:

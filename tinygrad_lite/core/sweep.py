@@ -27,16 +27,15 @@ _birth = attrgetter("birth")
 
 def reach(roots: Iterable[Node], since: int = 0) -> dict[Node, Any]:
     """Every node born at `since` or later that the roots depend on, as the keys of a dictionary of None."""
-    found: dict[Node, Any] = {}
-    for node in roots:
-        if node.birth >= since:
-            found[node] = None
+    found: dict[Any, Any] = {node: None for node in roots if node.birth >= since}
     queue = [*found]
+    found[None] = None  # what inputs have that need no gradient
     for node in queue:  # it grows
         for parent in node.parents:
-            if parent is not None and parent not in found and parent.birth >= since:
+            if parent not in found and parent.birth >= since:
                 found[parent] = None
                 queue.append(parent)
+    del found[None]
     return found
 
 
@@ -88,7 +87,7 @@ def sweep(
                     g = g if create_graph else wrap(_owned(g, given), None)
                     node.grad = g if node.grad is None else node.grad + g
                 continue
-            if node in ends:
+            if ends and node in ends:
                 continue
             if node.saved is None:
                 raise GradientError(freed(node))
@@ -103,7 +102,7 @@ def sweep(
             if not retain_graph:
                 node.saved = None
                 node.parents = ()
-            if node not in wanted:
+            if not wanted or node not in wanted:
                 grads[node] = None
     finally:
         recording.reset(token)

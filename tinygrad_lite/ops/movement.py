@@ -250,10 +250,11 @@ def sum_to(xp, x: Array, *, shape: tuple[int, ...]) -> Array:
     >>> sum_to(np.ones((3, 2)), shape=(1, 2))
     array([[3., 3.]])
     """
-    added = len(x.shape) - len(shape)
-    if x.shape[added:] == shape:
+    own = x.shape
+    added = len(own) - len(shape)
+    if own[added:] == shape:
         return xp.sum(x, axis=tuple(range(added)), dtype=x.dtype)
-    stretched = tuple(i for i in range(len(x.shape)) if i < added or shape[i - added] != x.shape[i])
+    stretched = tuple([i for i in range(len(own)) if i < added or shape[i - added] != own[i]])
     return xp.reshape(xp.sum(x, axis=stretched, dtype=x.dtype), shape)
 
 
