@@ -24,6 +24,7 @@ def kernel(name):
 
 
 def in_bands(name):
+    """By bands, strips or pixels."""
     return OPS[name].kernels["numpy"][0]
 
 
@@ -229,7 +230,7 @@ def test_gradients_of_conv2d_of_any_order_through_tiles():
 @pytest.mark.parametrize("options", [{}, {"padding": 1}, {"padding": "same"}, {"padding": (0, 2), "stride": (1, 1)}])
 def test_conv2d_by_tiles_with_and_without_a_bias(options, dtype):
     op = OPS["conv2d"]
-    (whole,) = op.kernels["numpy"]
+    whole = op.kernels["numpy"][0]
     x, w, bias = normal(9, 32, 24, 26, dtype=dtype), normal(40, 32, 3, 3, dtype=dtype), normal(40, dtype=dtype)
     for arrays in ((x, w), (x, w, bias)):
         assert whole.when(*arrays, **options)
@@ -254,7 +255,7 @@ def test_conv2d_by_tiles_with_and_without_a_bias(options, dtype):
 
 
 def test_tiles_are_kept_up_to_a_limit_and_only_if_they_are_needed(monkeypatch):
-    (whole,) = OPS["conv2d"].kernels["numpy"]
+    whole = OPS["conv2d"].kernels["numpy"][0]
     x, w = normal(9, 32, 24, 26), normal(32, 32, 3, 3)
     for needs, kept in (((True, True, False), True), ((True, False, True), False), ((), False)):
         assert (whole.forward(x, w, needs=needs)[1][2] is not None) == kept
@@ -282,7 +283,7 @@ def test_conv2d_by_tiles_of_values_that_are_not_finite():
 
 
 def test_conv2d_leaves_other_calls_and_errors_to_the_definition():
-    (whole,) = OPS["conv2d"].kernels["numpy"]
+    whole = OPS["conv2d"].kernels["numpy"][0]
     x, w, bias = normal(9, 32, 24, 26), normal(32, 32, 3, 3), normal(32)
     assert whole.when(x, w, bias)
     for arrays, options in (

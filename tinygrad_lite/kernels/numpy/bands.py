@@ -9,30 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from ...core.blas import one_blas_thread
 from ...core.threads import run_blocks
-from ...ops.windows import Geometry, geometry
+from ...ops.windows import Geometry
 from .memory import in_order, scratch
 
 __all__ = [
-    "Band", "batch_last", "convolve", "in_memory", "input_gradient", "new_images", "split", "weight_gradient",
+    "Band", "around", "batch_last", "convolve", "in_memory", "input_gradient", "new_images", "split", "weight_gradient",
 ]  # fmt: skip
 
 
 class Band:
     """How large a band is.
 
-    bytes : of its matrix. From 1 MB up a thread needs no longer than for the whole matrix, and at 2 MB least: for the
-        two convolutions of LeNet 0.7 and 1.0 of the definition's time, for the gradients of the filters 1.0 and 0.8.
-    lanes : partial sums of the gradient of filters. few : see `_in_squares`.
+    bytes : of its matrix. From 1 MB up a thread needs no longer than for the whole matrix, and at 2 MB least.
+    lanes : partial sums of the gradient of filters.
     """
 
-    bytes, lanes, few = 1 << 21, 4, 16
+    bytes, lanes = 1 << 21, 4
 
 
 def _run(work: Callable[[Any], None], blocks: Sequence[Any]) -> None:
@@ -42,9 +40,12 @@ def _run(work: Callable[[Any], None], blocks: Sequence[Any]) -> None:
         run_blocks(work, blocks)
 
 
-def split(count: int, bytes_: int, least: int = 1) -> list[slice]:
-    """Parts of so many rows of so many bytes, as equal as they can be; an even number of them, if more than one."""
-    parts = -(-count * bytes_ // Band.bytes)
+def split(count: int, size: int, least: int = 1, most: int | None = None) -> list[slice]:
+    """Parts of so many rows of this size, as equal as they can be; an even number of them, if more than one.
+
+    least : rows of a part. most : the size of a part, if it has more rows than that; None means `Band.bytes`.
+    """
+    parts = -(-count * size // (most or Band.bytes))
     if parts > 1:
         parts += parts % 2
     parts = max(1, min(parts, count // least))
@@ -56,24 +57,30 @@ def batch_last(x: np.ndarray) -> np.ndarray:
     return x.transpose(*range(1, x.ndim), 0)
 
 
+def around(windows: Geometry) -> list[tuple[int, int]]:
+    """The borders of images with the batch last, axis by axis."""
+    return [(0, 0), *windows.padding, (0, 0)]
+
+
 def new_images(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """New images, in memory with the batch last."""
     return in_order(shape, (*range(1, len(shape)), 0), dtype)
 
 
-def in_memory(name: str, x: np.ndarray, windows: Geometry | None = None) -> np.ndarray:
-    """Images (c, *image, n), with their borders if there are windows, in contiguous memory."""
-    bordered = windows is not None and windows.padded != windows.image
+def in_memory(name: str, x: np.ndarray, borders: Sequence[tuple[int, int]] = ()) -> np.ndarray:
+    """Images whose last axis is the batch in contiguous memory, with zeros around: before and after, for each axis."""
+    bordered = any(map(any, borders))
     if not bordered and x.flags.c_contiguous:
         return x
-    size = windows.padded if windows is not None else x.shape[1:-1]
-    copy = scratch(name, (x.shape[0], *size, x.shape[-1]), x.dtype)
+    borders = borders if bordered else [(0, 0)] * x.ndim
+    copy = scratch(name, tuple([n + sum(around) for n, around in zip(x.shape, borders, strict=True)]), x.dtype)
+    for axis, (before, after) in enumerate(borders):
+        every = (slice(None),) * axis
+        copy[*every, :before] = 0
+        copy[*every, copy.shape[axis] - after :] = 0
+    inside = copy[tuple([slice(before, before + n) for (before, _), n in zip(borders, x.shape, strict=True)])]
 
     def work(part: slice) -> None:
-        into = copy[part]
-        if bordered:
-            into[...] = 0
-            into = into[windows.inside()]
         images, among = x[part], abs(x.strides[-1])
         if among == max(map(abs, x.strides)) > x.itemsize:
             # Images that are a power of two apart would meet in one set of the cache: they are moved apart first.
@@ -82,9 +89,9 @@ def in_memory(name: str, x: np.ndarray, windows: Geometry | None = None) -> np.n
             apart = apart.reshape(x.shape[-1], *images.shape[:-1]).transpose(*range(1, x.ndim), 0)
             apart[...] = images
             images = apart
-        into[...] = images
+        inside[part] = images
 
-    run_blocks(work, split(len(x), copy[0].nbytes))
+    run_blocks(work, split(len(x), x[0].nbytes))
     return copy
 
 
@@ -111,7 +118,7 @@ def _bands(windows: Geometry, x: np.ndarray) -> list[slice]:
 
 def convolve(x: np.ndarray, w: np.ndarray, windows: Geometry, groups: int) -> np.ndarray:
     """`convolve_nd`."""
-    padded = in_memory("padded", batch_last(x), windows)
+    padded = in_memory("padded", batch_last(x), around(windows))
     filters = w.reshape(groups, len(w) // groups, -1)
     result = new_images((len(x), len(w), *windows.out), x.dtype)
     by_group = batch_last(result).reshape(groups, len(w) // groups, windows.out[0], -1)
@@ -126,38 +133,9 @@ def convolve(x: np.ndarray, w: np.ndarray, windows: Geometry, groups: int) -> np
 
 def weight_gradient(y: np.ndarray, x: np.ndarray, windows: Geometry, groups: int) -> np.ndarray:
     """`convolve_nd_weight`."""
-    padded, cotangents = in_memory("padded", batch_last(x), windows), in_memory("cotangents", batch_last(y))
+    padded, cotangents = in_memory("padded", batch_last(x), around(windows)), in_memory("cotangents", batch_last(y))
     outputs, channels, kernel = len(cotangents), len(padded) // groups, windows.kernel
-    if not _in_squares(windows, outputs, groups):
-        return _products(windows, padded, cotangents, groups).reshape(outputs, channels, *kernel)
-    wide = geometry(windows.image, (kernel[0] + 1, kernel[1] + 1), (2, 2), windows.padding, windows.dilation)
-    places = list(product(range(2), range(2)))
-    squares = scratch("squares", (4, outputs, *wide.out, cotangents.shape[-1]), y.dtype)
-    for square, (i, j) in zip(squares, places, strict=True):
-        square[...] = cotangents[:, i::2, j::2]
-    products = _products(wide, padded, squares.reshape(-1, *squares.shape[2:]), 1)
-    products = products.reshape(4, outputs, channels, *wide.kernel)
-    first, *others = [p[:, :, i : i + kernel[0], j : j + kernel[1]] for p, (i, j) in zip(products, places, strict=True)]
-    result = first.copy()
-    for other in others:
-        result += other
-    return result
-
-
-def _in_squares(windows: Geometry, outputs: int, groups: int) -> bool:
-    """Whether the windows of 2 x 2 places are taken together, as one that is larger by 1: for few channels.
-
-    The matrix has a third of the elements, and its product four times as many rows. For 5 x 5 it takes 0.6 of the time
-    for 1 to 6 channels, 0.8 for 6 to 16, and 1.1 for 6 to 32; for 3 x 3 and 4 x 4 it gains nothing.
-    """
-    return (
-        groups == 1
-        and outputs <= Band.few
-        and len(windows.kernel) == 2
-        and min(windows.kernel) > 4
-        and windows.stride == windows.dilation == (1, 1)
-        and not (windows.out[0] % 2 or windows.out[1] % 2)
-    )
+    return _products(windows, padded, cotangents, groups).reshape(outputs, channels, *kernel)
 
 
 def _products(windows: Geometry, padded: np.ndarray, cotangents: np.ndarray, groups: int) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""Kernels for the primitives of `ops/convolution.py`: a band of rows at a time, by channel, or by Winograd's tiles."""
+"""Kernels for `ops/convolution.py`: a band of rows at a time, by strips, by channel, or by Winograd's tiles."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ...core.op import kernel
 from ...ops import conv2d, convolve_nd, convolve_nd_input, convolve_nd_weight
 from ...ops.convolution import borders_of
 from ...ops.windows import Geometry, geometry
-from . import bands, depthwise, pointwise, winograd
+from . import bands, depthwise, pointwise, strips, winograd
 from .memory import in_order
 
 __all__ = ["Least"]
@@ -31,9 +32,12 @@ class Least:
 
 
 class Most:
-    """kept : the bytes of transformed tiles up to which they are kept from an operation to its gradient."""
+    """Bytes up to which something is kept from an operation to its gradient.
 
-    kept = 1 << 25
+    kept : transformed tiles. strips : what strips of rows have gathered, which takes a tenth of the gradient's time.
+    """
+
+    kept, strips = 1 << 25, 1 << 22
 
 
 # A band of rows at a time; the definition explains what is wrong with arguments.
@@ -72,7 +76,15 @@ def _(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) 
         return pointwise.product(x, w.reshape(w.shape[:2]))
     if groups == len(w) == x.shape[1]:
         return depthwise.convolve(x, w, windows)
+    if strips.fits(windows, x.shape[1], len(x), groups):
+        return _of_strips(x, w, windows, None, None)
     return bands.convolve(x, w, windows, groups)
+
+
+def _of_strips(x: Any, w: Any, windows: Geometry, bias: Any, columns: Any) -> Any:
+    result = strips.new_images((len(x), len(w), *windows.out), x.dtype)
+    strips.convolve(strips.by_rows("padded", x, windows), w, windows, strips.as_rows(result), bias, columns)
+    return result
 
 
 def _input(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
@@ -89,6 +101,10 @@ def _(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: Any, g
         return pointwise.product(y, w.reshape(w.shape[:2]).T)
     if groups == len(w) and w.shape[1] == 1:
         return depthwise.input_gradient(y, w, windows)
+    if strips.fits(windows, w.shape[1], len(y), groups) and strips.fits_input(w.shape):
+        result = strips.new_images((len(y), w.shape[1], *windows.image), y.dtype)
+        strips.input_gradient(strips.by_rows("cotangents", y), w, windows, strips.as_rows(result))
+        return result
     return bands.input_gradient(y, w, windows, groups)
 
 
@@ -105,6 +121,8 @@ def _(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, 
     windows = geometry(x.shape[2:], tuple(kernel), tuple(stride), tuple(padding), tuple(dilation))
     if _pointwise(windows, groups) and pointwise.channels_last(x) is pointwise.channels_last(y) is not None:
         return pointwise.weight_gradient(y, x).reshape(y.shape[1], x.shape[1], *windows.kernel)
+    if strips.fits(windows, x.shape[1], len(x), groups):
+        return strips.weight_gradient(strips.by_rows("cotangents", y), strips.by_rows("padded", x, windows), windows)
     return bands.weight_gradient(y, x, windows, groups)
 
 
@@ -205,17 +223,25 @@ def _full(stride: Any, padding: Any, dilation: Any, groups: int, kernel: tuple[i
 
 
 def _whole(
-    x: Any, w: Any, bias: Any = None, *, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    accepts: Any,
+    x: Any,
+    w: Any,
+    bias: Any = None,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> bool:
     if not _arrays(x, w) or x.ndim != 4 or w.ndim != 4:
         return False
     if bias is not None and not (_arrays(x, bias) and bias.shape == w.shape[:1]):
         return False
     full = _full(stride, padding, dilation, groups, w.shape[2:])
-    return full is not None and _forward_tiled(x, w, **full)
+    return full is not None and accepts(x, w, **full)
 
 
-@kernel(conv2d, "numpy", when=_whole)
+@kernel(conv2d, "numpy", when=partial(_whole, _forward_tiled))
 def convolution(
     x: Any,
     w: Any,
@@ -256,4 +282,53 @@ def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
         of_w = convolve_nd_weight(g, x, kernel=w.shape[2:], **full)
     if len(needs) > 2 and needs[2]:
         of_bias = g.sum(axis=(0, 2, 3))
+    return (of_x, of_w, of_bias)[: len(needs)]
+
+
+# By strips, likewise: forward and backward, for the convolutions of LeNet with a batch of 64, on one thread, 0.73 to
+# 0.81 of the primitives' time by bands (1.4 and 2.3 ms).
+
+
+def _in_strips(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+    if _forward_tiled(x, w, stride=stride, padding=padding, dilation=dilation, groups=groups):
+        return False
+    windows = _windows(x.shape, w.shape, stride, padding, dilation, groups)
+    return windows is not None and strips.fits(windows, x.shape[1], len(x), groups)
+
+
+@kernel(conv2d, "numpy", when=partial(_whole, _in_strips))
+def by_strips(
+    x: Any,
+    w: Any,
+    bias: Any = None,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    needs: tuple[bool, ...] = (),
+) -> Any:
+    """The convolution by strips, with the bias."""
+    full = _full(stride, padding, dilation, groups, w.shape[2:])
+    assert full is not None, "when says so"
+    windows, columns = geometry(x.shape[2:], w.shape[2:], (1, 1), full["padding"], (1, 1)), None
+    if len(needs) > 1 and needs[1]:
+        shape = strips.gathered(windows, x.shape[1], len(x))
+        if math.prod(shape) * x.itemsize <= Most.strips:
+            columns = np.empty(shape, x.dtype)
+    return _of_strips(x, w, windows, bias, columns), (x, w, columns, windows, full)
+
+
+@by_strips.backward
+def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
+    x, w, columns, windows, full = saved
+    cotangents = strips.by_rows("cotangents", g)
+    of_x = of_w = of_bias = None
+    if needs[0]:
+        of_x = convolve_nd_input(g, w, image=windows.image, **full)
+    if needs[1]:
+        rows = strips.by_rows("padded", x, windows) if columns is None else None
+        of_w = strips.weight_gradient(cotangents, rows, windows, columns)
+    if len(needs) > 2 and needs[2]:
+        of_bias = np.add.reduce(np.add.reduce(cotangents.reshape(*cotangents.shape[:2], -1), axis=2))
     return (of_x, of_w, of_bias)[: len(needs)]

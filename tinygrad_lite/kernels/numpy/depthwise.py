@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.threads import run_blocks
 from ...ops.windows import Geometry
-from .bands import batch_last, in_memory, new_images, split
+from .bands import around, batch_last, in_memory, new_images, split
 from .memory import scratch
 
 __all__ = ["convolve", "input_gradient"]
@@ -24,7 +24,7 @@ def _factors(w: np.ndarray, position: tuple[int, ...]) -> np.ndarray:
 
 def convolve(x: np.ndarray, w: np.ndarray, windows: Geometry) -> np.ndarray:
     """`convolve_nd`."""
-    padded = in_memory("padded", batch_last(x), windows)
+    padded = in_memory("padded", batch_last(x), around(windows))
     result = new_images((len(x), len(w), *windows.out), x.dtype)
     images, every = batch_last(result), slice(None)
 
