@@ -32,7 +32,7 @@ def _class_rows(
         return False
     if reduction not in ("mean", "sum", "none") or not 0.0 <= label_smoothing <= 1.0:
         return False
-    if 0 <= np.minimum.reduce(target) and np.maximum.reduce(target) < logits.shape[1]:
+    if np.minimum.reduce(target) >= 0 and np.maximum.reduce(target) < logits.shape[1]:
         return True
     return bool((((target >= 0) & (target < logits.shape[1])) | (target == ignore_index)).all())
 
