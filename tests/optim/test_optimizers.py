@@ -346,3 +346,13 @@ def test_a_large_first_parameter_beside_a_small_one(monkeypatch):
     for i, p in enumerate(params):
         np.testing.assert_array_equal(p.detach(), np.full(p.shape, 1 - 0.5 * (i + 1), "float32"))
         np.testing.assert_array_equal(p.grad, np.full(p.shape, i + 1.0, "float32"))
+
+
+def test_large_gradients_that_are_plain_arrays_are_not_copied(monkeypatch):
+    monkeypatch.setattr(flat, "ALONE", 5)
+    w = nn.Parameter(np.ones(8, "float32"))
+    w.grad = np.ones(8, "float32")
+    optimizer = SGD([w], lr=0.5)
+    optimizer.step()
+    assert optimizer.groups[0].grad is None
+    np.testing.assert_array_equal(w.detach(), np.full(8, 0.5, "float32"))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy
 
+from ..core.axpby import axpby
 from ..core.threads import run_blocks
 from .expressions import Node, in_order
 
@@ -221,6 +222,8 @@ class _Emitter:
             place = self._place(node, [parent for parent in dying if parent.dtype == node.dtype])
             if node.name == "astype":
                 self.lines.append(f"copyto({place}, {operands[0]}, casting='unsafe')")
+            elif node.name in ("axpby", "axmby"):
+                self._emit_sum(node, operands, place)
             else:
                 self.scope[node.name] = numpy.exp if node.name == "quiet_exp" else getattr(numpy, node.name)
                 self.lines.append(f"{node.name}({', '.join(operands)}, out={place})")
@@ -228,6 +231,25 @@ class _Emitter:
         for parent in dying:
             if self.places[parent] != place:
                 self._release(self.places[parent])
+
+    def _emit_sum(self, node: Node, operands: list[str], place: str) -> None:
+        """a x + b y or a x - b y: one pass where x or y may be written over, else NumPy's."""
+        a, x, b, y = operands
+        if node.name == "axmby":
+            b = f"-{b}"
+        name = f"axpby_{node.dtype.name}"
+        self.scope |= {name: axpby(node.dtype), "multiply": numpy.multiply, "add": numpy.add}
+        if self._same_memory(place, y):
+            self.lines.append(f"{name}({a}, {x}, {b}, {y})")
+        elif self._same_memory(place, x):
+            self.lines.append(f"{name}({b}, {y}, {a}, {x})")
+        else:
+            last = f"add({x}, {place}, out={place})" if a == "1.0" else f"{name}({a}, {x}, 1.0, {place})"
+            self.lines += [f"multiply({b}, {y}, out={place})", last]
+
+    def _same_memory(self, place: str, operand: str) -> bool:
+        root = int(place[1:]) if place.startswith("y") else None
+        return place == operand or (root in self.over and operand == f"x{self.over[root]}")
 
     def _emit_where(self, node: Node) -> str:
         """Selects bits with a mask: `numpy.where` branches, and guesses random conditions wrongly."""

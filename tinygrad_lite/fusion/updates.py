@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy
 
+from ..core.backend import backend_of
+from .combinations import combined
 from .expressions import Expressions, Node, distinct, result_dtype
 from .programs import Program
 from .recent import Recent
@@ -82,7 +84,11 @@ def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> Non
                     return
             except (NotElementwise, AttributeError, TypeError, ValueError):
                 pass  # no expression, or an error, which the rule raises on arrays too
-    for array, value in zip(arrays, rule(*arrays), strict=True):
+    values = list(rule(*arrays))
+    for i, value in enumerate(values):  # what would be written over before it is read
+        if any(value is array for array in arrays[:i]):
+            values[i] = backend_of(value).copy(value)
+    for array, value in zip(arrays, values, strict=True):
         if value is not array:
             array[...] = value
 
@@ -110,7 +116,7 @@ def _compiled(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]
         if any(roots[i].dtype != arrays[i].dtype for i in changed):
             raise NotElementwise("a value has another dtype than its array")
         over = dict(enumerate(changed))
-        chosen = [roots[i] for i in changed]
-        program = _programs[key] = Program(chosen, tape.inputs, "update", over=over, numbers=tape.places)
+        chosen, places = combined([roots[i] for i in changed], tape.places)
+        program = _programs[key] = Program(chosen, tape.inputs, "update", over=over, numbers=places)
     program(arrays, [arrays[i] for i in changed], tape.numbers)
     return True

@@ -100,4 +100,4 @@ def _adam(param: Any, grad: Any, state: dict[str, Any], hyper: dict[str, Any]) -
     root, scale = backend_of(param).xp.sqrt(square), sqrt(1 - b2**step)
     # Both sides of the quotient times `scale`: a pass less over the arrays.
     size = hyper["lr"] * scale / (1 - b1**step)
-    return param - size * mean / (root + hyper["eps"] * scale), {"exp_avg": mean, "exp_avg_sq": square}
+    return param - size * (mean / (root + hyper["eps"] * scale)), {"exp_avg": mean, "exp_avg_sq": square}

@@ -15,7 +15,7 @@ import numpy
 
 from ..core.backend import backend_of
 from ..core.errors import StateError
-from ..core.graph import note_write
+from ..core.graph import note_write, unwrap
 from ..fusion.updates import write_over
 from ..ops import zeros
 from ..tensor import Tensor
@@ -112,7 +112,7 @@ class FlatGroup:
         Returns the numbers of the parameters that have one.
         """
         pairs = [(i, parameter.grad) for i, parameter in enumerate(self.parameters)]
-        present = {i: gradient.data for i, gradient in pairs if gradient is not None}
+        present = {i: unwrap(gradient) for i, gradient in pairs if gradient is not None}
         self._alone = {i: g.reshape(-1) for i, g in present.items() if _worth_a_run(g, self.dtype)}
         if len(present) > len(self._alone) and self.grad is None:
             self.grad = self._zeros()
