@@ -109,10 +109,16 @@ class _RecordedBackend(Backend):
         return functools.partial(_computed, op)
 
     def attempt(self, kernel: Kernel, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
+        recorder = next(recorded_in(values)).recorder
+        if hasattr(kernel, "resolve"):
+            resolved = kernel.resolve(*plain(values))
+            if resolved is None:
+                return NotImplemented
+            function, used = resolved
+            return recorder.call(function, tuple([values[0][name] for name in used]), {}, _label(kernel.name)), None
         found = kernel.attempt(plain(values), statics, needs)
         if found is NotImplemented:
             return found
-        recorder = next(recorded_in(values)).recorder
         name = recorder.note(kernel.attempt, (values, statics, needs), {}, kernel.name, found[0])
         # What a kernel keeps is handed back to it as it is: it may hold numbers that depend on the values.
         return Recorded(found[0], f"{name}[0]", recorder), Recorded(found[1], f"{name}[1]", recorder)
@@ -165,7 +171,32 @@ def _computed(op: Op, *arrays: Any, **statics: Any) -> Any:
     """A primitive's call, noted as one of what computes it for NumPy's arrays."""
     types = tuple(map(type, plain(arrays)))
     function = op.implementations[types if op.variadic or len(types) != 1 else types[0]]
-    return next(recorded_in(arrays)).recorder.call(function, arrays, statics, op.name)
+    recorder = next(recorded_in(arrays)).recorder
+    if getattr(function, "func", None) is op.body:
+        out = _one_call(op, function, arrays, statics, recorder)
+        if out is not None:
+            return out
+    return recorder.call(function, arrays, statics, op.name)
+
+
+def _one_call(op: Op, function: Callable, arrays: tuple, statics: dict[str, Any], recorder: Any) -> Any:
+    """The result of a primitive whose body comes to one call of NumPy's, or none, which is noted in its place."""
+    mark = len(recorder.lines)
+    try:
+        out = op.body(Recorded.backend.xp, *arrays, **statics)
+        if isinstance(out, Recorded) and len(recorder.lines) <= mark + 1:
+            expected = function(*plain(arrays), **statics)
+            if expected.dtype == out.dtype and expected.tobytes() == out.data.tobytes():
+                return out
+    except Exception:  # it is noted as a whole, and raises the same if it is an error
+        pass
+    del recorder.lines[mark:]
+    return None
+
+
+def _label(name: str) -> str:
+    """What a program is called, as an identifier."""
+    return "_".join(name.replace(",", "").split())
 
 
 def plain(values: Any) -> Any:

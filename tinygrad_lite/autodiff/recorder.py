@@ -166,7 +166,9 @@ class Recorder:
         """Write down a call; returns the name of its result. label : what the function is called in the program."""
         given = [self.expression(x) for x in args] + [f"{name}={self.expression(x)}" for name, x in kwargs.items()]
         name = f"r{len(self.lines)}"
-        label = label or getattr(function, "__qualname__", "").replace(".", "_")
+        if not label:
+            label = getattr(function, "__qualname__", "").replace(".", "_")
+            label = label if label.isidentifier() else getattr(function, "__name__", "")
         self.lines.append(f"{name} = {self.constant(function, label)}({', '.join(given)})")
         if isinstance(result, (numpy.ndarray, numpy.generic)):
             # Its shape, dtype and size are wanted, not its elements.
@@ -200,6 +202,8 @@ class Recorder:
                 return f"{self.constant(type(value))}({parts})"
             return f"[{parts}]" if isinstance(value, list) else f"({parts},)"
         if value is None or isinstance(value, (bool, int, str)):
+            return repr(value)
+        if type(value) is tuple and all(type(part) in (bool, int) for part in value):
             return repr(value)
         return self.constant(value)
 

@@ -32,6 +32,10 @@ class Threshold:
     size = 1 << 14
 
 
+Resolved = tuple[Callable[..., Any], list[str]]
+"""What computes calls that are alike, and the names of the arguments that it takes."""
+
+
 class _Compiled:
     """The programs of one function of arrays, by signature.
 
@@ -41,32 +45,46 @@ class _Compiled:
     def __init__(self, name: str, make: Callable[..., Any]) -> None:
         self.name, self.make = name, make
         self.programs: dict[tuple, tuple[Program, list[str]] | None] = Recent(SIGNATURES)
+        self.calls: _Forms | None = None
 
     def __call__(self, given: dict[str, Any], like: numpy.ndarray) -> Any:
         """The value for these arguments, of which arrays have the shape of `like`; NotImplemented if there is none."""
-        key: list[Any] = []
-        for value in given.values():
-            if type(value) is numpy.ndarray:
-                if value.shape != like.shape:
-                    return NotImplemented
-                key.append(value.dtype)
-            else:
-                key.append(distinct(value))
-        try:
-            found = self.programs[tuple(key)]
-        except KeyError:
-            found = self._compile(tuple(key), given)
-        except TypeError:  # a value without a hash
-            return NotImplemented
+        found = self.find(given, like)
         if found is None:
             return NotImplemented
         program, used = found
         return program([given[name] for name in used])[0]
 
+    def find(self, given: dict[str, Any], like: numpy.ndarray) -> tuple[Program, list[str]] | None:
+        """The program for such arguments, and the names of those that it takes; None if there is none."""
+        key: list[Any] = []
+        for value in given.values():
+            if type(value) is numpy.ndarray:
+                if value.shape != like.shape:
+                    return None
+                key.append(value.dtype)
+            else:
+                key.append(distinct(value))
+        try:
+            return self.programs[tuple(key)]
+        except KeyError:
+            return self._compile(tuple(key), given)
+        except TypeError:  # a value without a hash
+            return None
+
     def attempt(self, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
         """The same as a kernel's attempt, see `core/op.py`."""
         value = self(*values)
         return value if value is NotImplemented else (value, None)
+
+    def resolve(self, given: dict[str, Any], like: numpy.ndarray) -> Resolved | None:
+        """What computes calls with arguments like these: a function, and the names of those that it takes; or None."""
+        values = list(given.values())
+        if self.calls is not None and all(type(x) is numpy.ndarray and x.size < Threshold.size for x in values):
+            dtypes = [value.dtype for value in values]
+            return self.calls[tuple(dtypes) if len(dtypes) > 1 else dtypes[0]], list(given)
+        found = None if like.size < Threshold.size else self.find(given, like)
+        return None if found is None else (found[0].bound([given[name] for name in found[1]]), found[1])
 
     def _compile(self, key: tuple, given: dict[str, Any]) -> tuple[Program, list[str]] | None:
         root = self._root(
@@ -124,7 +142,8 @@ def quicker({given}):
     return otherwise({given})
 """
         scope: dict[str, Any] = {"ndarray": numpy.ndarray, "Threshold": Threshold, "otherwise": otherwise}
-        scope |= {"CALLS": _Forms(calls), "PROGRAMS": _Forms(program)}
+        self.calls = _Forms(calls)
+        scope |= {"CALLS": self.calls, "PROGRAMS": _Forms(program)}
         exec(compile(text, f"<tinygrad_lite forms of {self.name}>", "exec"), scope)
         return scope["quicker"]
 
@@ -178,10 +197,8 @@ def faster_rule(op: Op, array: str, rule: Callable) -> Callable:
 
     def quicker(*given: Any) -> Any:
         g = given[place]
-        if g.size < Threshold.size:
-            return rule(*given)
         backend = backend_of(g)
-        if backend.kernel_backend != "numpy":
+        if backend.kernel_backend != "numpy" or (backend.name == "numpy" and g.size < Threshold.size):
             return rule(*given)
         for name, value in zip(wants, given, strict=True):
             if name.endswith("_shape") and value != g.shape and value != ():
