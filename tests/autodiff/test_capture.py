@@ -266,3 +266,44 @@ def test_large_arrays_are_the_same_bit_for_bit():
         replayed = tl.jit(slope)
         replayed(x + 1)
         np.testing.assert_array_equal(replayed(x), slope(x))
+
+
+@pytest.mark.parametrize("f", [tl.gelu, tl.layer_norm, lambda x: tl.cross_entropy(x, np.arange(64))])
+def test_cotangents_that_are_constants(f):
+    x = RNG.normal(size=(64, 300)).astype("float32")
+    seed = np.ones(f(x).shape, "float32")
+    slope = lambda x: tl.vjp(f, x)[1](seed)
+    replayed = tl.jit(slope)
+    replayed(x + 1)
+    np.testing.assert_array_equal(replayed(x)[0], slope(x)[0])
+
+
+def test_results_and_gradients_are_nobody_elses_memory():
+    """What a call returned or left in `grad` stays as it is in later ones, and changing it changes none of them."""
+    model = network(nn.LayerNorm(7), nn.ReLU())
+    constant = np.ones((8, 5), "float32")
+
+    @tl.jit
+    def step(x):
+        model.zero_grad()
+        y = tl.reshape(model(x), (3, 8))
+        y.sum().backward()
+        return y, y.T, tl.ones((3,)), x + constant, [p.grad for p in model.parameters()]
+
+    def arrays(results):
+        *results, gradients = results
+        return [x.numpy() for x in (*results, *gradients, *(p.grad for p in model.parameters()))]
+
+    step(X[0])
+    held = arrays(step(X[0]))
+    before = [array.copy() for array in held]
+    for x in X[1:]:
+        step(x)
+    for array, expected in zip(held, before, strict=True):
+        np.testing.assert_array_equal(array, expected)
+    for array in held:
+        if array.flags.writeable:
+            array[...] = np.nan
+    for array, expected in zip(arrays(step(X[0])), before, strict=True):
+        np.testing.assert_array_equal(array, expected)
+    assert (constant == 1).all()

@@ -70,7 +70,9 @@ class Program:
 
 
 def _as_result(captured: Any, value: Any) -> Any:
-    return wrap(numpy.asarray(value), None) if isinstance(captured, Handle) and not isinstance(value, Handle) else value
+    if isinstance(value, Handle):  # a constant of the program, which nobody outside may change
+        return wrap(value.data.copy(), None)
+    return wrap(numpy.asarray(value), None) if isinstance(captured, Handle) else value
 
 
 def _needed(lines: list[str], results: list[str]) -> list[str]:

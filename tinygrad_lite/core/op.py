@@ -353,7 +353,10 @@ class Kernel:
             return self.pull_graph(node, g, grads)
         parents = node.parents
         needs = tuple([parent in grads for parent in parents])
-        gradients = backend.differentiate(self, g, node.saved[2], needs)
+        saved = node.saved[2]
+        if backend.name == self.backend_name:  # a constant, perhaps, where what was saved is recorded
+            backend = getattr(saved, "backend", backend)
+        gradients = backend.differentiate(self, g, saved, needs)
         for parent, needed, gradient in zip(parents, needs, gradients, strict=True):
             if needed:
                 accumulate(grads, parent, gradient, node)

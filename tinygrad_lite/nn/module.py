@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from ..core.backend import backend_of
 from ..core.dtypes import is_floating
-from ..core.effects import active_capture
+from ..core.effects import active_capture, replayed
 from ..core.errors import DTypeError, StateError
 from ..core.graph import Handle, Leaf, unwrap
 from ..ops.creation import to_array
@@ -163,6 +163,7 @@ class Module:
             _convert(tensor, device, dtype)
         return self
 
+    @replayed
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: each `grad` becomes None."""
         for parameter in self.parameters():
