@@ -42,7 +42,7 @@ _GLOBALS: dict[str, Any] = {
     "float32": float32,
     "float64": float64,
     "getframe": sys._getframe,
-    "library_files": graph.library_files,
+    "latest": graph.latest,
     "caller": graph.caller,
     "node_of": graph.node_of,
     "unwrap": graph.unwrap,
@@ -237,8 +237,8 @@ def _record_source(op: Op, constant: str, parents: str) -> list[str]:
         "    node.hooks = None",
     ]
     lines += ["    frame = getframe(1)", "    code = frame.f_code"]
-    lines += ["    if library_files[code.co_filename]:", "        node.code, node.lasti = caller(frame)"]
-    lines += ["    else:", "        node.code = code", "        node.lasti = frame.f_lasti"]
+    lines += ["    if code is latest.code:", "        node.code = code", "        node.lasti = frame.f_lasti"]
+    lines += ["    else:", "        node.code, node.lasti = caller(frame)"]
     return [*lines, "    tensor.node = node", "    return tensor"]
 
 
