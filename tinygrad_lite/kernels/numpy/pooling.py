@@ -15,8 +15,9 @@ from ...core.threads import run_blocks
 
 __all__ = ["avg_pool", "max_pool"]
 
-_PART = 1 << 17
-"""Elements from which on a part is worth a thread."""
+_PART = 1 << 19
+"""Elements from which on a part is worth a thread: each of its many calls is on some of them, and threads wait for each
+other between calls. For 301056 elements forward and backward take 0.6 of the time in two threads."""
 
 
 def _tiles(
@@ -98,8 +99,10 @@ def _backward(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
         count = np.zeros_like(largest, dtype)
         for mask in masks:
             np.add(count, mask.view(np.int8), out=count)
+        # A copy first, as g may lie in another order: 0.76 of the time at (64, 16, 10, 10) with the batch last.
         share = np.empty_like(largest)
-        np.divide(g[part], count, out=share)
+        np.copyto(share, g[part])
+        np.divide(share, count, out=share)
         finite = np.isfinite(share).all()
         for mask, elements in zip(masks, _elements(gradient[part], sizes), strict=True):
             if finite:
