@@ -28,6 +28,9 @@ class Blocks:
         one, but threads lose more by taking turns in Python. gelu forward and backward on two threads with 2^18, 2^20,
         2^22, 2^23 bytes: 16, 8.1, 7.0, 7.0 ms for 2^20 elements, and 235, 149, 138, 175 for 16 M.
     least, most : elements of a block.
+
+    Updates may take twice the cache, since they are few passes: Adam's step on 500 thousand parameters takes 0.83 of
+    the time with blocks of 2^18 elements of float32 instead of 0.8 * 2^18, on 235 thousand 0.93, on 25 million 0.96.
     """
 
     cache = 1 << 22
@@ -76,7 +79,8 @@ class Program:
             self._step = numpy.errstate(over="ignore")(self._step)
         own = [root for i, root in enumerate(roots) if i not in (over or {})]
         bytes_ = sum(node.dtype.itemsize for node in (*inputs, *own)) + sum(self.widths)
-        self._block = min(max(Blocks.cache // max(bytes_, 1), Blocks.least), Blocks.most)
+        cache = 2 * Blocks.cache if over else Blocks.cache
+        self._block = min(max(cache // max(bytes_, 1), Blocks.least), Blocks.most)
 
     def __call__(
         self, arrays: Sequence[numpy.ndarray], outs: Sequence[numpy.ndarray] | None = None, numbers: Sequence[Any] = ()
