@@ -120,7 +120,8 @@ def _together(rows: int, kernel: int, most: int) -> int:
 
 
 def _finite(x: np.ndarray) -> bool:
-    with np.errstate(all="ignore"):
+    # BLAS would share the sum between threads, that wait for each other beside other processes.
+    with one_blas_thread(), np.errstate(all="ignore"):
         flat = x.reshape(-1)
         return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
 
