@@ -30,9 +30,16 @@ def over_rows(work: Callable[[slice], None], count: int, length: int) -> list[sl
     """Call `work` with slices of `count` rows, in several threads; the slices depend on the two numbers only."""
     blocks = -(-count // max(Rows.elements // length, 1))
     slices = [slice(i * count // blocks, (i + 1) * count // blocks) for i in range(blocks)]
+    if len(slices) == 1 and count * length <= SMALL:
+        work(slices[0])
+        return slices
     with one_blas_thread():
         run_blocks(work, slices)
     return slices
+
+
+SMALL = 1 << 13
+"""Elements up to which OpenBLAS takes a single thread by itself (`interface/gemv.c`); asking for it costs 5 us."""
 
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
