@@ -13,7 +13,7 @@ from ...core.codegen import FASTER_RULES, rule_wants
 from ...core.op import Op
 from ...core.threads import run_blocks
 
-__all__ = ["Rows", "dots", "floats", "over_rows", "rule", "sums"]
+__all__ = ["Rows", "dots", "floats", "ones", "over_rows", "rule", "sums"]
 
 
 class Rows:
@@ -53,7 +53,7 @@ def floats(x: Any) -> bool:
 _ONES = {dtype: np.ones(1 << 10, dtype) for dtype in FLOATS}
 
 
-def _ones(n: int, dtype: np.dtype) -> np.ndarray:
+def ones(n: int, dtype: np.dtype) -> np.ndarray:
     """So many; nobody writes into them."""
     held = _ONES[dtype]
     if held.size < n:
@@ -69,10 +69,10 @@ def dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def sums(a: np.ndarray) -> np.ndarray:
     """The sums of rows, as a column. As a product 0.3 of `sum`, and rows that are apart one by one 0.6."""
     n = a.shape[-1]
-    ones = _ones(n, a.dtype)
+    every = ones(n, a.dtype)
     if a.flags.c_contiguous:
-        return np.matmul(a.reshape(-1, n), ones).reshape(*a.shape[:-1], 1)
-    return np.vecdot(a, ones)[..., None]
+        return np.matmul(a.reshape(-1, n), every).reshape(*a.shape[:-1], 1)
+    return np.vecdot(a, every)[..., None]
 
 
 RULES: dict[str, Callable] = {}
