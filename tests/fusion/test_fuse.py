@@ -22,6 +22,7 @@ def programs_for_all(monkeypatch):
     """Programs for arrays of any size, in tiny blocks."""
     monkeypatch.setattr(Threshold, "size", 1)
     monkeypatch.setattr(Blocks, "least", 1)
+    monkeypatch.setattr(Blocks, "alone", 0)
     monkeypatch.setattr(Blocks, "most", 2)
 
 

@@ -23,6 +23,7 @@ SIZE = 103
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(Blocks, "least", 1)
+    monkeypatch.setattr(Blocks, "alone", 0)
     monkeypatch.setattr(Blocks, "most", 16)
     before = tl.get_num_threads()
     yield

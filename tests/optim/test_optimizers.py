@@ -71,6 +71,7 @@ def test_blocks_change_nothing(monkeypatch):
         for size, threads in ((7, 1), (7, 2), (5, 3), (10**6, 1)):
             monkeypatch.setattr(updates, "_programs", {})
             monkeypatch.setattr(Blocks, "least", size)
+            monkeypatch.setattr(Blocks, "alone", 0)
             monkeypatch.setattr(Blocks, "most", size)
             tl.set_num_threads(threads)
             params = parameters("float32")

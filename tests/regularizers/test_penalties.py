@@ -226,6 +226,7 @@ class Spread(Penalty):
 def test_a_penalty_of_ones_own_needs_only_its_value(monkeypatch):
     monkeypatch.setattr(updates, "_programs", {})
     monkeypatch.setattr(Blocks, "most", 2)
+    monkeypatch.setattr(Blocks, "alone", 0)
     assert difference(lambda m, decay: optim.SGD(m, 0.05, decay=decay), Spread(0.1) + L2(0.1)) < 1e-14
     w = np.array([1.0, 2.0])
     np.testing.assert_allclose(Spread(1.0).gradient(w), 4 * 5 * w)
