@@ -40,7 +40,10 @@ def docstrings(module):
         yield name, inspect.cleandoc(value.__doc__ or "")
         if inspect.isclass(value):
             for key, member in vars(value).items():
-                member = getattr(member, "__func__", getattr(member, "fget", member))
+                if isinstance(member, (staticmethod, classmethod)):
+                    member = member.__func__
+                if isinstance(member, property):
+                    member = member.fget
                 if inspect.isfunction(member) and member.__module__ == module.__name__:
                     yield from walk(f"{name}.{key}", member)
 

@@ -1,6 +1,14 @@
-"""Data to train on: the digits that the package carries, splitting, and mini-batches. Everything here is NumPy."""
+"""Data to train on: datasets, loaders of mini-batches, splitting, and the digits that the package carries.
 
-from .datasets import digits
+Everything here is NumPy.
+"""
+
+from .datasets import ArrayDataset, ConcatDataset, Dataset, Subset
+from .handwriting import digits
+from .loader import DataLoader, default_collate
 from .sampling import batches, stratified_split
 
-__all__ = ["batches", "digits", "stratified_split"]
+__all__ = [
+    "ArrayDataset", "ConcatDataset", "DataLoader", "Dataset", "Subset", "batches", "default_collate", "digits",
+    "stratified_split",
+]  # fmt: skip
