@@ -54,10 +54,12 @@ _ONES = {dtype: np.ones(1 << 10, dtype) for dtype in FLOATS}
 
 
 def ones(n: int, dtype: np.dtype) -> np.ndarray:
-    """So many; nobody writes into them."""
+    """So many; nobody writes into them. Up to 2^20 are kept."""
     held = _ONES[dtype]
     if held.size < n:
-        held = _ONES[dtype] = np.ones(n, dtype)
+        held = np.ones(n, dtype)
+        if n <= 1 << 20:
+            _ONES[dtype] = held
     return held[:n]
 
 
