@@ -245,5 +245,5 @@ def test_sequential_with_names():
 def test_sequential_refuses_what_it_cannot_hold():
     with pytest.raises(DTypeError, match="Sequential: layer 1 is a float; a module or a function is required"):
         nn.Sequential(nn.ReLU(), 2.0)
-    with pytest.raises(DTypeError, match="a layer cannot be called 'forward'"):
+    with pytest.raises(DTypeError, match="an entry cannot be called 'forward'"):
         nn.Sequential({"forward": nn.ReLU()})

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from .. import ops
+from ..core.errors import ShapeError
 from ..core.op import Array
 from .module import Module
 from .parameter import Parameter
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
-    "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "RReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softmin",
-    "Softplus", "Softshrink", "Softsign", "Step", "Tanh", "Tanhshrink", "Threshold",
+    "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "RReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softmax2d",
+    "Softmin", "Softplus", "Softshrink", "Softsign", "Step", "Tanh", "Tanhshrink", "Threshold",
 ]  # fmt: skip
 
 
@@ -102,6 +103,18 @@ class Softmax(Module):
 
     def forward(self, x: Array) -> Array:
         return ops.softmax(x, axis=self.axis)
+
+
+class Softmax2d(Module):
+    """Softmax over the channels of images `(n, channels, h, w)` or `(channels, h, w)`; see `softmax`.
+
+    Raises ShapeError for an input with another number of axes.
+    """
+
+    def forward(self, x: Array) -> Array:
+        if len(x.shape) not in (3, 4):
+            raise ShapeError(f"Softmax2d: input is {tuple(x.shape)}; it must be (n, channels, h, w), or without n.")
+        return ops.softmax(x, axis=-3)
 
 
 class LogSoftmax(Module):

@@ -16,7 +16,7 @@ from ..core.backend import backend_of
 from ..core.dtypes import is_floating
 from ..core.effects import active_capture, replayed
 from ..core.errors import DTypeError, StateError
-from ..core.graph import Handle, Leaf, unwrap
+from ..core.graph import Leaf, unwrap
 from ..ops.creation import to_array
 from ..tensor import Tensor
 from .parameter import Parameter
@@ -280,8 +280,8 @@ def _settings(module: Module) -> list[str]:
         value = vars(module).get(name, parameter.default)
         if value is None and isinstance(parameter.default, bool):
             value = False  # a layer without a bias has None in its place
-        if isinstance(value, (Handle, Module)) or value is parameter.default or value == parameter.default:
+        if name not in vars(module) or not isinstance(value, (bool, int, float, str, tuple, type(None))):
             continue
-        if name in vars(module) and isinstance(value, (bool, int, float, str, tuple, type(None))):
+        if value != parameter.default:
             shown.append(repr(value) if parameter.default is parameter.empty else f"{name}={value!r}")
     return shown

@@ -1,19 +1,16 @@
-"""Pooling layers, windows as columns, and flattening."""
+"""Pooling layers, and windows as columns."""
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any, ClassVar
 
 from .. import ops
-from ..core.errors import ShapeError
 from ..core.op import Array
-from ..ops import reshape
 from .module import Module
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
-    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "Flatten", "Fold", "LPPool1d", "LPPool2d", "LPPool3d",
+    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "Fold", "LPPool1d", "LPPool2d", "LPPool3d",
     "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d",
     "MaxUnpool2d", "MaxUnpool3d", "Unfold",
 ]  # fmt: skip
@@ -28,7 +25,9 @@ class _Windows(Module):
     operation: ClassVar[Any]
 
     def forward(self, x: Array) -> Array:
-        settings = {name: value for name, value in vars(self).items() if name != "training"}
+        settings = {
+            name: value for name, value in vars(self).items() if name != "training" and not name.startswith("_")
+        }
         return type(self).operation(x, **settings)
 
 
@@ -301,27 +300,3 @@ class Fold(_Windows):
     ) -> None:
         self.output_size, self.kernel_size = output_size, kernel_size
         self.dilation, self.padding, self.stride = dilation, padding, stride
-
-
-class Flatten(Module):
-    """The axes from `start_dim` to `end_dim` merged into one; by default all but the first.
-
-    Raises ShapeError for an input without these axes.
-
-    >>> nn.Flatten()(np.ones((2, 3, 4))).shape
-    (2, 12)
-    """
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, x: Array) -> Array:
-        shape = tuple(x.shape)
-        ndim = len(shape)
-        first, last = (d + ndim if d < 0 else d for d in (self.start_dim, self.end_dim))
-        if not 0 <= first <= last < ndim:
-            raise ShapeError(
-                f"Flatten: input is {shape}; it must have the axes start_dim = {self.start_dim} to end_dim = "
-                f"{self.end_dim}."
-            )
-        return reshape(x, (*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :]))

@@ -6,7 +6,9 @@ from ..core.op import Array
 from ..ops import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
 from .module import Module
 
-__all__ = ["ChannelShuffle", "PixelShuffle", "PixelUnshuffle", "Upsample"]
+__all__ = [
+    "ChannelShuffle", "PixelShuffle", "PixelUnshuffle", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d",
+]  # fmt: skip
 
 
 class Upsample(Module):
@@ -30,6 +32,28 @@ class Upsample(Module):
     def forward(self, x: Array) -> Array:
         corners = bool(self.align_corners)
         return interpolate(x, size=self.size, scale_factor=self.scale_factor, mode=self.mode, align_corners=corners)
+
+
+class UpsamplingNearest2d(Upsample):
+    """Images `(n, channels, h, w)` at another size, each pixel repeated; `Upsample` with `mode="nearest"`."""
+
+    def __init__(
+        self, size: int | tuple[int, int] | None = None, scale_factor: float | tuple[float, float] | None = None
+    ) -> None:
+        super().__init__(size, scale_factor, mode="nearest")
+
+
+class UpsamplingBilinear2d(Upsample):
+    """Images `(n, channels, h, w)` at another size; `Upsample` with `mode="bilinear"` and `align_corners=True`.
+
+    >>> nn.UpsamplingBilinear2d(size=(1, 3))(np.array([[[[0.0, 1.0]]]]))
+    array([[[[0. , 0.5, 1. ]]]])
+    """
+
+    def __init__(
+        self, size: int | tuple[int, int] | None = None, scale_factor: float | tuple[float, float] | None = None
+    ) -> None:
+        super().__init__(size, scale_factor, mode="bilinear", align_corners=True)
 
 
 class PixelShuffle(Module):
