@@ -1,0 +1,42 @@
+"""The examples that teach: each runs from a clean folder and prints what it shows."""
+
+import re
+
+from tests.test_examples import run
+
+
+def numbers(text):
+    """The numbers in a text, as floats."""
+    return [float(found) for found in re.findall(r"[-+]?\d+(?:\.\d+)?(?:e[-+]\d+)?", text)]
+
+
+def picture(folder, name):
+    """Whether the picture runs/<name>/<name>.png was written under the folder and is a PNG with something in it."""
+    content = (folder / "runs" / name / f"{name}.png").read_bytes()
+    return content.startswith(b"\x89PNG") and len(content) > 5000
+
+
+def test_perceptron_learns_and_and_or_but_not_xor(tmp_path):
+    lines = run("perceptron.py", cwd=tmp_path).splitlines()
+    assert [line[:3].strip() for line in lines[:3]] == ["AND", "OR", "XOR"]
+    assert [numbers(line)[0] for line in lines[:2]] == [4, 4]
+    assert numbers(lines[2])[0] < 4 and "still wrong after 1000 epochs" in lines[2]
+    assert picture(tmp_path, "perceptron")
+
+
+def test_multilayer_perceptron_bends_the_boundary(tmp_path):
+    lines = run("mlp.py", cwd=tmp_path).splitlines()
+    (xor, _, _), (line, _, _), (_, bent, _, _) = map(numbers, lines[:3])
+    assert lines[0].startswith("XOR") and xor == 100
+    assert line < 92 and bent > 98
+    assert picture(tmp_path, "mlp")
+
+
+def test_backpropagation_by_hand_equals_the_librarys(tmp_path):
+    lines = run("backpropagation.py", cwd=tmp_path).splitlines()
+    rows = [line.split() for line in lines if re.match(r"[a-z]+\d? +-?\d", line)][1:]
+    assert [name for name, *_ in rows] == ["a2", "z2", "w2", "b2", "a1", "z1", "w1", "b1", "x"]
+    assert all(hand == ours for _, _, hand, ours in rows)
+    assert numbers(lines[-2])[0] < 1e-15
+    _, before, after, foretold = numbers(lines[-1])
+    assert after < before and abs(after - foretold) < 1e-5
