@@ -25,7 +25,7 @@ def test_state_round_trips_bit_for_bit(make):
     for a, b in zip(params, resumed, strict=True):
         assert a.data.tobytes() == b.data.tobytes()
     first, second = optimizer.state_dict(), other.state_dict()
-    assert first["hyper"] == second["hyper"]
+    assert first["param_groups"] == second["param_groups"]
     for name, entry in first["state"].items():
         assert entry.keys() == second["state"][name].keys()
         for key, value in entry.items():

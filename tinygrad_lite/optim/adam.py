@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
-from typing import Any, ClassVar
+from typing import Any
 
 from ..core.backend import backend_of
-from .optimizer import Decay, Optimizer
+from .optimizer import Constraint, Decay, Optimizer
 
 __all__ = ["Adam", "AdamW"]
 
@@ -16,10 +17,14 @@ class Adam(Optimizer):
 
     m' = m / (1 - b1^t) and v' = v / (1 - b2^t) after t steps.
 
-    params, lr, decay : see `Optimizer`.
+    params, lr, decay, project : see `Optimizer`.
     betas : the pair (b1, b2), each at least 0 and less than 1.
     eps : keeps the quotient finite where all gradients have been 0.
     weight_decay : adds weight_decay * w to the gradient g (coupled). Not together with `decay`.
+    amsgrad : take the largest v so far instead of the last.   Source: S. Reddi, S. Kale, S. Kumar, On the convergence
+        of Adam and beyond, 2018, arXiv:1904.09237.
+    maximize : go up the gradient instead of down.
+    decoupled_weight_decay : as in `AdamW`.
 
     Source: D. Kingma, J. Ba, Adam: a method for stochastic optimization, 2015, arXiv:1412.6980.
 
@@ -31,8 +36,6 @@ class Adam(Optimizer):
     Parameter([0.5], dtype=float32, requires_grad=True)
     """
 
-    hyper: ClassVar = ("lr", "betas", "eps", "weight_decay")
-
     def __init__(
         self,
         params: Any,
@@ -40,31 +43,49 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
         *,
+        maximize: bool = False,
+        decoupled_weight_decay: bool = False,
         decay: Decay | None = None,
+        project: Constraint | None = None,
     ) -> None:
-        self.betas, self.eps = tuple(betas), eps
-        self.weight_decay = self.choose_decay(weight_decay, decay)
-        self.require(lr=lr, eps=eps, weight_decay=weight_decay)
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"{type(self).__name__}: betas is {self.betas}; each must be at least 0 and less than 1.")
-        super().__init__(params, lr, decay=decay)
+        super().__init__(
+            params,
+            lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+            maximize=maximize,
+            decoupled_weight_decay=decoupled_weight_decay,
+            decay=decay,
+            project=project,
+        )
 
-    @property
-    def state_names(self) -> tuple[str, ...]:
-        return ("exp_avg", "exp_avg_sq")
+    @staticmethod
+    def state_names(hyper: Mapping[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if hyper["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
     @staticmethod
     def update(param: Any, grad: Any, state: dict[str, Any], hyper: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        if hyper["weight_decay"]:
-            grad = grad + hyper["weight_decay"] * param
-        return _adam(param, grad, state, hyper)
+        (b1, b2), step = hyper["betas"], hyper["step"]
+        mean = b1 * state["exp_avg"] + (1 - b1) * grad
+        square = b2 * state["exp_avg_sq"] + (1 - b2) * (grad * grad)
+        kept = {"exp_avg": mean, "exp_avg_sq": square}
+        xp = backend_of(param).xp
+        if hyper["amsgrad"]:
+            square = kept["max_exp_avg_sq"] = xp.maximum(state["max_exp_avg_sq"], square)
+        root, scale = xp.sqrt(square), sqrt(1 - b2**step)
+        # Both sides of the quotient times `scale`: a pass less over the arrays.
+        size = hyper["lr"] * scale / (1 - b1**step)
+        return param - size * (mean / (root + hyper["eps"] * scale)), kept
 
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: additionally w <- w - lr * weight_decay * w, whatever the gradients are.
 
-    params, lr, betas, eps : see `Adam`.
+    params, lr, betas, eps, amsgrad, maximize, project : see `Adam`.
     weight_decay : the strength of the decay; 0.01 if neither it nor `decay` is given.
     decay : a penalty to decay by instead, such as `L2(0.01).on(matrices)`.
 
@@ -79,25 +100,23 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float | None = None,
+        amsgrad: bool = False,
         *,
+        maximize: bool = False,
         decay: Decay | None = None,
+        project: Constraint | None = None,
     ) -> None:
         if weight_decay is None:
             weight_decay = 0.01 if decay is None else 0.0
-        super().__init__(params, lr, betas, eps, weight_decay, decay=decay)
-
-    @staticmethod
-    def update(param: Any, grad: Any, state: dict[str, Any], hyper: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        if hyper["weight_decay"]:
-            param = param * (1 - hyper["lr"] * hyper["weight_decay"])
-        return _adam(param, grad, state, hyper)
-
-
-def _adam(param: Any, grad: Any, state: dict[str, Any], hyper: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    (b1, b2), step = hyper["betas"], hyper["step"]
-    mean = b1 * state["exp_avg"] + (1 - b1) * grad
-    square = b2 * state["exp_avg_sq"] + (1 - b2) * (grad * grad)
-    root, scale = backend_of(param).xp.sqrt(square), sqrt(1 - b2**step)
-    # Both sides of the quotient times `scale`: a pass less over the arrays.
-    size = hyper["lr"] * scale / (1 - b1**step)
-    return param - size * (mean / (root + hyper["eps"] * scale)), {"exp_avg": mean, "exp_avg_sq": square}
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            maximize=maximize,
+            decoupled_weight_decay=True,
+            decay=decay,
+            project=project,
+        )

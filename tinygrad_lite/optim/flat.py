@@ -25,8 +25,11 @@ __all__ = ["FlatGroup", "flat_groups"]
 ALONE = 1 << 18
 """Elements of a gradient from which on it is not copied: a step of Adam on 25 M parameters takes 0.6 of the time."""
 
-Rule = Callable[[Any, Any, dict[str, Any], int], tuple[Any, dict[str, Any]]]
-"""`rule(param, grad, state, step)` returns the new parameter and state; all arrays have one shape; it changes none."""
+Numbers = tuple[Any, ...]
+"""What is kept of one parameter beside arrays: the number of its updates, and further numbers."""
+
+Rule = Callable[[Any, Any, dict[str, Any], Numbers], tuple[Any, dict[str, Any]]]
+"""`rule(param, grad, state, numbers)` returns the new parameter and state; it changes no array."""
 
 
 class FlatGroup:
@@ -36,7 +39,8 @@ class FlatGroup:
     data : the buffer of the parameters, `(n,)`.
     grad : the buffer of their gradients, `(n,)`; None before the first step.
     state : further buffers `(n,)` by name, zero at first.
-    steps : for each parameter, how many updates it has had.
+    own : for each parameter, arrays of any shape by name, of rules for whole parameters; empty at first.
+    numbers : for each parameter, how many updates it has had, and further numbers.
     """
 
     def __init__(self, parameters: Sequence[tuple[str, Tensor]]) -> None:
@@ -45,7 +49,8 @@ class FlatGroup:
         self.shapes = [tuple(parameter.shape) for parameter in self.parameters]
         self.bounds = [0, *accumulate(prod(shape) for shape in self.shapes)]
         self.device, self.dtype = self.parameters[0].device, self.parameters[0].dtype
-        self.steps = [0] * len(parameters)
+        self.numbers: list[Numbers] = [(0,)] * len(parameters)
+        self.own: list[dict[str, Any]] = [{} for _ in parameters]
         self.state: dict[str, Any] = {}
         self.grad: Any = None
         self.data = self._zeros()
@@ -122,35 +127,56 @@ class FlatGroup:
                 self._grad_views[i][...] = gradient
         return list(present)
 
-    def decay(self, present: list[int], slopes: dict[str, Callable[[Any], Any]], lr: float) -> None:
-        """w <- w - lr * slope(w), for each parameter that has a gradient and a slope."""
+    def apply(self, present: list[int], maps: Mapping[str, Callable[[Any, float], Any]], lr: float) -> None:
+        """w <- map(w, lr), for each parameter that has a gradient and a map."""
         for i in present:
-            slope = slopes.get(self.names[i])
-            if slope is None:
+            change = maps.get(self.names[i])
+            if change is None:
                 continue
             part = self._data_views[i]
-            if getattr(slope, "elementwise", False):
-                write_over([part], lambda w, slope=slope: [w - lr * slope(w)])
+            if getattr(change, "elementwise", False):
+                write_over([part], lambda w, change=change: [change(w, lr)])
             else:
-                part[...] = part - lr * slope(part)
+                part[...] = change(part, lr)
 
-    def update(self, present: list[int], rule: Rule, state: Sequence[str]) -> None:
-        """Apply `rule` to the parameters that have a gradient; `state` names the buffers that it needs."""
+    def update(
+        self, present: list[int], rule: Rule, state: Sequence[str], advance: Callable[[Numbers], Numbers]
+    ) -> None:
+        """Apply an elementwise `rule` to the parameters that have a gradient.
+
+        state : names of the buffers that it needs. advance : makes their numbers those of this update.
+        """
         if present:
             for name in state:
                 self.buffer(name)
-        for step, first, last in _runs(present, self.steps, self._alone):
-            part = slice(self.bounds[first], self.bounds[last])
+        for first, last in _runs(present, self.numbers, self._alone):
+            part, numbers = slice(self.bounds[first], self.bounds[last]), advance(self.numbers[first])
 
-            def arrays(param: Any, grad: Any, *held: Any, step: int = step) -> list[Any]:
-                new, kept = rule(param, grad, dict(zip(state, held, strict=True)), step + 1)
+            def arrays(param: Any, grad: Any, *held: Any, numbers: Numbers = numbers) -> list[Any]:
+                new, kept = rule(param, grad, dict(zip(state, held, strict=True)), numbers)
                 return [new, grad, *(kept[name] for name in state)]
 
             grads = self._alone[first] if first in self._alone else self.grad[part]
             write_over([self.data[part], grads, *(self.state[name][part] for name in state)], arrays)
-            self.steps[first:last] = [step + 1] * (last - first)
+            self.numbers[first:last] = [numbers] * (last - first)
             # Announced by the part, so that a graph that used only other parameters stays valid.
             note_write(self._runs.setdefault((first, last), self.data[self.bounds[first] : self.bounds[last]]))
+        self._alone = {}
+
+    def update_whole(self, present: list[int], rule: Rule, advance: Callable[[Numbers], Numbers]) -> None:
+        """Apply a `rule` that needs whole parameters, each in its shape, to those that have a gradient."""
+        for i in present:
+            self.numbers[i] = advance(self.numbers[i])
+            part = self._data_views[i]
+            grad = self._alone[i].reshape(self.shapes[i]) if i in self._alone else self._grad_views[i]
+            new, kept = rule(part, grad, self.own[i], self.numbers[i])
+            # What is kept must not be memory that is written over.
+            self.own[i] = {
+                name: backend_of(array).copy(array) if array is grad or array is part else array
+                for name, array in kept.items()
+            }
+            part[...] = new
+            note_write(part)
         self._alone = {}
 
 
@@ -160,19 +186,19 @@ def _worth_a_run(gradient: Any, dtype: Any) -> bool:
     return large and gradient.flags.c_contiguous and gradient.dtype == dtype
 
 
-def _runs(present: list[int], steps: list[int], alone: Mapping[int, Any]) -> Iterator[tuple[int, int, int]]:
-    """Triples (steps, first, last) of neighbouring parameters in `present` that have had the same number of updates.
+def _runs(present: list[int], numbers: list[Numbers], alone: Mapping[int, Any]) -> Iterator[tuple[int, int]]:
+    """Pairs (first, last) of neighbouring parameters in `present` whose numbers are equal.
 
-    Those in `alone` have triples of their own.
+    Those in `alone` have pairs of their own.
     """
 
-    def kind(pair: tuple[int, int]) -> tuple[int, int, int]:
+    def kind(pair: tuple[int, int]) -> tuple[int, Numbers, int]:
         place, i = pair
-        return i - place, steps[i], i if i in alone else -1
+        return i - place, numbers[i], i if i in alone else -1
 
     for _, run in groupby(enumerate(present), key=kind):
-        numbers = [i for _, i in run]
-        yield steps[numbers[0]], numbers[0], numbers[-1] + 1
+        members = [i for _, i in run]
+        yield members[0], members[-1] + 1
 
 
 def flat_groups(parameters: Sequence[tuple[str, Tensor]]) -> list[FlatGroup]:

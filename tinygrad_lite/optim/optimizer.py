@@ -2,101 +2,202 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from ..core.backend import backend_of
-from ..core.effects import replayed
-from ..core.errors import GradientError, StateError
-from ..core.graph import unwrap
-from ..nn import Module, named_tensors
+from ..core.effects import active_capture, replayed
+from ..core.errors import CaptureError, StateError
+from ..core.graph import enable_grad, unwrap
+from ..nn import Module
 from ..ops.creation import to_array
 from ..tensor import Tensor
-from .flat import FlatGroup, flat_groups
+from .flat import FlatGroup, Numbers
+from .groups import Named, ParamGroup, given_groups, unique_names
 
-__all__ = ["Decay", "Optimizer"]
+__all__ = ["Constraint", "Decay", "Optimizer"]
+
+State = dict[str, Any]
 
 
 class Decay(Protocol):
     """What `decay=` takes: anything that knows the gradient of a penalty, such as the values of `regularizers`."""
 
-    def slopes(self, named: list[tuple[str, Tensor]]) -> dict[str, Callable[[Any], Any]]:
-        """For each name that is penalised, the function from its array to the gradient of the penalty there."""
+    def slopes(self, named: Named) -> dict[str, Callable[[Any], Any]]:
+        """For each name that is penalised, the function from its array to the gradient of the penalty there.
+
+        A function whose attribute `elementwise` is true may be applied to any part of the array alone.
+        """
+        ...
+
+
+class Constraint(Protocol):
+    """What `project=` takes: anything that knows maps for after an update, such as projections and proximal maps."""
+
+    def projections(self, named: Named) -> dict[str, Callable[[Any, float], Any]]:
+        """For each name that is constrained, the function `f(array, lr)` whose result takes the array's place.
+
+        It changes no array. With a true attribute `elementwise` it may be applied to any part of the array alone.
+        """
         ...
 
 
 class Optimizer:
-    """Base of the optimizers. A subclass names its hyperparameters and state, and defines `update`.
+    """Base of the optimizers. A subclass gives its hyperparameters to `__init__` and defines `update`.
 
-    params : a Module, an iterable of Tensors, or a dict or pairs of name and Tensor. Their `data` become views of flat
-        buffers; binding other data to them later is noticed.
-    lr : learning rate, a plain attribute that may be changed at any time, as all hyperparameters may.
+    params : a Module, an iterable of Tensors, or a dict or pairs of name and Tensor; or a list of dicts, each with
+        such `"params"` and the hyperparameters that are its own. Their `data` become views of flat buffers; binding
+        other data to them later is noticed.
+    lr : learning rate. Hyperparameters are attributes that may be changed at any time, for all groups at once; those
+        of one group are `optimizer.param_groups[i]["lr"]`.
     decay : a penalty whose gradient is subtracted in the update instead of the loss ("decoupled"):
         w <- w - lr * (direction + gradient of the penalty at w).
+    project : a constraint or proximal map that is applied to parameters after they were updated.
+    hyper : further hyperparameters. The names `weight_decay` and `maximize` mean the same in all optimizers: see
+        `decoupled`, and the gradient with the opposite sign.
 
-    Raises ValueError for a negative lr or no parameters, GradientError for a tensor that is the result of an operation
-    or is given twice.
+    Raises ValueError for hyperparameters out of range or no parameters, GradientError for a tensor that is the result
+    of an operation or is given twice.
     """
 
-    hyper: ClassVar[tuple[str, ...]] = ("lr",)
-    """Names of the attributes that `update` gets."""
+    elementwise: ClassVar[bool] = True
+    """Whether `update` may be applied to any part of a parameter alone; if not, it gets one whole parameter."""
+
+    decoupled: ClassVar[bool | None] = False
+    """What `weight_decay` does before `update`: False adds weight_decay * w to the gradient, True multiplies w by
+    1 - lr * weight_decay, None does nothing, `update` then has it. A hyperparameter `decoupled_weight_decay` decides
+    instead where there is one."""
+
+    nonnegative: ClassVar[tuple[str, ...]] = ("lr", "weight_decay", "eps", "momentum")
+    below_one: ClassVar[tuple[str, ...]] = ("betas",)
+    """Hyperparameters, or pairs of them, that must be at least 0, and at least 0 and less than 1."""
+
+    numbers: ClassVar[dict[str, float]] = {}
+    """Numbers that are kept for each parameter beside the count of its updates, with their values at first."""
 
     def __init__(
-        self, params: Module | Iterable[Any] | Mapping[str, Tensor], lr: float, *, decay: Decay | None = None
+        self,
+        params: Module | Iterable[Any] | Mapping[str, Tensor],
+        lr: float,
+        *,
+        decay: Decay | None = None,
+        project: Constraint | None = None,
+        **hyper: Any,
     ) -> None:
-        self.lr = lr
-        self.decay = decay
-        kind = type(self).__name__
-        named = named_tensors(params, kind)
-        if not named:
+        defaults = {"lr": lr, **hyper}
+        self.defaults = {name: tuple(v) if isinstance(v, list) else v for name, v in defaults.items()}
+        self.decay, self.project = decay, project
+        self.param_groups: list[ParamGroup] = []
+        self.check(self.defaults)
+        for group in given_groups(params, type(self).__name__):
+            self.add_param_group(group)
+        if not any(group["params"] for group in self.param_groups):
+            kind = type(self).__name__
             raise ValueError(f"{kind}: there are no parameters to train; an optimizer needs at least one.")
-        self._check(named)
-        self._slopes = {} if decay is None else decay.slopes(named)
-        self.groups: list[FlatGroup] = flat_groups(named)
-        self.require(lr=lr)
 
-    def _check(self, named: list[tuple[str, Tensor]]) -> None:
-        kind = type(self).__name__
-        for name, tensor in named:
-            if not tensor.is_leaf:
-                raise GradientError(
-                    f"{kind}: parameter {name!r} is the result of an operation; only leaves can be trained. "
-                    f"Give the tensors that it was computed from, or tensor.detach()."
-                )
-        for what, keys in (("name", [name for name, _ in named]), ("tensor", [id(tensor) for _, tensor in named])):
-            counts = Counter(keys)
-            twice = [repr(name) for key, (name, _) in zip(keys, named, strict=True) if counts[key] > 1]
-            if twice:
-                raise GradientError(f"{kind}: the same {what} is given twice, as {', '.join(twice)}; give each once.")
+    # Hyperparameters as attributes
 
-    def require(self, **values: float) -> None:
-        """Raise ValueError for a negative hyperparameter."""
-        for name, value in values.items():
-            if not value >= 0:
-                raise ValueError(f"{type(self).__name__}: {name} is {value}; it must be at least 0.")
-
-    def choose_decay(self, weight_decay: float, decay: Decay | None) -> float:
-        """`weight_decay`, or ValueError if `decay` is given too."""
-        if weight_decay and decay is not None:
-            raise ValueError(
-                f"{type(self).__name__}: weight_decay={weight_decay} and decay={decay!r}; give one of them, for "
-                f"example decay={decay!r} + L2({weight_decay})."
+    def __getattr__(self, name: str) -> Any:
+        if name not in vars(self).get("defaults", ()):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        values = [group[name] for group in self.param_groups] or [self.defaults[name]]
+        if any(value != values[0] for value in values):
+            raise StateError(
+                f"{type(self).__name__}: {name} differs from group to group, {', '.join(map(repr, values))}; "
+                f"read it from optimizer.param_groups[i][{name!r}]."
             )
-        return weight_decay
+        return values[0]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self).get("defaults", ()):
+            for group in self.param_groups:
+                group[name] = value
+        else:
+            object.__setattr__(self, name, value)
+
+    def check(self, hyper: Mapping[str, Any]) -> None:
+        """Raise ValueError for hyperparameters out of range. Subclasses add to it what `nonnegative` cannot say."""
+        kind = type(self).__name__
+        for name in self.nonnegative:
+            if name in hyper and not hyper[name] >= 0:
+                raise ValueError(f"{kind}: {name} is {hyper[name]}; it must be at least 0.")
+        for name in self.below_one:
+            value = hyper.get(name, 0.0)
+            pair = isinstance(value, tuple)
+            if not all(0 <= x < 1 for x in (value if pair else (value,))):
+                each = "each" if pair else "it"
+                raise ValueError(f"{kind}: {name} is {value}; {each} must be at least 0 and less than 1.")
+        if hyper.get("weight_decay") and self.decay is not None:
+            strength = hyper["weight_decay"]
+            raise ValueError(
+                f"{kind}: weight_decay={strength} and decay={self.decay!r}; give one of them, for example "
+                f"decay={self.decay!r} + L2({strength})."
+            )
+
+    # Parameters
+
+    def add_param_group(self, group: dict[str, Any]) -> None:
+        """Train further parameters: a dict with `"params"` and the hyperparameters that are its own."""
+        kind, number = type(self).__name__, len(self.param_groups)
+        own = {name: tuple(v) if isinstance(v, list) else v for name, v in group.items() if name != "params"}
+        unknown = [name for name in own if name not in self.defaults]
+        if unknown:
+            raise ValueError(
+                f"{kind}: parameter group {number} has {', '.join(map(repr, unknown))}; the hyperparameters of {kind} "
+                f"are {', '.join(self.defaults)}."
+            )
+        hyper = self.defaults | own
+        self.check(hyper)
+        taken = self._named()
+        named = unique_names(group["params"], taken, number, kind)
+        self.check_parameters(named)
+        self._slopes = {} if self.decay is None else _shrinking(self.decay.slopes(taken + named))
+        self._projections = {} if self.project is None else self.project.projections(taken + named)
+        self.param_groups.append(ParamGroup(named, hyper))
+
+    def check_parameters(self, named: Named) -> None:
+        """Raise an error for parameters that this optimizer cannot train."""
+
+    def _named(self) -> Named:
+        return [pair for group in self.param_groups for pair in group.named]
 
     @property
-    def state_names(self) -> tuple[str, ...]:
-        """Names of the arrays that `update` keeps from step to step, each of the parameter's shape."""
+    def groups(self) -> list[FlatGroup]:
+        """The flat buffers of all parameter groups."""
+        return [flat for group in self.param_groups for flat in group.flat]
+
+    # The rule
+
+    @staticmethod
+    def state_names(hyper: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of the arrays that an elementwise `update` keeps from step to step; each has the parameter's shape."""
         return ()
 
     @staticmethod
-    def update(param: Any, grad: Any, state: dict[str, Any], hyper: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The rule: the new parameter and state, elementwise, from arrays of one shape, none of which it changes.
+    def advance(hyper: Mapping[str, Any]) -> dict[str, float]:
+        """What `numbers` are in this update; `hyper` has what they were, and `step`. Called before `update`."""
+        return {}
 
-        hyper : the hyperparameters by name, and `step`, which is 1 in a parameter's first update.
+    @staticmethod
+    def update(param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
+        """The rule: the new parameter and state, from arrays of one shape, none of which it changes.
+
+        state : what the last update returned; in the first one zeros, or if not `elementwise` nothing.
+        hyper : the hyperparameters by name, `numbers`, and `step`, which is 1 in a parameter's first update.
         """
         raise NotImplementedError
+
+    def _rule(self, param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
+        if hyper.get("maximize"):
+            grad = -grad
+        strength = hyper.get("weight_decay")
+        decoupled = hyper.get("decoupled_weight_decay", self.decoupled)
+        if strength and decoupled is not None:
+            if decoupled:
+                param = param * (1 - hyper["lr"] * strength)
+            else:
+                grad = grad + strength * param
+        return self.update(param, grad, state, hyper)
 
     # Training
 
@@ -108,39 +209,74 @@ class Optimizer:
                 if parameter.requires_grad:
                     parameter.grad = None
 
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; the others and their state stay as they are.
+
+        closure : called before the update; sets the gradients anew and returns the loss, which is then returned.
+        """
+        if closure is None:
+            self._step()
+            return None
+        if active_capture.get() is not None:
+            raise CaptureError(
+                f"jit: {type(self).__name__}.step was given a closure, which replays would not follow; compute the "
+                f"loss and its gradients in the step itself, or do not capture it."
+            )
+        with enable_grad():
+            loss = closure()
+        self._step()
+        return loss
+
     @replayed
-    def step(self) -> None:
-        """Update every parameter that has a gradient; the others and their state stay as they are."""
-        hyper = {name: getattr(self, name) for name in self.hyper}
-        names = self.state_names
+    def _step(self) -> None:
+        for group in self.param_groups:
+            self._step_group(group, group.hyper)
 
-        def rule(param: Any, grad: Any, state: dict[str, Any], step: int) -> tuple[Any, dict[str, Any]]:
-            return self.update(param, grad, state, hyper | {"step": step})
+    def _step_group(self, group: ParamGroup, hyper: dict[str, Any]) -> None:
+        own = tuple(self.numbers)
 
-        for group in self.groups:
-            group.take_in()
-            present = group.gather()
+        def known(numbers: Numbers) -> dict[str, Any]:
+            return {**hyper, "step": numbers[0], **dict(zip(own, numbers[1:], strict=True))}
+
+        def advance(numbers: Numbers) -> Numbers:
+            now = (numbers[0] + 1, *(numbers[1:] or self.numbers.values()))
+            return (now[0], *self.advance(known(now)).values()) if own else now
+
+        def rule(param: Any, grad: Any, state: State, numbers: Numbers) -> tuple[Any, State]:
+            return self._rule(param, grad, state, known(numbers))
+
+        for flat in group.flat:
+            flat.take_in()
+            present = flat.gather()
             if self._slopes:
-                group.decay(present, self._slopes, self.lr)
-            group.update(present, rule, names)
+                flat.apply(present, self._slopes, hyper["lr"])
+            if self.elementwise:
+                flat.update(present, rule, self.state_names(hyper), advance)
+            else:
+                flat.update_whole(present, rule, advance)
+            if self._projections:
+                flat.apply(present, self._projections, hyper["lr"])
 
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """The hyperparameters, and by parameter name the number of its updates and copies of its state arrays.
+        """The groups' hyperparameters, and by parameter name the number of its updates and copies of its state.
 
-        `{"optimizer": "Adam", "hyper": {"lr": ...}, "state": {"layers.0.weight": {"step": 3, "exp_avg": ...}}}`.
-        Loaded into an equal optimizer, training goes on bit for bit. A penalty given as `decay` is not part of it.
+        `{"optimizer": "Adam", "param_groups": [{"lr": 0.1, ..., "params": ["0.weight", ...]}],
+        "state": {"0.weight": {"step": 3, "exp_avg": ...}, ...}}`. Loaded into an equal optimizer, training goes on bit
+        for bit. What was given as `decay` and `project` is not part of it.
         """
-        state: dict[str, dict[str, Any]] = {}
-        for group in self.groups:
-            arrays = {name: group.views(buffer) for name, buffer in group.state.items()}
-            for i, name in enumerate(group.names):
-                state[name] = {"step": group.steps[i]}
-                if group.steps[i]:
-                    state[name] |= {key: backend_of(views[i]).copy(views[i]) for key, views in arrays.items()}
-        hyper = {name: getattr(self, name) for name in self.hyper}
-        return {"optimizer": type(self).__name__, "hyper": hyper, "state": state}
+        state: dict[str, State] = {}
+        for flat in self.groups:
+            arrays = {name: flat.views(buffer) for name, buffer in flat.state.items()}
+            for i, name in enumerate(flat.names):
+                step, *others = flat.numbers[i]
+                entry = state[name] = {"step": step, **dict(zip(self.numbers, others, strict=False))}
+                if step:
+                    held = {key: views[i] for key, views in arrays.items()} | flat.own[i]
+                    entry |= {key: backend_of(array).copy(array) for key, array in held.items()}
+        groups = [{**group.hyper, "params": list(group.names)} for group in self.param_groups]
+        return {"optimizer": type(self).__name__, "param_groups": groups, "state": state}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Take over hyperparameters and state from `state_dict` of an optimizer of the same kind and parameters.
@@ -148,43 +284,79 @@ class Optimizer:
         Raises StateError, listing what does not fit; nothing is loaded then.
         """
         self._check_saved(saved)
-        for name in self.hyper:
-            value = saved["hyper"][name]
-            setattr(self, name, tuple(value) if isinstance(value, list) else value)
-        for group in self.groups:
-            entries = [saved["state"][name] for name in group.names]
-            group.steps = [int(entry["step"]) for entry in entries]
-            group.state = {}
-            for i, entry in enumerate(entries):
+        for group, other in zip(self.param_groups, saved["param_groups"], strict=True):
+            hyper = {name: value for name, value in other.items() if name != "params"}
+            group |= {name: tuple(value) if isinstance(value, list) else value for name, value in hyper.items()}
+        for flat in self.groups:
+            flat.state, flat.own = {}, [{} for _ in flat.names]
+            for i, name in enumerate(flat.names):
+                entry = saved["state"][name]
+                own = [entry[key] for key in self.numbers if key in entry]
+                flat.numbers[i] = (int(entry["step"]), *own)
                 for key, value in entry.items():
-                    if key != "step":
-                        array = to_array(unwrap(value), dtype=group.dtype, device=group.device)
-                        group.views(group.buffer(key))[i][...] = array
+                    if key == "step" or key in self.numbers:
+                        continue
+                    array = to_array(unwrap(value), dtype=flat.dtype, device=flat.device)
+                    if self.elementwise:
+                        flat.views(flat.buffer(key))[i][...] = array
+                    else:
+                        flat.own[i][key] = backend_of(array).copy(array)
 
     def _check_saved(self, saved: Mapping[str, Any]) -> None:
         kind = type(self).__name__
         if saved.get("optimizer") != kind:
             other = saved.get("optimizer")
             raise StateError(f"{kind}.load_state_dict: the state is of {other!r}; it must be of {kind!r}.")
-        shapes = {name: shape for group in self.groups for name, shape in zip(group.names, group.shapes, strict=True)}
-        state, hyper = saved["state"], saved["hyper"]
+        shapes = {name: shape for flat in self.groups for name, shape in zip(flat.names, flat.shapes, strict=True)}
+        state, groups = saved["state"], saved["param_groups"]
         misshapen = [
             f"{key} of {name} is {tuple(value.shape)} and must be {shapes[name]}"
             for name, entry in state.items()
             for key, value in entry.items()
-            if name in shapes and key != "step" and tuple(value.shape) != shapes[name]
+            if self.elementwise and name in shapes and hasattr(value, "shape") and tuple(value.shape) != shapes[name]
         ]
         problems = {
-            "missing": [n for n in shapes if n not in state] + [n for n in self.hyper if n not in hyper],
+            "missing": [n for n in shapes if n not in state]
+            + [n for n in self.defaults if not all(n in group for group in groups)],
             "unexpected": [name for name in state if name not in shapes],
             "misshapen": misshapen,
         }
+        if not any(problems.values()) and [len(g["params"]) for g in groups] != [
+            len(g.names) for g in self.param_groups
+        ]:
+            sizes = [
+                " + ".join(str(len(names)) for names in each)
+                for each in ([g["params"] for g in groups], [g.names for g in self.param_groups])
+            ]
+            problems["groups"] = [f"{sizes[0]} parameters and must be {sizes[1]}"]
         if any(problems.values()):
             text = "; ".join(f"{what}: {', '.join(entries)}" for what, entries in problems.items() if entries)
             raise StateError(f"{kind}.load_state_dict: the state does not fit the parameters; {text}.")
 
     def __repr__(self) -> str:
-        settings = [f"{name}={getattr(self, name)!r}" for name in self.hyper]
-        settings += [] if self.decay is None else [f"decay={self.decay!r}"]
-        count = sum(len(group.parameters) for group in self.groups)
-        return f"{type(self).__name__}({count} parameters, {', '.join(settings)})"
+        lines = []
+        for group in self.param_groups:
+            settings = [f"{name}={value!r}" for name, value in group.hyper.items()]
+            settings += [
+                f"{name}={value!r}"
+                for name, value in vars(self).items()
+                if name in ("decay", "project") and value is not None
+            ]
+            lines.append(f"{len(group.names)} parameters, {', '.join(settings)}")
+        inside = lines[0] if len(lines) == 1 else "".join(f"\n  {line}" for line in lines) + "\n"
+        return f"{type(self).__name__}({inside})"
+
+
+class _Shrinking:
+    """w - lr * slope(w): a step down a penalty, as a map of the kind that projections are."""
+
+    def __init__(self, slope: Callable[[Any], Any]) -> None:
+        self.slope = slope
+        self.elementwise = getattr(slope, "elementwise", False)
+
+    def __call__(self, w: Any, lr: float) -> Any:
+        return w - lr * self.slope(w)
+
+
+def _shrinking(slopes: Mapping[str, Callable[[Any], Any]]) -> dict[str, _Shrinking]:
+    return {name: _Shrinking(slope) for name, slope in slopes.items()}
