@@ -59,8 +59,8 @@ class Recorder:
         elif hasattr(thing, "named_modules"):
             for _, module in thing.named_modules():
                 self.enter_module(module)
-        elif hasattr(thing, "groups"):
-            self.surround([group.parameters for group in thing.groups], depth)
+        elif hasattr(thing, "param_groups"):
+            self.surround([group["params"] for group in thing.param_groups], depth)
         elif depth and isinstance(thing, (list, tuple, dict)):
             for part in thing.values() if isinstance(thing, dict) else thing:
                 self.surround(part, depth - 1)
