@@ -84,3 +84,18 @@ def test_passes_of_optimizers():
 def test_without_a_kernel_nothing_is_combined(monkeypatch):
     monkeypatch.setattr(combinations, "axpby", lambda dtype: None)
     assert not any("axpby" in line for line in source(lambda p: AdamW(p, 0.1)))
+
+
+def test_an_error_of_a_running_program_comes_out_and_nothing_runs_twice(monkeypatch):
+    arrays = [np.ones(5), np.ones(5)]
+    write_over(arrays, lambda w, g: [w - 0.5 * g, g])
+    calls = []
+
+    def broken(program, *_):
+        calls.append(program)
+        raise ValueError("out of luck")
+
+    monkeypatch.setattr(updates.Program, "__call__", broken)
+    with pytest.raises(ValueError, match="out of luck"):
+        write_over(arrays, lambda w, g: [w - 0.5 * g, g])
+    assert len(calls) == 1 and arrays[0].tolist() == [0.5] * 5

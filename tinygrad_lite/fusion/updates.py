@@ -80,10 +80,13 @@ def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> Non
     if all(type(array) is numpy.ndarray and array.flags.c_contiguous for array in arrays):
         for way in (_known, _compiled):
             try:
-                if way(arrays, rule):
-                    return
+                found = way(arrays, rule)
             except (NotElementwise, AttributeError, TypeError, ValueError):
-                pass  # no expression, or an error, which the rule raises on arrays too
+                continue  # no expression, or an error, which the rule raises on arrays too
+            if found is not None:
+                program, numbers, changed = found
+                program(arrays, [arrays[i] for i in changed], numbers)
+                return
     values = list(rule(*arrays))
     for i, value in enumerate(values):  # what would be written over before it is read
         if any(value is array for array in arrays[:i]):
@@ -93,17 +96,18 @@ def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> Non
             array[...] = value
 
 
-def _known(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]]) -> bool:
-    """The same by a program that was compiled before; False if there is none."""
+Found = tuple[Program, list[Any], list[int]]
+"""A program, its numbers, and which of the arrays it writes over."""
+
+
+def _known(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]]) -> Found | None:
+    """The program that was compiled before, if there is one."""
     key, numbers, changed = trace_form(arrays, rule)
     program = _programs.get(key)
-    if program is None:
-        return False
-    program(arrays, [arrays[i] for i in changed], numbers)
-    return True
+    return None if program is None else (program, numbers, changed)
 
 
-def _compiled(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]]) -> bool:
+def _compiled(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]]) -> Found:
     tape = _Tape(arrays)
     roots = [expression(value) for value in rule(*(Symbol(tape, node) for node in tape.inputs))]
     if len(roots) != len(arrays) or not all(isinstance(root, Node) for root in roots):
@@ -118,5 +122,4 @@ def _compiled(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]
         over = dict(enumerate(changed))
         chosen, places = combined([roots[i] for i in changed], tape.places)
         program = _programs[key] = Program(chosen, tape.inputs, "update", over=over, numbers=places)
-    program(arrays, [arrays[i] for i in changed], tape.numbers)
-    return True
+    return program, tape.numbers, changed
