@@ -31,7 +31,7 @@ OPS_LAYERS = [
 
 CUPY_HOMES = ("backends/cupy.py", "kernels/cupy/")
 
-EXTRAS = ("torch", "cupy", "matplotlib", "hypothesis", "scipy", "pytest", "array_api_strict", "sklearn", "jax")
+EXTRAS = ("torch", "cupy", "matplotlib", "hypothesis", "scipy", "pytest", "array_api_strict", "sklearn", "jax", "PIL")
 
 
 def imports(path: Path, source: str, package: Path = PACKAGE) -> list[tuple[str, int, bool]]:

@@ -1,14 +1,20 @@
-"""Data to train on: datasets, loaders of mini-batches, splitting, and the digits that the package carries.
+"""Data to train on: datasets, loaders of mini-batches, splits, transforms of images, readers of files, digits and text.
 
 Everything here is NumPy.
 """
 
+from . import transforms
 from .datasets import ArrayDataset, ConcatDataset, Dataset, Subset
+from .files import ImageFolder, memory_map, read_idx
 from .handwriting import digits
 from .loader import DataLoader, default_collate
-from .sampling import batches, stratified_split
+from .sampling import batches
+from .splits import kfold, random_split, stratified_kfold, stratified_split
+from .tabular import Standardizer, Table, read_csv
+from .text import CharacterText, TextWindows
 
 __all__ = [
-    "ArrayDataset", "ConcatDataset", "DataLoader", "Dataset", "Subset", "batches", "default_collate", "digits",
-    "stratified_split",
+    "ArrayDataset", "CharacterText", "ConcatDataset", "DataLoader", "Dataset", "ImageFolder", "Standardizer", "Subset",
+    "Table", "TextWindows", "batches", "default_collate", "digits", "kfold", "memory_map", "random_split", "read_csv",
+    "read_idx", "stratified_kfold", "stratified_split", "transforms",
 ]  # fmt: skip

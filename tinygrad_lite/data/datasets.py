@@ -97,6 +97,7 @@ def _rows(who: str, number: int, array: Any) -> numpy.ndarray:
 class Subset:
     """Some examples of a dataset, in an order of one's own.
 
+    dataset : see `Dataset`; a tuple of arrays is taken as `ArrayDataset(*arrays)`.
     indices : (n,) integers, which may repeat; booleans choose where they are true. What is given is copied.
 
     Raises IndexingError for an example that the dataset does not have.
@@ -106,8 +107,8 @@ class Subset:
     """
 
     def __init__(self, dataset: Any, indices: Any) -> None:
-        self.dataset = checked("Subset", dataset)
-        chosen = positions("Subset", numpy.asarray(indices), len(dataset))
+        self.dataset = as_dataset("Subset", dataset)
+        chosen = positions("Subset", numpy.asarray(indices), len(self.dataset))
         if isinstance(chosen, int) or chosen.ndim != 1:
             raise ShapeError(f"Subset: indices are {numpy.shape(indices)}; one axis is required.")
         self.indices = chosen.copy()
@@ -126,7 +127,7 @@ class Subset:
 class ConcatDataset:
     """Datasets one after the other.
 
-    datasets : at least one; many examples at once need arrays that join along their first axis.
+    datasets : at least one, each as for `Subset`; many examples at once need arrays that join along their first axis.
 
     Raises ShapeError if there are none, or if examples of two of them do not join.
 
@@ -136,7 +137,7 @@ class ConcatDataset:
     """
 
     def __init__(self, datasets: Sequence[Any]) -> None:
-        self.datasets = [checked("ConcatDataset", dataset) for dataset in datasets]
+        self.datasets = [as_dataset("ConcatDataset", dataset) for dataset in datasets]
         if not self.datasets:
             raise ShapeError("ConcatDataset: there are no datasets; give at least one.")
         self._ends = numpy.cumsum([len(dataset) for dataset in self.datasets])
@@ -180,8 +181,10 @@ def _joined(parts: list[Any], order: numpy.ndarray) -> Any:
         raise ShapeError(f"ConcatDataset: examples {kinds} do not join; all datasets must give alike ones.") from error
 
 
-def checked(who: str, dataset: Any) -> Any:
-    """A dataset, or DTypeError."""
+def as_dataset(who: str, dataset: Any) -> Any:
+    """A dataset as it is, a tuple of arrays as an ArrayDataset; DTypeError for anything else."""
+    if type(dataset) is tuple:
+        return ArrayDataset(*dataset)
     if not isinstance(dataset, Dataset):
         raise DTypeError(
             f"{who}: dataset is a {type(dataset).__name__}; something with __len__ and __getitem__ is required, such "

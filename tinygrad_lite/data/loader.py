@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy
 
 from ..core.errors import DTypeError, ShapeError, StateError, describe
-from ..ops.random import Generator, default_generator
-from .datasets import ArrayDataset, checked
+from ..ops.random import Generator
+from .datasets import as_dataset
+from .seeds import generator_of
+from .transforms import takes_rng
 from .workers import in_order
 
 __all__ = ["DataLoader", "default_collate"]
@@ -60,7 +61,12 @@ class DataLoader:
         workers: int = 0,
         prefetch: int = 2,
     ) -> None:
-        self.dataset = ArrayDataset(*dataset) if type(dataset) is tuple else checked("DataLoader", dataset)
+        self.dataset = as_dataset("DataLoader", dataset)
+        if collate is None and isinstance(self.dataset, (list, tuple, str)):
+            raise DTypeError(
+                f"DataLoader: a {type(dataset).__name__} cannot be indexed by an array of indices; give "
+                f"data.ArrayDataset(x, y), or collate=data.default_collate for a list of examples."
+            )
         self.batch_size = _count("batch_size", batch_size, 1)
         self.workers, self.prefetch = _count("workers", workers, 0), _count("prefetch", prefetch, 1)
         if not len(self.dataset):
@@ -71,7 +77,7 @@ class DataLoader:
                 f"epoch would have no batch."
             )
         self.shuffle, self.drop_last, self.transform, self.collate = shuffle, drop_last, transform, collate
-        self.rng = rng if isinstance(rng, Generator) else None if rng is None else Generator(rng)
+        self.rng = None if rng is None else generator_of(rng)
         self.epoch = 0
         """How many epochs have begun."""
         self.position = 0
@@ -90,7 +96,7 @@ class DataLoader:
             self.epoch, self.position = self.epoch + 1, 0
             # The generator is left alone where nothing depends on it: measuring a model between two epochs of training
             # changes nothing.
-            self._key = int(self._generator().integers(2**63 - 1)) if self._random() else None
+            self._key = int(generator_of(self.rng).integers(2**63 - 1)) if self._random() else None
         self._resumed = False
         self._current = object()
         return self._epoch(self._current, self.epoch, self._key, range(self.position, len(self)))
@@ -98,7 +104,7 @@ class DataLoader:
     def _epoch(self, current: object, epoch: int, key: int | None, numbers: range) -> Iterator[Batch]:
         """The batches of an epoch with those numbers."""
         order = Generator(key).permutation(len(self.dataset)).numpy() if self.shuffle else None
-        random = _takes_rng(self.transform)
+        random = takes_rng(self.transform)
 
         def batch(number: int) -> Batch:
             part = slice(number * self.batch_size, min((number + 1) * self.batch_size, len(self.dataset)))
@@ -137,10 +143,7 @@ class DataLoader:
 
     def _random(self) -> bool:
         """Whether batches depend on the generator."""
-        return self.shuffle or _takes_rng(self.transform)
-
-    def _generator(self) -> Generator:
-        return default_generator() if self.rng is None else self.rng
+        return self.shuffle or takes_rng(self.transform)
 
     def state_dict(self) -> dict[str, Any]:
         """Epoch, position within it, and the state of the generator, as numbers and lists of numbers."""
@@ -148,7 +151,7 @@ class DataLoader:
             "epoch": self.epoch,
             "position": self.position,
             "key": self._key,
-            "generator": self._generator().state_dict() if self._random() else None,
+            "generator": generator_of(self.rng).state_dict() if self._random() else None,
             "examples": len(self.dataset),
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
@@ -173,7 +176,7 @@ class DataLoader:
             )
         self.epoch, self.position, self._key = state["epoch"], state["position"], state["key"]
         if state["generator"] is not None:
-            self._generator().load_state_dict(state["generator"])
+            generator_of(self.rng).load_state_dict(state["generator"])
         self._current = None
         self._resumed = self.epoch > 0 and self.position < len(self)
 
@@ -189,14 +192,6 @@ def _count(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
         raise ShapeError(f"DataLoader: {name} is {value!r}; an integer from {least} up is required.")
     return int(value)
-
-
-def _takes_rng(transform: Any) -> bool:
-    """Whether a transform has a parameter `rng`."""
-    try:
-        return "rng" in inspect.signature(transform).parameters
-    except (TypeError, ValueError):  # None, or written in C
-        return False
 
 
 def _own(array: Any, indices: numpy.ndarray | slice) -> Any:
