@@ -40,3 +40,25 @@ def test_backpropagation_by_hand_equals_the_librarys(tmp_path):
     assert numbers(lines[-2])[0] < 1e-15
     _, before, after, foretold = numbers(lines[-1])
     assert after < before and abs(after - foretold) < 1e-5
+
+
+def test_learning_rates_too_small_right_and_too_large(tmp_path):
+    lines = run("learning_rates.py", cwd=tmp_path).splitlines()
+    (_, first, slow, _), (_, _, good, _), (_, _, lost, steps) = map(numbers, lines[:3])
+    assert good < 0.05 < slow < first
+    assert "diverges" in lines[2] and lost > 100 * first and steps < 100
+    assert picture(tmp_path, "learning_rates")
+
+
+def test_loss_surface_has_a_local_and_a_global_minimum(tmp_path):
+    lines = run("loss_surface.py", cwd=tmp_path).splitlines()
+    lowest = numbers(lines[0])[0]
+    ends = []
+    for line in lines[1:4]:
+        kind = re.search(r"(local|global) minimum", line).group(1)
+        loss, slope, *curvatures = numbers(line.partition("loss")[2])
+        assert slope < 1e-4 and min(curvatures) > 1
+        assert (loss < lowest + 1e-3) == (kind == "global")
+        ends.append(kind)
+    assert ends == ["local", "global", "global"]
+    assert picture(tmp_path, "loss_surface")

@@ -1,0 +1,36 @@
+"""The examples for scientists: each runs from a clean folder and reaches what it claims."""
+
+from tests.test_examples import run
+from tests.test_examples_learning import numbers, picture
+
+
+def test_curve_fit_equals_scipys(tmp_path):
+    lines = run("curve_fit.py", cwd=tmp_path).splitlines()
+    sums = [numbers(line)[1] for line in lines if line.endswith("True")]
+    assert len(sums) > 3 and sums == sorted(sums, reverse=True)
+    for name in ("amplitude", "lifetime", "frequency", "phase"):
+        (row,) = (line for line in lines if line.startswith(name))
+        _, error, theirs, _, off = numbers(row)
+        assert error == theirs and abs(off) < 3
+    assert numbers(lines[-2])[0] < 1e-5
+    assert picture(tmp_path, "curve_fit")
+
+
+def test_scipys_minimisers_take_our_derivatives(tmp_path):
+    lines = run("scipy_minimize.py", cwd=tmp_path).splitlines()
+    rows = [numbers(line[31:]) for line in lines[1:4]]
+    assert [loss for loss, *_ in rows] == [rows[0][0]] * 3
+    assert rows[0][1] > 5 * rows[1][1]  # finite differences call the loss once for every parameter
+    assert rows[2][2] > 0 and all(row[3] < 1e-3 for row in rows)
+    true, fitted = (numbers(line) for line in lines[4:6])
+    assert max(abs(a - b) for a, b in zip(true, fitted, strict=True)) < 0.03
+    assert numbers(lines[6])[0] > 0
+    assert picture(tmp_path, "scipy_minimize")
+
+
+def test_network_learns_the_oscillation_from_its_equation(tmp_path):
+    lines = run("oscillator.py", "--quick", cwd=tmp_path).splitlines()
+    first, last = numbers(lines[0]), numbers(lines[5])
+    assert last[1] < first[1] / 100
+    assert first[2] > 0.5 and numbers(lines[6])[0] < 0.1
+    assert picture(tmp_path, "oscillator")
