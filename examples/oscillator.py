@@ -65,9 +65,7 @@ for step in range(steps + 1):
 
 t = np.linspace(0, END, 997)[:, None]  # in between the points that it learned at, too
 u = solution(t).detach().numpy()
-print(
-    f"largest error at 997 times: {np.abs(u - exact(t)).max():.1e}, of a swing between {u.min():.2f} and {u.max():.2f}"
-)
+print(f"largest error {np.abs(u - exact(t)).max():.1e}, in between too, of a swing from {u.min():.2f} to {u.max():.2f}")
 
 figure = Figure(figsize=(10, 4), layout="constrained")
 left, right = figure.subplots(1, 2)
