@@ -217,11 +217,8 @@ def test_repr():
     assert repr(schedule) == "StepLR(last_epoch=1, lr=0.8)"
 
 
-class Plain:
-    """An optimizer that has no momentum."""
-
-    def __init__(self):
-        self.param_groups = [{"lr": 0.1}, {"lr": 0.2}]
+class Plain(optim.Optimizer):
+    """Without momentum."""
 
 
 WRONG = [
@@ -243,7 +240,7 @@ WRONG = [
     ),
     (ValueError, lambda: CyclicLR(sgd(), 0.1, 1.0, mode="saw"), "CyclicLR: mode is 'saw'; it must be \"triangular\""),
     (ValueError, lambda: CyclicLR(sgd(), 0.1, 1.0, scale_fn=abs, scale_mode="x"), "scale_mode is 'x'; it must be"),
-    (ValueError, lambda: CyclicLR(Plain(), 0.1, 1.0), "Plain has neither momentum nor betas; give cycle_mom"),
+    (ValueError, lambda: CyclicLR(Plain([nn.Parameter([1.0])], 0.1), 0.1, 1.0), "Plain has neither momentum nor betas"),
     (ValueError, lambda: OneCycleLR(sgd(), 1.0, epochs=3), "epochs is 3 and steps_per_epoch is None; give total_steps"),
     (ValueError, lambda: OneCycleLR(sgd(), 1.0, 10, pct_start=2), "pct_start is 2; it must be from 0 to 1"),
     (ValueError, lambda: OneCycleLR(sgd(), 1.0, 10, anneal_strategy="x"), "anneal_strategy is 'x'; it must be \"cos\""),
@@ -275,7 +272,7 @@ def test_errors_of_milestones_and_intervals():
 
 
 def test_several_groups():
-    optimizer = Plain()
+    optimizer = SGD([{"params": [nn.Parameter([1.0])], "lr": 0.1}, {"params": [nn.Parameter([1.0])]}], lr=0.2)
     schedule = LambdaLR(optimizer, [lambda t: 1 / (1 + t), lambda t: 0.5**t])
     schedule.step()
     assert [group["lr"] for group in optimizer.param_groups] == schedule.get_last_lr() == [0.05, 0.1]

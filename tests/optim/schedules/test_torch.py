@@ -70,7 +70,7 @@ def one_cycle(rng):
 
 
 def state(optimizer):
-    group = optimizer.param_groups[0] if hasattr(optimizer, "param_groups") else vars(optimizer)
+    group = optimizer.param_groups[0]
     momentum = group["betas"][0] if "betas" in group else group["momentum"]
     return group["lr"], momentum
 

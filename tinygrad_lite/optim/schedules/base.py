@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 from ...core.effects import replayed
@@ -95,10 +95,10 @@ class Schedule:
     def groups(self) -> Sequence[MutableMapping[str, Any]]:
         """The optimizer's parameter groups: mappings of hyperparameters, by name."""
         groups = getattr(self.optimizer, "param_groups", None)
-        if groups is None and not hasattr(self.optimizer, "lr"):
+        if groups is None:
             kind = type(self.optimizer).__name__
             raise TypeError(f"{type(self).__name__}: optimizer is of type {kind}; give an Optimizer.")
-        return groups if groups is not None else [_Only(self.optimizer)]
+        return groups
 
     @replayed
     def step(self, metric: float | None = None) -> None:
@@ -197,31 +197,6 @@ class Schedule:
     def __repr__(self) -> str:
         rates = ", ".join(f"{lr:g}" for lr in self.last_lr)
         return f"{type(self).__name__}(last_epoch={self.last_epoch}, lr={rates})"
-
-
-class _Only(MutableMapping[str, Any]):
-    """The hyperparameters of an optimizer without groups, as those of its only group."""
-
-    def __init__(self, optimizer: Any) -> None:
-        self.optimizer = optimizer
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return vars(self.optimizer)[name]
-        except KeyError:
-            raise KeyError(name) from None
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        setattr(self.optimizer, name, value)
-
-    def __delitem__(self, name: str) -> None:
-        delattr(self.optimizer, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(vars(self.optimizer))
-
-    def __len__(self) -> int:
-        return len(vars(self.optimizer))
 
 
 def per_group(schedule: Schedule, name: str, value: T | Sequence[T]) -> list[T]:

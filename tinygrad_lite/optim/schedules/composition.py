@@ -167,7 +167,7 @@ class WarmUp(SequentialLR):
     >>> schedule = optim.WarmUp(optim.CosineAnnealingLR(optimizer, T_max=4), total_iters=2, start_factor=0.5)
     >>> rates = []
     >>> for step in range(7):
-    ...     rates.append(round(optimizer.lr, 3))
+    ...     rates.append(float(f"{optimizer.lr:.3f}"))
     ...     schedule.step()
     >>> rates
     [0.4, 0.6, 0.8, 0.683, 0.4, 0.117, 0.0]

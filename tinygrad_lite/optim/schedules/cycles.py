@@ -25,7 +25,7 @@ class CosineAnnealingWarmRestarts(Schedule):
     >>> schedule = optim.CosineAnnealingWarmRestarts(optimizer, T_0=2, T_mult=2)
     >>> rates = []
     >>> for epoch in range(7):
-    ...     rates.append(round(optimizer.lr, 3))
+    ...     rates.append(float(f"{optimizer.lr:.3f}"))
     ...     schedule.step()
     >>> rates
     [0.8, 0.4, 0.8, 0.683, 0.4, 0.117, 0.8]
@@ -116,7 +116,7 @@ class CyclicLR(_Cycling):
     >>> schedule = optim.CyclicLR(optimizer, base_lr=0.2, max_lr=1.0, step_size_up=2, cycle_momentum=False)
     >>> rates = []
     >>> for step in range(5):
-    ...     rates.append(round(optimizer.lr, 3))
+    ...     rates.append(float(f"{optimizer.lr:.3f}"))
     ...     schedule.step()
     >>> rates
     [0.2, 0.6, 1.0, 0.6, 0.2]
@@ -202,12 +202,12 @@ class OneCycleLR(_Cycling):
 
     >>> optimizer = optim.AdamW([nn.Parameter([1.0])], lr=0.1)
     >>> schedule = optim.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
-    >>> optimizer.lr, optimizer.betas
-    (0.04, (0.95, 0.999))
+    >>> print(f"{optimizer.lr:.3f} {optimizer.betas[0]:.3f}")
+    0.040 0.950
     >>> for step in range(2):
     ...     schedule.step()
-    >>> round(optimizer.lr, 6), round(optimizer.betas[0], 6)
-    (1.0, 0.85)
+    >>> print(f"{optimizer.lr:.3f} {optimizer.betas[0]:.3f}")
+    1.000 0.850
     """
 
     def __init__(

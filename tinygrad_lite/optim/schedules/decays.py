@@ -167,8 +167,8 @@ class LinearLR(Schedule):
     >>> optimizer = optim.SGD([nn.Parameter([1.0])], lr=0.8)
     >>> schedule = optim.LinearLR(optimizer, start_factor=0.5, total_iters=2)
     >>> schedule.step()
-    >>> round(optimizer.lr, 6)
-    0.6
+    >>> print(f"{optimizer.lr:.3f}")
+    0.600
     """
 
     def __init__(
@@ -215,8 +215,8 @@ class PolynomialLR(Schedule):
     >>> schedule = optim.PolynomialLR(optimizer, total_iters=4, power=2.0)
     >>> for epoch in range(2):
     ...     schedule.step()
-    >>> round(optimizer.lr, 6)
-    0.2
+    >>> print(f"{optimizer.lr:.3f}")
+    0.200
     """
 
     def __init__(
@@ -248,8 +248,8 @@ class CosineAnnealingLR(Schedule):
     >>> schedule = optim.CosineAnnealingLR(optimizer, T_max=10)
     >>> for epoch in range(5):
     ...     schedule.step()
-    >>> round(optimizer.lr, 6)
-    0.4
+    >>> print(f"{optimizer.lr:.3f}")
+    0.400
     """
 
     def __init__(
