@@ -14,8 +14,8 @@ import numpy as np
 
 import tinygrad_lite as tl
 from tinygrad_lite import io, nn, optim, train
+from tinygrad_lite.plots import misread_figure
 from tinygrad_lite.regularizers import L2, matrices
-from tinygrad_lite.train.plots import misread_figure
 
 DATA = Path(__file__).parent / "data" / "mnist_5k_10k.npz"
 

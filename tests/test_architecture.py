@@ -13,7 +13,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
     "core", "memory", "batching", "fusion", "backends", "ops", "fft", "linalg", "special", "kernels", "autodiff",
-    "interop", "numpy", "tensor", "nn", "optim", "regularizers", "io", "data", "train", "testing", "__main__",
+    "interop", "numpy", "tensor", "nn", "optim", "regularizers", "io", "data", "plots", "train", "testing",
+    "__main__",
 ]  # fmt: skip
 """From the bottom up: a module imports from its own layer and from those before it."""
 
@@ -125,7 +126,7 @@ def past_a_package(path: Path, source: str) -> list[str]:
     return [".".join(name) for name in names if len(name) > 1 and name[0] in ON_FIRST_USE - {here}]
 
 
-ON_FIRST_USE = {"batching", "data", "io", "nn", "optim", "regularizers", "testing", "train"}
+ON_FIRST_USE = {"batching", "data", "io", "nn", "optim", "plots", "regularizers", "testing", "train"}
 """The packages that are not imported with the whole; the others are complete when threads begin."""
 
 

@@ -48,7 +48,7 @@ from .tensor import Tensor
 from .ops import tensor  # after the file tensor.py, which would hide it
 
 if TYPE_CHECKING:
-    from . import data, fft, io, linalg, nn, optim, regularizers, special, testing, train
+    from . import data, fft, io, linalg, nn, optim, plots, regularizers, special, testing, train
     from .autodiff.capture import jit
     from .autodiff.estimators import stop_gradient, straight_through
     from .autodiff.recompute import checkpoint
@@ -69,7 +69,9 @@ LATER = {
     "autodiff.transforms": "gauss_newton_product grad hessian hvp jacobian jvp value_and_grad vjp",
     "autodiff.vectorize": "vmap",
     "ops": " ".join(ops.__all__),
-} | dict.fromkeys(["data", "fft", "io", "linalg", "nn", "optim", "regularizers", "special", "testing", "train"], "")
+} | dict.fromkeys(
+    ["data", "fft", "io", "linalg", "nn", "optim", "plots", "regularizers", "special", "testing", "train"], ""
+)
 """What not every program needs is imported when it is first used, see `core/later.py`."""
 
 _attribute, __dir__ = later(__name__, LATER)
@@ -82,5 +84,5 @@ def __getattr__(name: str) -> Any:
 
 
 if not TYPE_CHECKING:
-    _HELPERS = {"LATER", "TYPE_CHECKING", "Any", "later", "data", "io", "testing", "train"}
+    _HELPERS = {"LATER", "TYPE_CHECKING", "Any", "later", "data", "io", "plots", "testing", "train"}
     __all__ = [name for name in __dir__() if not name.startswith("_") and name not in _HELPERS]

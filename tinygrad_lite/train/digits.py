@@ -11,10 +11,10 @@ from .. import io, nn, optim
 from ..data import digits, stratified_split
 from ..io import replacing
 from ..ops.random import manual_seed
+from ..plots import classifier_figure
 from ..regularizers import L2, matrices
 from .loop import Evaluation, History, cosine, evaluate, fit
 from .metrics import confusion_matrix, scores_table
-from .plots import classifier_figure
 
 __all__ = ["MODELS", "Settings", "cnn", "mlp", "run"]
 

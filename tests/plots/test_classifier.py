@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from tinygrad_lite.train import Epoch, History, confusion_matrix, plots
+from tinygrad_lite import plots
+from tinygrad_lite.train import Epoch, History, confusion_matrix
 
 pytest.importorskip("matplotlib")
 
@@ -70,7 +71,7 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
 
 def test_drawing_leaves_the_display_alone():
     code = (
-        "import sys, numpy as np; from tinygrad_lite.train import plots; assert 'matplotlib' not in sys.modules; "
+        "import sys, numpy as np; from tinygrad_lite import plots; assert 'matplotlib' not in sys.modules; "
         "plots.misread_figure(np.zeros((1, 2, 2)), np.zeros(1), np.ones(1), title=''); "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

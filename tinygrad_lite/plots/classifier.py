@@ -1,31 +1,30 @@
-"""The figure of a trained classifier. matplotlib is imported when a figure is drawn, and no display is needed."""
+"""The figure of a trained classifier."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 
-from .loop import History
+from .canvas import canvas, host, new_figure
+from .curves import draw_loss
 
-__all__ = ["classifier_figure", "misread_figure"]
-
-BLUE, ORANGE = "#2a6fbb", "#d9762b"
+__all__ = ["classifier_figure", "confusion", "misread_figure"]
 
 
-def classifier_figure(
-    history: History, confusion: Any, images: Any, labels: Any, predictions: Any, *, title: str
-) -> Any:
+def classifier_figure(history: Any, confusion: Any, images: Any, labels: Any, predictions: Any, *, title: str) -> Any:
     """A figure of the loss curves, of the confusion matrix, and of the misread images.
 
+    history : as for `plots.history`.
     confusion : (classes, classes) of the held-out images; images, labels, predictions : (n, h, w), (n,), (n,) of them.
     Returns a matplotlib Figure; `figure.savefig(path)` writes it.
 
     Raises ImportError without matplotlib.
     """
-    figure = _new_figure(title, size=(15, 5.2))
+    figure = new_figure(title, size=(15, 5.2))
     left, middle, right = figure.subfigures(1, 3, width_ratios=(1.05, 1, 1))
-    _draw_losses(left.add_subplot(), history)
+    draw_loss(left.add_subplot(), history)
     _draw_confusion(middle.add_subplot(), numpy.asarray(confusion))
     _draw_misread(right, images, labels, predictions, limit=20)
     return figure
@@ -33,33 +32,30 @@ def classifier_figure(
 
 def misread_figure(images: Any, labels: Any, predictions: Any, *, title: str, limit: int = 40) -> Any:
     """A figure of the misread images alone, at most `limit` of them. Arguments and result as of `classifier_figure`."""
-    figure = _new_figure(title, size=(11, 7))
+    figure = new_figure(title, size=(11, 7))
     _draw_misread(figure.subfigures(), images, labels, predictions, limit=limit)
     return figure
 
 
-def _new_figure(title: str, *, size: tuple[float, float]) -> Any:
-    try:
-        from matplotlib.figure import Figure  # not pyplot: that would choose a display for the whole process
-    except ImportError as error:
-        hint = "pip install 'tinygrad-lite[plot]'"
-        raise ImportError(f"matplotlib is not installed; a figure needs it: {hint}") from error
-    figure = Figure(figsize=size, dpi=130, layout="constrained")
-    figure.suptitle(title, fontsize=13)
+def confusion(matrix: Any, *, names: Sequence[Any] | None = None, axes: Any = None) -> Any:
+    """How often each class was taken for each; the colour is the share of the row.
+
+    matrix : (classes, classes) counts, row = true class, column = predicted class, as from `train.confusion_matrix`.
+    names : of the classes; 0, 1, ... if None. axes : where to draw; a new figure if None.
+    Returns the Figure.
+
+    >>> plots.confusion([[9, 1], [0, 5]], names=["cat", "dog"]).axes[0].get_ylabel()
+    'is'
+    """
+    matrix = host(matrix)
+    figure, axes = canvas(axes, size=(1.9 + 0.42 * len(matrix), 1.5 + 0.42 * len(matrix)))
+    _draw_confusion(axes, matrix)
+    axes.set_title("Confusion matrix")
+    if names is not None:
+        longest = max(len(str(name)) for name in names)
+        axes.set_xticks(range(len(names)), names, rotation=90 if longest > 3 else 0)
+        axes.set_yticks(range(len(names)), names)
     return figure
-
-
-def _draw_losses(axes: Any, history: History) -> None:
-    epochs = history.column("number")
-    marker = {"marker": "o", "markersize": 3} if len(epochs) < 40 else {}
-    axes.plot(epochs, history.column("loss"), color=BLUE, label="training images", **marker)
-    if history and history[0].held_out_loss is not None:
-        axes.plot(epochs, history.column("held_out_loss"), color=ORANGE, label="held-out images", **marker)
-    axes.set(title="Loss", xlabel="epoch", ylabel="mean loss per image", yscale="log")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.grid(True, which="both", alpha=0.25)
-    if history:
-        axes.legend(frameon=False)
 
 
 def _draw_confusion(axes: Any, confusion: numpy.ndarray) -> None:
