@@ -100,6 +100,7 @@ class _RecordedBackend(Backend):
     asynchronous = True
     array_types = (Recorded,)
     kernel_backend = "numpy"
+    root: Backend
 
     def __init__(self) -> None:
         self.root = BACKENDS["numpy"]

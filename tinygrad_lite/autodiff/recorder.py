@@ -124,7 +124,7 @@ class Recorder:
                 self._hide(watched)
         return self.wrapped(result, name)
 
-    def backward(self, sweep: Callable[[], None], root: Node) -> None:
+    def backward(self, sweep: Callable[[], Any], root: Node) -> None:
         ends = [node for node in reach([root]) if type(node) is Leaf]
         unknown = next((leaf for leaf in ends if leaf not in self.leaves), None)
         if unknown is not None:

@@ -69,6 +69,7 @@ class Namespace:
 class BatchedBackend(Backend):
     """Computes on all examples of a batch at once, with the functions of the root backend."""
 
+    root: Backend
     asynchronous = True  # the values of one example cannot be looked at, as those of a queue cannot
 
     def __init__(self, root: Backend, cls: type[Batched]) -> None:

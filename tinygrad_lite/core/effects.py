@@ -24,7 +24,7 @@ class Capture(Protocol):
         """A module is called: its tensors are read anew in every replay, and its mode is part of the capture."""
         ...
 
-    def backward(self, sweep: Callable[[], None], root: Any) -> None:
+    def backward(self, sweep: Callable[[], Any], root: Any) -> None:
         """Run a backward pass, whose gradients are added to leaves in every replay."""
         ...
 
