@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import tinygrad_lite as tl
-from tinygrad_lite import io, nn, optim, train
+from tinygrad_lite import data, io, nn, optim, train
 from tinygrad_lite.plots import misread_figure
 from tinygrad_lite.regularizers import L2, matrices
 
@@ -42,11 +42,11 @@ def mlp():
     )  # fmt: skip
 
 
-def shifted(images):
+def shifted(images, rng):
     """Every image moved by up to 2 pixels each way, anew each time: so 5,000 images count for more."""
     n, _, height, width = images.shape
     padded = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)))
-    down, right = tl.default_generator().integers(0, 5, (2, n, 1)).numpy()
+    down, right = rng.integers(0, 5, (2, n, 1)).numpy()
     rows, columns = down + np.arange(height), right + np.arange(width)
     return padded[np.arange(n)[:, None, None], 0, rows[:, :, None], columns[:, None, :]][:, None]
 
@@ -82,20 +82,21 @@ def main():
     tl.manual_seed(args.seed)
     model = make()
     optimizer = optim.AdamW(model, lr=lr, decay=L2(decay).on(matrices))
+    images = data.DataLoader((x, y), batch_size=50, transform=shifted)
+    schedule = optim.CosineAnnealingLR(optimizer, epochs * len(images), interval="step")
     started = time.perf_counter()
-    train.fit(
-        model, x, y, optimizer=optimizer, epochs=epochs, batch_size=50, schedule=train.cosine, augment=shifted
-    )  # fmt: skip
+    train.fit(model, images, optimizer=optimizer, epochs=epochs, schedule=schedule, metrics=[train.Accuracy()])
     seconds = time.perf_counter() - started
 
-    result = train.evaluate(model, x_test, y_test)
-    print(train.scores_table(train.confusion_matrix(y_test, result.predictions, classes=10), name="digit"))
-    print(f"{args.model}: {result.accuracy:.2%} of {len(y_test)} test images, after {seconds:.0f} s of training")
+    predictions = train.predict(model, x_test).argmax(axis=1)
+    accuracy = train.accuracy(y_test, predictions)
+    print(train.scores_table(train.confusion_matrix(y_test, predictions, classes=10), name="digit"))
+    print(f"{args.model}: {accuracy:.2%} of {len(y_test)} test images, after {seconds:.0f} s of training")
 
     args.out.mkdir(parents=True, exist_ok=True)
     io.save_weights(args.out / f"{args.model}.safetensors", model)
     try:
-        figure = misread_figure(x_test, y_test, result.predictions, title=f"MNIST, {args.model}: {result.accuracy:.2%}")
+        figure = misread_figure(x_test, y_test, predictions, title=f"MNIST, {args.model}: {accuracy:.2%}")
         figure.savefig(args.out / f"{args.model}_misread.png")
     except ImportError as error:
         print(error, file=sys.stderr)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinygrad_lite import plots
-from tinygrad_lite.train import Epoch, History, confusion_matrix
+from tinygrad_lite.train import History, Record, confusion_matrix
 
 pytest.importorskip("matplotlib")
 
@@ -16,9 +16,10 @@ IMAGES = np.arange(6 * 16, dtype=np.float32).reshape(6, 1, 4, 4) / 96
 
 
 def history(held_out=True):
-    rows = [(1, 1.0, 0.5), (2, 0.5, 0.7)]
-    seen = (lambda value: value) if held_out else (lambda value: None)
-    return History(Epoch(n, loss, a, seen(loss * 2), seen(a), 1.0) for n, loss, a in rows)
+    rows = [(1, 1.0), (2, 0.5)]
+    return History(
+        Record(epoch=n, loss=loss, **({"val_loss": loss * 2} if held_out else {}), seconds=1.0) for n, loss in rows
+    )
 
 
 def texts(figure):

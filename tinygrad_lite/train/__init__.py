@@ -1,9 +1,33 @@
-"""Training a classifier: the loop, the metrics, the figure; and the job that `python -m tinygrad_lite` runs."""
+"""Training: the loop, what is measured, callbacks, checkpoints; and the job that `python -m tinygrad_lite` runs."""
 
-from .loop import Epoch, Evaluation, History, cosine, evaluate, fit
-from .metrics import ClassScores, accuracy, class_scores, confusion_matrix, scores_table
+from .callbacks import Callback, EarlyStopping
+from .history import History, Record
+from .loop import fit
+from .measuring import evaluate, predict
+from .metrics import (
+    AUC,
+    F1,
+    R2,
+    Accuracy,
+    ClassScores,
+    ConfusionMatrix,
+    Mean,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Metric,
+    Perplexity,
+    Precision,
+    Recall,
+    TopKAccuracy,
+    accuracy,
+    class_scores,
+    confusion_matrix,
+    scores_table,
+)
+from .run import Run
 
 __all__ = [
-    "ClassScores", "Epoch", "Evaluation", "History", "accuracy", "class_scores", "confusion_matrix", "cosine",
-    "evaluate", "fit", "scores_table",
+    "AUC", "F1", "R2", "Accuracy", "Callback", "ClassScores", "ConfusionMatrix", "EarlyStopping", "History", "Mean",
+    "MeanAbsoluteError", "MeanSquaredError", "Metric", "Perplexity", "Precision", "Recall", "Record", "Run",
+    "TopKAccuracy", "accuracy", "class_scores", "confusion_matrix", "evaluate", "fit", "predict", "scores_table",
 ]  # fmt: skip

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import io, nn, optim
-from ..data import digits, stratified_split
+from ..data import DataLoader, digits, stratified_split
 from ..io import replacing
 from ..ops.random import manual_seed
 from ..plots import classifier_figure
 from ..regularizers import L2, matrices
-from .loop import Evaluation, History, cosine, evaluate, fit
-from .metrics import confusion_matrix, scores_table
+from .history import History
+from .loop import fit
+from .measuring import evaluate, predict
+from .metrics import Accuracy, confusion_matrix, scores_table
 
 __all__ = ["MODELS", "Settings", "cnn", "mlp", "run"]
 
@@ -81,42 +83,46 @@ def run(settings: Settings) -> int:
     print(f"model {settings.model}, {parameters} parameters, on {settings.device}", flush=True)
 
     epochs = settings.epochs or EPOCHS[settings.model]
+    loader = DataLoader((x, y), settings.batch_size)
+    optimizer = optim.AdamW(model, lr=settings.lr, decay=L2(settings.weight_decay).on(matrices))
+    schedule = optim.CosineAnnealingLR(optimizer, epochs * len(loader), interval="step")
     history = History()
     status = 0
     try:
         fit(
-            model, x, y,
-            optimizer=optim.AdamW(model, lr=settings.lr, decay=L2(settings.weight_decay).on(matrices)),
-            epochs=epochs, batch_size=settings.batch_size, schedule=cosine, held_out=(x_test, y_test),
-            history=history,
+            model, loader,
+            optimizer=optimizer, epochs=epochs, schedule=schedule,
+            metrics=[Accuracy()], validation=(x_test, y_test), history=history,
         )  # fmt: skip
     except KeyboardInterrupt:
         print(f"interrupted in epoch {len(history) + 1} of {epochs}: what was learned so far is saved", file=sys.stderr)
         status = 130
 
-    result = evaluate(model, x_test, y_test)
-    confusion = confusion_matrix(y_test, result.predictions, classes=10)
+    result = evaluate(model, (x_test, y_test), metrics=[Accuracy()])
+    predictions = predict(model, x_test).argmax(axis=1)
+    confusion = confusion_matrix(y_test, predictions, classes=10)
     print()
     print(scores_table(confusion, name="digit"))
     print()
     right = int(confusion.trace())
     print(f"test accuracy {result.accuracy:.4f} ({right} of {len(y_test)} held-out images), loss {result.loss:.4f}")
-    _save(settings, model, history, confusion, x_test, y_test, result)
+    _save(settings, model, history, confusion, x_test, y_test, predictions)
     training = sum(history.column("seconds"))
     print(f"{time.perf_counter() - started:.1f} s, of which {training:.1f} s training", file=sys.stderr)
     return status
 
 
 def _save(
-    settings: Settings, model: nn.Module, history: History, confusion: Any, images: Any, labels: Any, result: Evaluation
+    settings: Settings, model: nn.Module, history: History, confusion: Any, images: Any, labels: Any, predictions: Any
 ) -> None:
     weights = settings.out / "weights.safetensors"
     io.save_weights(weights, model)
     print(f"weights: {weights}")
+    share = confusion.trace() / confusion.sum()
     try:
         figure = classifier_figure(
-            history, confusion, images, labels, result.predictions,
-            title=f"Handwritten digits, {settings.model}: {result.accuracy:.1%} of {len(labels)} held-out images read",
+            history, confusion, images, labels, predictions,
+            title=f"Handwritten digits, {settings.model}: {share:.1%} of {len(labels)} held-out images read",
         )  # fmt: skip
     except ImportError as error:
         print(f"no figure: {error}", file=sys.stderr)

@@ -1,203 +1,246 @@
-"""Training a classifier, and measuring one."""
+"""The training loop."""
 
 from __future__ import annotations
 
+import copy
 import math
-import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
 
 import numpy
 
 from .. import ops
+from ..autodiff.diagnosis import find_nan
 from ..core.backend import backend_of
-from ..core.errors import ShapeError
-from ..core.graph import no_grad
-from ..data import batches
+from ..core.errors import GradientError, ShapeError
 from ..ops.random import Generator
+from ..optim import clip_grad_norm
 from ..tensor import Tensor
-from .metrics import accuracy as share_right
+from .batches import Batch, as_batches, call, device_of, parts
+from .callbacks import Callback
+from .history import History, Record
+from .interrupts import Interrupts
+from .measuring import evaluate
+from .metrics import named_metrics
 from .progress import Progress
+from .run import Run, Tally
 
-__all__ = ["Epoch", "Evaluation", "History", "cosine", "evaluate", "fit"]
+__all__ = ["fit"]
 
-
-class Epoch(NamedTuple):
-    """One pass over the training images.
-
-    number : 1 for the first.
-    loss, accuracy : means over its batches, while the model was learning from them.
-    held_out_loss, held_out_accuracy : of the held-out images after it, None without such images.
-    seconds : how long it took, without the held-out images.
-    """
-
-    number: int
-    loss: float
-    accuracy: float
-    held_out_loss: float | None
-    held_out_accuracy: float | None
-    seconds: float
-
-
-class History(list[Epoch]):
-    """The epochs of a training, in order."""
-
-    def column(self, name: str) -> list[Any]:
-        """One field of every epoch: `history.column("loss")`."""
-        return [getattr(epoch, name) for epoch in self]
-
-
-class Evaluation(NamedTuple):
-    """What a model makes of labelled images: mean loss, accuracy, and the predicted class of each image, (n,) int64."""
-
-    loss: float
-    accuracy: float
-    predictions: numpy.ndarray
-
-
-def cosine(progress: float) -> float:
-    """The learning-rate factor (1 + cos(pi p)) / 2: 1 at the start (p = 0), 0 at the end (p = 1).
-
-    Source: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
-
-    >>> train.cosine(0.0), train.cosine(1.0)
-    (1.0, 0.0)
-    """
-    return 0.5 * (1.0 + math.cos(math.pi * progress))
+Loss = Callable[[Any, Any], Any]
 
 
 def fit(
     model: Any,
-    images: Any,
-    labels: Any,
+    data: Any,
     *,
     optimizer: Any,
     epochs: int,
+    loss: Loss = ops.cross_entropy,
     batch_size: int = 64,
-    loss: Callable[[Any, Any], Any] = ops.cross_entropy,
+    validation: Any = None,
+    schedule: Any = None,
     penalty: Callable[[Any], Any] | None = None,
-    schedule: Callable[[float], float] | None = None,
-    augment: Callable[[Any], Any] | None = None,
-    held_out: tuple[Any, Any] | None = None,
+    metrics: Any = None,
+    callbacks: Iterable[Callback] = (),
+    accumulate: int = 1,
+    clip_norm: float | None = None,
+    checkpoints: Any = None,
     rng: int | Generator | None = None,
     progress: bool = True,
     history: History | None = None,
 ) -> History:
-    """Train a classifier on labelled images.
+    """Train a model.
 
-    model : called with a batch, returns logits (batch, classes).
-    images, labels : (n, ...) and (n,) NumPy arrays; batches are moved to the model's device.
+    model : called with the inputs of a batch; with several arguments if these are a tuple, or named ones if a dict.
+    data : a tuple `(x, y)` of arrays (n, ...), which are shuffled anew for each epoch; a DataLoader; or any object that
+        gives batches `(inputs, targets)` whenever it is iterated. They are moved to the model's device.
     optimizer : updates the model's parameters; weight decay belongs to it.
-    loss : called with logits and labels; cross entropy by default.
+    epochs : how many times all data are gone through.
+    loss : called with the model's outputs and the targets, returns the mean over the batch, a Tensor of shape ().
+    batch_size : examples in a batch, if `data` are arrays; of `validation` too.
+    validation : data of the same kinds, that are only measured, after every epoch.
+    schedule : sets the learning rates, see `optim.Schedule`: its `step` is called after every step of the optimizer or
+        after every epoch, as its `interval` says, after an epoch with the validation loss (or the loss).
     penalty : called with the model; its value is added to the loss (a coupled regularizer).
-    schedule : maps the share of all steps already done, from 0 to below 1, to a factor on the learning rate.
-    augment : called with each batch of images (a NumPy array), returns the images to learn from in their place.
-    held_out : images and labels that are only measured, after every epoch.
-    rng : a seed or a Generator for the order of the images; the default generator if None.
-    progress : show a bar with loss, accuracy and images per second, or a line per epoch if there is no terminal.
+    metrics : what else to measure, in training and in validation: a list of Metric, or a dict of name and Metric or
+        function of (outputs, targets), such as `[train.Accuracy()]`.
+    callbacks : see `Callback`.
+    accumulate : batches whose gradients are averaged for each step, so that they act as one large batch; each example
+        counts the same.
+    clip_norm : largest norm of the gradient, of all parameters together; see `optim.clip_grad_norm`.
+    checkpoints : where to save the state of the training, and to go on from if there is one; see `Checkpoints`.
+    rng : a seed or a Generator for the order of `data` that are arrays; the default generator if None.
+    progress : show a bar with the loss and metrics, or a line per epoch if there is no terminal.
     history : where epochs are appended, so that they are at hand after an exception such as Ctrl-C.
     Returns the history.
 
-    Raises FloatingPointError if the loss is no longer a finite number, ShapeError if there are no images.
+    Ctrl-C ends the training after the current step: a checkpoint is saved, and KeyboardInterrupt raised.
+    Raises FloatingPointError before a step if the loss or its gradient is not finite, and names the operation that made
+    it so; ShapeError if there are no examples; DTypeError for data that cannot be iterated again.
+
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = optim.SGD(model, lr=0.5)
+    >>> history = train.fit(model, (x, 3 * x + 1), optimizer=optimizer, epochs=20, loss=mse, progress=False)
+    >>> history[-1].loss < 1e-6, model.weight.numpy().round(3)
+    (True, array([[3.]], dtype=float32))
     """
-    if not len(labels):
-        raise ShapeError("fit: there are no images; at least one is required.")
+    if epochs < 0 or accumulate < 1:
+        raise ValueError(f"fit: epochs is {epochs} and accumulate {accumulate}; they must be at least 0 and 1.")
     history = History() if history is None else history
-    rng = Generator(rng) if isinstance(rng, int) else rng
-    device = _device(model)
-    rate, first = optimizer.lr, len(history) + 1
-    steps, done = epochs * math.ceil(len(labels) / batch_size), 0
-    try:
-        with Progress(epochs * len(labels), epochs, shown=progress) as bar:
-            for number in range(first, first + epochs):
-                model.train()
-                tally = _Tally()
-                for batch, targets in batches(images, labels, batch_size, rng=rng):
-                    if schedule is not None:
-                        optimizer.lr = rate * schedule(done / steps)
-                    x = Tensor(batch if augment is None else augment(batch), device=device)
-                    y = Tensor(targets, device=device)
-                    optimizer.zero_grad()
-                    logits = model(x)
-                    value = loss(logits, y)
-                    (value if penalty is None else value + penalty(model)).backward()
-                    optimizer.step()
-                    done += 1
-                    tally.add(value, logits, y)
-                    if bar.advance(len(targets)):
-                        bar.show(number, *tally.means())
-                record = Epoch(number, *tally.means(), None, None, time.perf_counter() - tally.started)
-                if not math.isfinite(record.loss):
-                    raise FloatingPointError(
-                        f"fit: the loss is {record.loss} in epoch {number} with learning rate {rate:g}; "
-                        f"try a smaller one."
-                    )
-                if held_out is not None:
-                    seen = evaluate(model, *held_out, loss=loss)
-                    record = record._replace(held_out_loss=seen.loss, held_out_accuracy=seen.accuracy)
-                history.append(record)
-                bar.finish_epoch(record, len(labels))
-    finally:
-        optimizer.lr = rate
+    batches = as_batches("fit", data, batch_size, shuffle=True, rng=rng)
+    held = None if validation is None else as_batches("fit", validation, batch_size, shuffle=False)
+    train_metrics = named_metrics(metrics)
+    run = Run(
+        model, optimizer, schedule, batches, history,
+        callbacks=[*callbacks, *([Progress()] if progress else [])],
+        tally=Tally(train_metrics),
+        start=len(history), last=len(history) + epochs,
+        steps_per_epoch=math.ceil(len(batches) / accumulate) if hasattr(batches, "__len__") else None,
+        epoch=len(history),
+    )  # fmt: skip
+    step = Step(run, loss, penalty, clip_norm)
+    val_metrics = copy.deepcopy(train_metrics)
+    if checkpoints is not None:
+        checkpoints.resume(run)
+    with Interrupts() as interrupts:
+        try:
+            run.tell("on_start")
+            while run.stop is None and (run.epoch < run.last or run.tally.batches):
+                if not run.tally.batches:
+                    run.epoch, run.tally = run.epoch + 1, Tally(train_metrics)
+                for group in _groups(run, accumulate):
+                    step(group)
+                    run.tell("on_step")
+                    if getattr(schedule, "interval", "epoch") == "step":
+                        schedule.step()
+                    if checkpoints is not None:
+                        checkpoints.after_step(run, interrupts.asked)
+                    if interrupts.asked:
+                        raise KeyboardInterrupt
+                    if run.stop is not None:
+                        break
+                _finish_epoch(run, held, loss, val_metrics)
+                if checkpoints is not None:
+                    checkpoints.after_epoch(run, interrupts.asked)
+                if interrupts.asked:
+                    raise KeyboardInterrupt
+        finally:
+            run.tell("on_end")
     return history
 
 
-class _Tally:
-    """Sums over an epoch's batches. They stay on the device, so that a GPU is not waited for after every batch."""
-
-    def __init__(self) -> None:
-        self.loss: Any = 0.0
-        self.right: Any = 0
-        self.count = 0
-        self.started = time.perf_counter()
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        with no_grad():
-            self.loss = self.loss + loss.detach() * len(labels)
-            self.right = self.right + ops.sum(ops.equal(ops.argmax(logits.detach(), axis=-1), labels))
-            self.count += len(labels)
-
-    def means(self) -> tuple[float, float]:
-        """The mean loss and the accuracy so far."""
-        return float(self.loss) / self.count, float(self.right) / self.count
+def _groups(run: Run, size: int) -> Iterator[list[Any]]:
+    """The batches of an epoch, or what is left of one that was resumed, in lists of `size`."""
+    if run.tally.batches and run.tally.batches >= len(run.data):  # type: ignore[arg-type]
+        return  # a checkpoint was saved after its last step
+    batches = iter(run.data)
+    while group := list(islice(batches, size)):
+        yield group
 
 
-def _device(model: Any) -> str:
-    """Where the model's parameters are."""
-    for parameter in model.parameters():
-        return parameter.device
-    return "cpu"
+def _finish_epoch(run: Run, held: Any, loss: Loss, metrics: Any) -> None:
+    if not run.tally.examples:
+        raise ShapeError("fit: there are no examples; at least one is required.")
+    record = Record(epoch=run.epoch, **run.tally.means())
+    seconds, rate = run.tally.elapsed(), run.lr
+    if held is not None:
+        seen = evaluate(run.model, held, loss=loss, metrics=metrics)
+        record.update({f"val_{name}": value for name, value in seen.items()})
+    record.update(lr=rate, seconds=seconds)
+    run.history.append(record)
+    if getattr(run.schedule, "interval", None) == "epoch":
+        run.schedule.step(record.get("val_loss", record["loss"]))
+    run.tell("on_epoch")
+    run.tally = Tally(run.tally.metrics)
 
 
-def evaluate(
-    model: Any,
-    images: Any,
-    labels: Any,
-    *,
-    loss: Callable[[Any, Any], Any] = ops.cross_entropy,
-    batch_size: int = 256,
-) -> Evaluation:
-    """Measure a classifier on labelled images, in evaluation mode and without recording.
+class Step:
+    """One step of the optimizer from the batches of a list."""
 
-    images, labels : (n, ...) and (n,) NumPy arrays.
-    loss : as for `fit`.
+    def __init__(self, run: Run, loss: Loss, penalty: Callable[[Any], Any] | None, clip_norm: float | None) -> None:
+        self.run, self.loss, self.penalty, self.clip_norm = run, loss, penalty, clip_norm
+        self.device = device_of(run.model)
 
-    Raises ShapeError if there are no images.
-    """
-    if not len(labels):
-        raise ShapeError("evaluate: there are no images; at least one is required.")
-    device = _device(model)
-    training = model.training
-    total, predictions = 0.0, []
-    model.eval()
-    try:
-        with no_grad():
-            for batch, targets in batches(images, labels, batch_size, shuffle=False):
-                logits = model(Tensor(batch, device=device))
-                total += float(loss(logits, Tensor(targets, device=device))) * len(targets)
-                chosen = ops.argmax(logits, axis=-1)
-                predictions.append(backend_of(chosen.data).to_numpy(chosen.data))
-    finally:
-        model.train(training)
-    predicted = numpy.concatenate(predictions)
-    return Evaluation(total / len(labels), share_right(labels, predicted), predicted)
+    def __call__(self, group: list[Any]) -> None:
+        run = self.run
+        batches = [parts("fit", raw, self.device) for raw in group]
+        if not sum(batch.size for batch in batches):
+            return
+        run.model.train()
+        seen: list[list[tuple[float, Any, Batch]]] = []
+
+        def closure() -> float:
+            seen.append(self.gradients(batches))
+            return sum(loss * batch.size for loss, _, batch in seen[-1]) / sum(batch.size for batch in batches)
+
+        with numpy.errstate(all="ignore"):  # what is not finite is reported by name
+            run.optimizer.step(closure)
+        run.step += 1
+        run.tally.steps += 1
+        for loss, outputs, batch in seen[0]:  # an optimizer that asks more than once has moved the weights meanwhile
+            run.tally.add(loss, outputs, batch)
+
+    def gradients(self, batches: list[Batch]) -> list[tuple[float, Any, Batch]]:
+        """Set the gradients of the parameters; returns loss, outputs and batch for each batch."""
+        self.run.optimizer.zero_grad()
+        seen = []
+        for batch, share in self.shares(batches):
+            whole, value, outputs = self.forward(batch, share, penalised=not seen)
+            self.check(float(whole.item()), "loss", lambda whole=whole: find_nan(whole))
+            whole.backward()
+            seen.append((value, outputs, batch))
+        self.check(self.size_of_gradient(), "gradient", lambda: self.culprit(batches))
+        return seen
+
+    def shares(self, batches: list[Batch]) -> Iterator[tuple[Batch, float]]:
+        """Each batch with its share of the examples, so that every example counts the same."""
+        total = sum(batch.size for batch in batches)
+        return ((batch, batch.size / total) for batch in batches)
+
+    def forward(self, batch: Batch, share: float, penalised: bool) -> tuple[Any, float, Any]:
+        """What is to be differentiated, the loss as a number, and the outputs."""
+        outputs = call(self.run.model, batch.inputs)
+        loss = self.loss(outputs, batch.targets)
+        if loss.shape:
+            raise ShapeError(
+                f"fit: the loss is {tuple(loss.shape)}; it must be a single number, shape (). Take its mean."
+            )
+        whole = loss if share == 1.0 else loss * share
+        if penalised and self.penalty is not None:
+            whole = whole + self.penalty(self.run.model)
+        return whole, float(loss.item()), outputs
+
+    # Numbers that are not finite are noticed before the step, so that the weights stay good.
+
+    def size_of_gradient(self) -> float:
+        """The norm before clipping; or without clipping the sum of all elements, which is not finite if one is not."""
+        parameters = list(self.run.model.parameters())
+        if self.clip_norm is not None:
+            return float(clip_grad_norm(parameters, self.clip_norm).item())
+        total: Any = 0.0
+        for gradient in (parameter.grad for parameter in parameters):
+            if gradient is not None:
+                total = total + backend_of(gradient.data).xp.sum(gradient.data)
+        return float(Tensor(total).item())
+
+    def culprit(self, batches: list[Batch]) -> Any:
+        """The operation whose derivative is not finite, from the batches once more: the graph is gone."""
+        wholes = (self.forward(*pair, penalised=i == 0)[0] for i, pair in enumerate(self.shares(batches)))
+        return next((found for found in map(find_nan, wholes) if found is not None), None)
+
+    def check(self, value: float, what: str, find: Callable[[], Any]) -> None:
+        if math.isfinite(value):
+            return
+        try:
+            found = find()
+        except GradientError:  # the loss does not depend on parameters
+            found = None
+        where = "" if found is None else f": {found}"
+        run = self.run
+        raise FloatingPointError(
+            f"fit: the {what} is {value} in epoch {run.epoch}, step {run.tally.steps + 1}, with learning rate "
+            f"{run.lr:g}{where}. Try a smaller learning rate or clip_norm, or mend that operation."
+        )

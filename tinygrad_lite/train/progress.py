@@ -3,61 +3,67 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from .callbacks import Callback
+
+if TYPE_CHECKING:
+    from .run import Run
 
 __all__ = ["Progress"]
 
+NOT_SHOWN = ("epoch", "lr", "seconds")
 
-class Progress:
-    """Shows how far a training has come. Use as a context manager, so that the bar is closed on errors and Ctrl-C too.
 
-    images : how many images all epochs together will process.
-    epochs : how many epochs there will be.
-    shown : False shows nothing at all.
-    """
+class Progress(Callback):
+    """Shows how far a training has come; `fit` adds it to its callbacks unless `progress=False`."""
 
-    def __init__(self, images: int, epochs: int, *, shown: bool = True) -> None:
-        self._epochs = epochs
-        self._lines = shown
+    def __init__(self) -> None:
         self._bar: Any = None
-        if shown and sys.stderr.isatty():
-            self._bar = _bar(images)
-            self._lines = self._bar is None
 
-    def __enter__(self) -> Progress:
-        return self
+    def on_start(self, run: Run) -> None:
+        if sys.stderr.isatty():
+            self._bar = _bar(run)
 
-    def __exit__(self, *exception: object) -> None:
+    def on_step(self, run: Run) -> None:
+        # The means are computed only when the bar is redrawn, which tqdm does ten times a second at most.
+        if self._bar is not None and self._bar.update():
+            self._describe(run, run.tally.means())
+
+    def on_epoch(self, run: Run) -> None:
+        record = run.history[-1]
+        if self._bar is not None:
+            self._describe(run, record)
+            return
+        rate = run.tally.examples / max(record["seconds"], 1e-9)
+        print(
+            f"epoch {run.epoch:{len(str(run.last))}}/{run.last}  {_numbers(record, '  ')}  {rate:,.0f} examples/s",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def on_end(self, run: Run) -> None:
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
 
-    def advance(self, images: int) -> bool:
-        """Count images. True if the bar was redrawn, so that numbers worth computing only then may be renewed."""
-        return self._bar is not None and bool(self._bar.update(images))
-
-    def show(self, epoch: int, loss: float, accuracy: float) -> None:
-        """Renew the numbers beside the bar."""
-        if self._bar is not None:
-            self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
-            self._bar.set_postfix_str(f"loss {loss:.4f}, accuracy {accuracy:.4f}", refresh=False)
-
-    def finish_epoch(self, record: Any, images: int) -> None:
-        """The line of an epoch whose `record` (see `Epoch`) is complete, if there is no bar."""
-        self.show(record.number, record.loss, record.accuracy)
-        if self._lines:
-            held_out = f"  held out {record.held_out_accuracy:.4f}" if record.held_out_accuracy is not None else ""
-            rate = images / max(record.seconds, 1e-9)
-            print(
-                f"epoch {record.number:{len(str(self._epochs))}}/{self._epochs}  loss {record.loss:.4f}  "
-                f"accuracy {record.accuracy:.4f}{held_out}  {rate:,.0f} images/s",
-                file=sys.stderr,
-                flush=True,
-            )
+    def _describe(self, run: Run, means: Mapping[str, Any]) -> None:
+        self._bar.set_description(f"epoch {run.epoch}/{run.last}", refresh=False)
+        self._bar.set_postfix_str(_numbers(means, ", "), refresh=False)
 
 
-def _bar(images: int) -> Any:
+def _numbers(record: Mapping[str, Any], between: str) -> str:
+    shown = [(name, value) for name, value in record.items() if name not in NOT_SHOWN and isinstance(value, Real)]
+    return between.join(f"{name} {value:.4f}" for name, value in shown)
+
+
+def _bar(run: Run) -> Any:
     try:
         from tqdm import tqdm
     except ImportError:
         return None
-    return tqdm(total=images, unit=" images", unit_scale=True, dynamic_ncols=True, leave=True)
+    # Of a training that was resumed, what is left of it.
+    total = run.steps_per_epoch and run.steps_per_epoch * (run.last - len(run.history)) - run.tally.steps
+    return tqdm(total=total, unit=" steps", dynamic_ncols=True, leave=True)

@@ -1,4 +1,4 @@
-"""How well a classifier does: counted on NumPy arrays of labels and predictions."""
+"""Counts of classes on NumPy arrays of labels and predictions, and what follows from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from ..core.errors import ShapeError
+from ...core.errors import ShapeError
 
 __all__ = ["ClassScores", "accuracy", "class_scores", "confusion_matrix", "scores_table"]
 
