@@ -84,7 +84,7 @@ def fit(
     >>> model = nn.Linear(1, 1)
     >>> optimizer = optim.SGD(model, lr=0.5)
     >>> history = train.fit(model, (x, 3 * x + 1), optimizer=optimizer, epochs=20, loss=mse, progress=False)
-    >>> history[-1].loss < 1e-6, model.weight.numpy().round(3)
+    >>> history[-1].loss < 1e-6, model.weight.detach().numpy().round(3)
     (True, array([[3.]], dtype=float32))
     """
     if epochs < 0 or accumulate < 1:

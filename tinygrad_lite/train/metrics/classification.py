@@ -229,7 +229,7 @@ class Perplexity(Metric):
     outputs : (n, classes, ...) logits, as for `cross_entropy`; targets (n, ...) integers.
     ignore_index : targets with this number do not count.
 
-    >>> round(train.Perplexity()(np.zeros((2, 8)), np.array([0, 5])), 6)
+    >>> float(np.round(train.Perplexity()(np.zeros((2, 8)), np.array([0, 5])), 6))
     8.0
     """
 
