@@ -5,7 +5,7 @@ import pytest
 
 from tinygrad_lite import plots, tensor
 from tinygrad_lite.core.errors import ShapeError
-from tinygrad_lite.train import Epoch, History
+from tinygrad_lite.train import History, Record
 
 pytest.importorskip("matplotlib")
 
@@ -19,8 +19,9 @@ def by_title(figure):
 
 
 def test_history_of_records():
-    rows = [(1, 1.0, 0.5, None, 0.4, 1.0), (2, 0.5, 0.7, None, 0.6, 1.0)]
-    panels = by_title(plots.history(History(Epoch(*row) for row in rows)))
+    rows = [(1, 1.0, 0.5, 0.4), (2, 0.5, 0.7, 0.6)]
+    names = ("epoch", "loss", "accuracy", "val_accuracy")
+    panels = by_title(plots.history(History(Record(zip(names, row, strict=True)) for row in rows)))
     assert list(panels) == ["loss", "accuracy"]
     assert lines(panels["loss"]) == {"training data": [1.0, 0.5]}
     assert lines(panels["accuracy"]) == {"training data": [0.5, 0.7], "held-out data": [0.4, 0.6]}

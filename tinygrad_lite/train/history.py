@@ -36,3 +36,9 @@ class History(list[Record]):
         [0.5, 0.25]
         """
         return [record.get(name) for record in self]
+
+    def plot(self) -> Any:
+        """A figure of the epochs, a matplotlib Figure; see `plots.history`. Raises ImportError without matplotlib."""
+        from ..plots import history
+
+        return history(self)

@@ -83,7 +83,7 @@ def fit(
     >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
     >>> model = nn.Linear(1, 1)
     >>> optimizer = optim.SGD(model, lr=0.5)
-    >>> history = train.fit(model, (x, 3 * x + 1), optimizer=optimizer, epochs=20, loss=mse, progress=False)
+    >>> history = train.fit(model, (x, 3 * x + 1), optimizer=optimizer, epochs=40, loss=mse, progress=False)
     >>> history[-1].loss < 1e-6, model.weight.detach().numpy().round(3)
     (True, array([[3.]], dtype=float32))
     """
