@@ -160,7 +160,7 @@ def test_the_same_generator_gives_the_same_layer():
         (lambda shape, rng: init.kaiming_normal(shape, mode="fan_out", rng=rng), lambda fan_in, fan_out: 2 / fan_out),
         (lambda shape, rng: init.kaiming_uniform(shape, a=1.0, rng=rng), lambda fan_in, fan_out: 1 / fan_in),
         (
-            lambda shape, rng: init.xavier_normal(shape, init.gain("tanh"), rng=rng),
+            lambda shape, rng: init.xavier_normal(shape, init.calculate_gain("tanh"), rng=rng),
             lambda fan_in, fan_out: 25 / 9 * 2 / (fan_in + fan_out),
         ),
     ],
@@ -189,5 +189,5 @@ def test_wrong_initialisations():
         init.xavier_normal((3,))
     with pytest.raises(ShapeError, match="init: mode is 'fan'; it must be 'fan_in' or 'fan_out'"):
         init.kaiming_normal((3, 3), mode="fan")
-    with pytest.raises(ShapeError, match="gain: nonlinearity is 'swish'; it must be one of 'linear', "):
-        init.gain("swish")
+    with pytest.raises(ShapeError, match="calculate_gain: nonlinearity is 'swish'; it must be one of 'linear', "):
+        init.calculate_gain("swish")
