@@ -25,9 +25,9 @@ OPS_LAYERS = [
     "decompositions",
     "least_squares", "determinants", "norms", "matrix_functions", "hermitian_functions", "matrix_roots", "histograms",
     "general_eigenvalues", "triangular_factors", "chains", "distances", "tables", "random", "activations", "piecewise",
-    "smooth", "fourier", "special_functions", "bessel", "normalization", "attention", "windows", "noise", "convolution",
-    "pooling", "adaptive_pooling", "unpooling", "fractional_pooling", "losses", "regression_losses", "margin_losses",
-    "class_losses",
+    "smooth", "fourier", "special_functions", "bessel", "normalization", "attention", "recurrent", "windows", "noise",
+    "convolution", "pooling", "adaptive_pooling", "unpooling", "fractional_pooling", "losses", "regression_losses",
+    "margin_losses", "class_losses",
 ]  # fmt: skip
 
 CUPY_HOMES = ("backends/cupy.py", "kernels/cupy/")

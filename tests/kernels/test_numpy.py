@@ -143,3 +143,26 @@ def test_gelu_in_several_blocks(approximate):
     x[0, :4] = [-1000, 1000, 0, -1e-20]
     agrees("gelu", x, approximate=approximate)
     agrees("gelu", x[:, ::-1].T, approximate=approximate)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("sizes", [(5,) * 20, (9, 9, 7, 3, 1, 1), (1,)])
+def test_recurrent_steps(sizes, reverse):
+    rows, n, k, how = sum(sizes), sizes[0], 24, {"batch_sizes": sizes, "reverse": reverse, "rtol": 1e-4}
+    small = [normal(parts * k, k) / 5 for parts in range(5)]
+    agrees("lstm_scan", normal(rows, 4 * k), small[4], normal(n, k), normal(n, k), **how)
+    agrees("gru_scan", normal(rows, 3 * k), small[3], normal(n, k), **how)
+    agrees("gru_scan", normal(rows, 3 * k), small[3], normal(n, k), normal(3 * k), **how)
+    for nonlinearity in ("tanh", "relu"):
+        agrees("rnn_scan", normal(rows, k), small[1], normal(n, k), nonlinearity=nonlinearity, **how)
+
+
+def test_saturated_gates():
+    x = np.array([[inf, -inf, 50.0, 200.0], [-200.0, 200.0, -inf, -inf]], "float32")
+    agrees("lstm_scan", x, np.zeros((4, 1), "float32"), *np.ones((2, 2, 1), "float32"), batch_sizes=(2,))
+    kernel = OPS["lstm_scan"].kernels["numpy"][0]
+    arrays = normal(2, 4), normal(4, 1), normal(2, 1), normal(2, 1)
+    assert kernel.when(*arrays, batch_sizes=(2,))
+    assert not kernel.when(arrays[0].astype("float64"), *arrays[1:], batch_sizes=(2,))
+    assert not kernel.when(*arrays, batch_sizes=(1, 2))
+    assert not kernel.when(*arrays, batch_sizes=(1, 1))

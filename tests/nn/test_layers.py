@@ -57,6 +57,8 @@ def test_wrong_inputs(layer, shape, message):
 
 
 def test_wrong_settings():
+    with pytest.raises(ShapeError, match=r"ConvTranspose2d: padding_mode is 'reflect'; it must be 'zeros'"):
+        nn.ConvTranspose2d(1, 1, 2, padding_mode="reflect")
     with pytest.raises(ShapeError, match=r"Dropout: p is 1\.5; it must be a probability, from 0 to 1"):
         nn.Dropout(1.5)
     with pytest.raises(ShapeError, match="in_channels is 3, out_channels is 4 and groups is 2; both must be multiples"):

@@ -21,6 +21,7 @@ FILES = {
     "numpy.losses": "cross_entropy",
     "numpy.normalization": "layer_norm rms_norm",
     "numpy.pooling": "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d",
+    "numpy.recurrent": "gru_scan lstm_scan rnn_scan",
     "numpy.reductions": "log_softmax logsumexp softmax",
     "symbols.activations": "sigmoid",
 }

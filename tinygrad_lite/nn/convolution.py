@@ -153,6 +153,7 @@ class ConvTranspose2d(_Convolution):
 
     in_channels, out_channels, kernel_size, stride, groups, bias, dilation, rng : as for `Conv2d`.
     padding : elements cut off on each side of the result. output_padding : elements more at its end.
+    padding_mode : `"zeros"`; there is no other.
 
     Parameters: weight `(in_channels, out_channels / groups, *kernel_size)`, bias `(out_channels,)`.
 
@@ -177,12 +178,15 @@ class ConvTranspose2d(_Convolution):
         groups: int = 1,
         bias: bool = True,
         dilation: Sizes = 1,
+        padding_mode: Literal["zeros"] = "zeros",
         *,
         rng: Any = None,
         dtype: Any = None,
         device: str | None = None,
     ) -> None:
         self._start(in_channels, out_channels, kernel_size, groups, bias, rng, dtype, device, transposed=True)
+        if padding_mode != "zeros":
+            raise ShapeError(f"{type(self).__name__}: padding_mode is {padding_mode!r}; it must be 'zeros'.")
         self.stride, self.padding, self.output_padding, self.dilation = stride, padding, output_padding, dilation
 
 

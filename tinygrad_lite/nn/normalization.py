@@ -122,7 +122,7 @@ class GroupNorm(Module):
     """Each group of channels of each example normalised by its own mean and variance; see `group_norm`.
 
     num_groups : how many groups. num_channels : the channels, a multiple of that. eps : added to the variance.
-    affine : whether there is a weight (1 at first) and a bias (0 at first).
+    affine, bias : whether there is a weight (1 at first), and with it a bias (0 at first).
 
     Parameters: weight and bias `(num_channels,)`.
 
@@ -139,6 +139,7 @@ class GroupNorm(Module):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        bias: bool = True,
         dtype: Any = None,
         device: str | None = None,
     ) -> None:
@@ -150,7 +151,7 @@ class GroupNorm(Module):
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         how = {"dtype": dtype, "device": device}
         self.weight = Parameter(init.ones((num_channels,), **how)) if affine else None
-        self.bias = Parameter(init.zeros((num_channels,), **how)) if affine else None
+        self.bias = Parameter(init.zeros((num_channels,), **how)) if affine and bias else None
 
     def forward(self, x: Array) -> Array:
         if len(x.shape) < 2 or x.shape[1] != self.num_channels:
@@ -179,7 +180,7 @@ class BatchNorm1d(Module):
     eps : added to the variance.
     momentum : weight of the batch in the running statistics, r <- (1 - momentum) r + momentum * batch; None averages
         over all batches equally.
-    affine : whether there is a weight (1 at first) and a bias (0 at first).
+    affine, bias : whether there is a weight (1 at first), and with it a bias (0 at first).
     track_running_stats : whether to keep running statistics, which evaluation mode uses in place of the batch's.
 
     Parameters: weight and bias `(c,)`. Buffers: running_mean and running_var (unbiased) `(c,)`, num_batches_tracked.
@@ -202,6 +203,7 @@ class BatchNorm1d(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         dtype: Any = None,
         device: str | None = None,
     ) -> None:
@@ -210,7 +212,7 @@ class BatchNorm1d(Module):
         how = {"dtype": dtype, "device": device}
         shape = (num_features,)
         self.weight = Parameter(init.ones(shape, **how)) if affine else None
-        self.bias = Parameter(init.zeros(shape, **how)) if affine else None
+        self.bias = Parameter(init.zeros(shape, **how)) if affine and bias else None
         if track_running_stats:
             self.running_mean = Tensor(init.zeros(shape, **how))
             self.running_var = Tensor(init.ones(shape, **how))
@@ -270,7 +272,7 @@ class InstanceNorm1d(BatchNorm1d):
     """Each channel of each sequence `(n, c, length)` by its own mean and variance; see `instance_norm`.
 
     num_features : the number of channels c. eps : added to the variance.
-    affine : whether there is a weight (1 at first) and a bias (0 at first).
+    affine, bias : whether there is a weight (1 at first), and with it a bias (0 at first).
     track_running_stats : whether to keep running means of the statistics, which evaluation mode uses in their place;
         momentum : the weight of the batch in them (None for 0).
 
@@ -293,10 +295,13 @@ class InstanceNorm1d(BatchNorm1d):
         affine: bool = False,
         track_running_stats: bool = False,
         *,
+        bias: bool = True,
         dtype: Any = None,
         device: str | None = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, device=device)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, bias=bias, dtype=dtype, device=device
+        )
 
     def forward(self, x: Array) -> Array:
         self._check(x)

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         pooling,
         powers,
         random,
+        recurrent,
         regression_losses,
         repetition,
         sampling,
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from .pooling import *
     from .powers import *
     from .random import *
+    from .recurrent import *
     from .regression_losses import *
     from .repetition import *
     from .sampling import *
@@ -137,6 +139,7 @@ if TYPE_CHECKING:
     __all__ += pooling.__all__
     __all__ += powers.__all__
     __all__ += random.__all__
+    __all__ += recurrent.__all__
     __all__ += regression_losses.__all__
     __all__ += repetition.__all__
     __all__ += sampling.__all__
@@ -187,6 +190,7 @@ else:
         "pooling": "avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d lp_pool3d max_pool1d max_pool2d max_pool3d",
         "powers": "hypot log2 log10 logaddexp pow reciprocal",
         "random": "Generator default_generator manual_seed",
+        "recurrent": "gru_scan lstm_scan rnn_scan",
         "regression_losses": "binary_cross_entropy focal gaussian_nll huber kl_div l1 poisson_nll smooth_l1",
         "repetition": "diff meshgrid repeat rot90 tile",
         "sampling": "affine_grid grid_sample",
@@ -216,8 +220,8 @@ FILES = (
     "comparison elementwise conversion movement indexing joining reductions activations creation windows pooling "
     "adaptive_pooling complex products solving eigenvalues decompositions norms normalization attention bits losses "
     "class_losses convolution distances fractional_pooling gathering histograms interpolation linear_maps "
-    "margin_losses piecewise powers special_functions regression_losses repetition rounding sampling scans smooth "
-    "sorting statistics tables trigonometry unpooling fourier chains determinants diagonals general_eigenvalues "
+    "margin_losses piecewise powers special_functions recurrent regression_losses repetition rounding sampling scans "
+    "smooth sorting statistics tables trigonometry unpooling fourier chains determinants diagonals general_eigenvalues "
     "hermitian_functions least_squares matrix_functions matrix_roots triangular_factors bessel "
 )
 """The files that declare operations, in the order in which `OPS` lists them."""
