@@ -1,6 +1,14 @@
-"""Penalties on parameters, composable values, in the loss (coupled) or in the update (decoupled)."""
+"""Penalties and constraints on parameters: composable values, in the loss, in the update, or after it."""
 
-from .penalties import L1, L2, Penalty, Regularizer, Sum
-from .selection import Selector, biases, everything, matrices, named
+from .constraints import Box, Constraint, MaxNorm, NonNegative, UnitNorm
+from .norms import L1, L2, ElasticNet, GroupLasso
+from .penalties import Penalty, Regularizer, Sum, Term
+from .selection import Selector, biases, everything, in_modules, matrices, named
+from .spectra import NuclearNorm, Orthogonal, SpectralNorm
+from .strength import Strength
 
-__all__ = ["L1", "L2", "Penalty", "Regularizer", "Selector", "Sum", "biases", "everything", "matrices", "named"]
+__all__ = [
+    "L1", "L2", "Box", "Constraint", "ElasticNet", "GroupLasso", "MaxNorm", "NonNegative", "NuclearNorm", "Orthogonal",
+    "Penalty", "Regularizer", "Selector", "SpectralNorm", "Strength", "Sum", "Term", "UnitNorm", "biases", "everything",
+    "in_modules", "matrices", "named",
+]  # fmt: skip

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from fnmatch import translate
 
 from ..core.value import Value
+from ..nn import Module
 from ..tensor import Tensor
 
-__all__ = ["Selector", "biases", "everything", "matrices", "named"]
+__all__ = ["Selector", "biases", "everything", "in_modules", "matrices", "named"]
 
 
 class Selector(Value):
@@ -118,6 +119,36 @@ def named(pattern: str) -> Selector:
     that layer; `named("norm*")` everything in modules whose name begins so.
     """
     return _Named(pattern)
+
+
+class _InModules(Selector):
+    def __init__(self, tensors: tuple[Tensor, ...], kinds: tuple[type[Module], ...]) -> None:
+        self.ids, self.kinds, self._tensors = frozenset(map(id, tensors)), kinds, tensors
+
+    def __call__(self, name: str, parameter: Tensor) -> bool:
+        return id(parameter) in self.ids
+
+    def __repr__(self) -> str:
+        return f"in_modules(model, {', '.join(kind.__name__ for kind in self.kinds)})"
+
+
+def in_modules(model: Module, *kinds: type[Module]) -> Selector:
+    """Parameters of those modules of a model that are of one of the kinds, directly in them, not in modules inside.
+
+    >>> from tinygrad_lite.regularizers import L2, in_modules
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
+    >>> L2(0.1).on(~in_modules(model, nn.LayerNorm))
+    L2(0.1).on(~in_modules(model, LayerNorm))
+
+    Raises ValueError if there is no such module.
+    """
+    found = [module for module in model.modules() if isinstance(module, kinds)]
+    if not found:
+        names = ", ".join(kind.__name__ for kind in kinds)
+        raise ValueError(f"in_modules: the model has no module of the kind {names}; check the kinds.")
+    inside = [value for module in found for value in vars(module).values()]
+    entries = [entry for value in inside for entry in (value if isinstance(value, (list, tuple)) else [value])]
+    return _InModules(tuple(entry for entry in entries if isinstance(entry, Tensor)), kinds)
 
 
 def as_selector(choice: Callable[[str, Tensor], bool]) -> Selector:

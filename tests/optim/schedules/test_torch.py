@@ -78,12 +78,13 @@ def state(optimizer):
 def compare(ours, theirs, steps=100):
     """`ours` and `theirs` are pairs of optimizer and schedule."""
     theirs[0].step()  # or PyTorch warns
-    for t in range(steps + 1):
-        np.testing.assert_allclose(state(ours[0]), state(theirs[0]), rtol=1e-12, atol=1e-15, err_msg=f"t = {t}")
-        np.testing.assert_allclose(ours[1].get_last_lr(), theirs[1].get_last_lr(), rtol=1e-12, atol=1e-15)
-        if t < steps:
-            ours[1].step()
-            theirs[1].step()
+    found, expected = [], []
+    for _ in range(steps + 1):
+        found.append([*state(ours[0]), *ours[1].get_last_lr()])
+        expected.append([*state(theirs[0]), *theirs[1].get_last_lr()])
+        ours[1].step()
+        theirs[1].step()
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", [*SIMPLE, "CyclicLR", "OneCycleLR"])
