@@ -60,7 +60,7 @@ def cyclic(rng):
 
 
 def one_cycle(rng):
-    length = {"total_steps": whole(rng, 100, 160)} if rng.integers(2) else {"epochs": 12, "steps_per_epoch": 11}
+    length = {"total_steps": whole(rng, 101, 160)} if rng.integers(2) else {"epochs": 12, "steps_per_epoch": 11}
     return length | {
         "max_lr": rng.uniform(1e-3, 1), "pct_start": rng.uniform(0.1, 0.45), "three_phase": bool(rng.integers(2)),
         "anneal_strategy": rng.choice(["cos", "linear"]), "cycle_momentum": bool(rng.integers(2)),
