@@ -50,8 +50,8 @@ class Perceptron(Module):
     >>> model = nn.Perceptron(2)
     >>> model.fit(questions, [0, 0, 0, 1]).converged
     True
-    >>> model(questions)
-    Tensor([0., 0., 0., 1.], dtype=float32)
+    >>> model(questions).tolist()
+    [0.0, 0.0, 0.0, 1.0]
     """
 
     def __init__(self, in_features: int, *, dtype: Any = None, device: str | None = None) -> None:

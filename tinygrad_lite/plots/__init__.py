@@ -4,7 +4,14 @@ Every function returns a matplotlib Figure, `plots.history(history).savefig(path
 `axes=` if they are given.
 """
 
+from .activations import activations
+from .boundary import decision_boundary
 from .classifier import classifier_figure, confusion, misread_figure
 from .curves import history, learning_rates, lr_range
+from .decay import weight_decay, weight_paths
+from .histograms import histograms
 
-__all__ = ["classifier_figure", "confusion", "history", "learning_rates", "lr_range", "misread_figure"]
+__all__ = [
+    "activations", "classifier_figure", "confusion", "decision_boundary", "histograms", "history", "learning_rates",
+    "lr_range", "misread_figure", "weight_decay", "weight_paths",
+]  # fmt: skip

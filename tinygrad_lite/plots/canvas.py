@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy
 
 from ..core.backend import backend_of
 from ..core.errors import ShapeError
-from ..core.graph import unwrap
+from ..core.graph import no_grad, unwrap
 
 __all__ = [
-    "BLUE", "COLORS", "GREEN", "GREY", "ORANGE", "PURPLE", "RED", "canvas", "grid", "host", "new_figure", "numbers",
+    "BLUE", "COLORS", "GREEN", "GREY", "ORANGE", "PURPLE", "RED", "canvas", "evaluating", "grid", "host", "new_figure",
+    "numbers",
 ]  # fmt: skip
 
 BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#2a6fbb", "#d9762b", "#2b8a63", "#8c56a8", "#c23b3b", "#5f6368"
@@ -62,3 +65,17 @@ def host(values: Any) -> numpy.ndarray:
     """Values of any kind as a NumPy array."""
     array = unwrap(values)
     return backend_of(array).to_numpy(array) if hasattr(array, "__array_namespace__") else numpy.asarray(array)
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Within the `with` block, nothing is recorded, and the modules of a model are in evaluation mode."""
+    modes = [(module, module.training) for module in model.modules()] if hasattr(model, "modules") else []
+    try:
+        for module, _ in modes:
+            module.training = False
+        with no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
