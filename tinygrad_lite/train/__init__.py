@@ -1,6 +1,7 @@
 """Training: the loop, what is measured, callbacks, checkpoints; and the job that `python -m tinygrad_lite` runs."""
 
 from .callbacks import Callback, EarlyStopping
+from .checkpoints import Checkpoints
 from .history import History, Record
 from .loop import fit
 from .measuring import evaluate, predict
@@ -27,7 +28,8 @@ from .metrics import (
 from .run import Run
 
 __all__ = [
-    "AUC", "F1", "R2", "Accuracy", "Callback", "ClassScores", "ConfusionMatrix", "EarlyStopping", "History", "Mean",
-    "MeanAbsoluteError", "MeanSquaredError", "Metric", "Perplexity", "Precision", "Recall", "Record", "Run",
-    "TopKAccuracy", "accuracy", "class_scores", "confusion_matrix", "evaluate", "fit", "predict", "scores_table",
+    "AUC", "F1", "R2", "Accuracy", "Callback", "Checkpoints", "ClassScores", "ConfusionMatrix", "EarlyStopping",
+    "History", "Mean", "MeanAbsoluteError", "MeanSquaredError", "Metric", "Perplexity", "Precision", "Recall",
+    "Record", "Run", "TopKAccuracy", "accuracy", "class_scores", "confusion_matrix", "evaluate", "fit", "predict",
+    "scores_table",
 ]  # fmt: skip
