@@ -26,10 +26,7 @@ ABSENT = {
 
 LAZY = "the number of inputs is written down: no layer waits for its first input to be complete"
 
-LATER = {
-    "AdaptiveLogSoftmaxWithLoss", "Buffer", "MultiheadAttention", "Transformer", "TransformerDecoder",
-    "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
-}  # fmt: skip
+LATER = {"AdaptiveLogSoftmaxWithLoss", "Buffer"}
 
 RENAMED = {"dim": "axis", "keepdim": "keepdims"}
 
@@ -50,12 +47,16 @@ LEFT_OUT = {
     "EmbeddingBag": {"sparse", "_weight"},
     "Hardtanh": {"min_value", "max_value"},  # deprecated: min_val, max_val
     "Softplus": {"threshold"},  # it does not overflow
+    "TransformerEncoder": {"enable_nested_tensor", "mask_check"},  # no nested tensors
     "Upsample": {"recompute_scale_factor"},
 }
 """Options that a class does not have, and what does their work."""
 
-OTHER_DEFAULTS = {("Softmax", "axis"), ("LogSoftmax", "axis"), ("Softmin", "axis"), ("Parameter", "data")}
-"""PyTorch guesses an axis from their number, and warns; a Parameter without data is of no use."""
+OTHER_DEFAULTS = {
+    *((name, "axis") for name in ("Softmax", "LogSoftmax", "Softmin")),  # PyTorch guesses from the axes, and warns
+    ("Parameter", "data"),  # one without data is of no use
+    *((f"Transformer{part}", "activation") for part in ("", "EncoderLayer", "DecoderLayer")),  # "relu", the function
+}
 
 OWN = {"Perceptron", "PerceptronFit", "Step"}
 """Modules that PyTorch does not have."""

@@ -60,21 +60,21 @@ def scaled_dot_product_attention(
     factor = query.shape[-1] ** -0.5 if scale is None and query.shape[-1] else scale or 0.0
     scores = matmul(query * factor, matrix_transpose(key))
     if is_causal:
-        mask = _lower(query, query.shape[-2], key.shape[-2])
-    weights = softmax(scores) if mask is None else _masked_softmax(scores, mask)
+        mask = lower_triangle(query, query.shape[-2], key.shape[-2])
+    weights = softmax(scores) if mask is None else masked_softmax(scores, mask)
     if dropout_p:
         weights = dropout(weights, p=dropout_p, rng=rng)
     return matmul(weights, value)
 
 
-def _masked_softmax(scores: Array, mask: Array) -> Array:
+def masked_softmax(scores: Array, mask: Array) -> Array:
     scores = scores + mask if is_floating(mask.dtype) else where(mask, scores, -inf)
     # A row of -inf has no softmax; it is computed from zeros and then made zero, so that no NaN is met on the way back.
     alive = any(not_equal(detach(scores), -inf), axis=-1, keepdims=True)
     return where(alive, softmax(where(alive, scores, 0.0)), 0.0)
 
 
-def _lower(x: Array, m: int, n: int) -> Any:
+def lower_triangle(x: Array, m: int, n: int) -> Any:
     """The mask (m, n) that is true on and below the main diagonal."""
     xp = backend_of(unwrap(x)).xp
     return xp.expand_dims(xp.arange(m), axis=1) >= xp.arange(n)
