@@ -18,7 +18,8 @@ STATE = {
     "nested": {"a/b": {"": []}, "a": {"b": {}}},
     "arrays": [
         np.arange(6.0).reshape(2, 3).T, np.arange(6, dtype="int32")[::-2], np.zeros((0, 3), "int8"),
-        np.array(7, "uint64"), np.array([True, False]), np.array([np.nan, -0.0], "float16"), np.array([[1 + 2j]]), np.complex64([3 - 1j]),
+        np.array(7, "uint64"), np.array([True, False]), np.array([np.nan, -0.0], "float16"), np.array([[1 + 2j]]),
+        np.complex64([3 - 1j]),
     ],
     "tensor": tl.tensor([1.5, 2.5]),
     "scalar": np.float32(0.1),
