@@ -10,8 +10,23 @@ from .classifier import classifier_figure, confusion, misread_figure
 from .curves import history, learning_rates, lr_range
 from .decay import weight_decay, weight_paths
 from .histograms import histograms
+from .landscape import Landscape, landscape, loss_landscape, snapshot, surface
 
 __all__ = [
-    "activations", "classifier_figure", "confusion", "decision_boundary", "histograms", "history", "learning_rates",
-    "lr_range", "misread_figure", "weight_decay", "weight_paths",
+    "Landscape",
+    "activations",
+    "classifier_figure",
+    "confusion",
+    "decision_boundary",
+    "histograms",
+    "history",
+    "landscape",
+    "learning_rates",
+    "loss_landscape",
+    "lr_range",
+    "misread_figure",
+    "snapshot",
+    "surface",
+    "weight_decay",
+    "weight_paths",
 ]  # fmt: skip
