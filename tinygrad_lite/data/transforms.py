@@ -102,7 +102,8 @@ class RandomCrop:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        _pair("RandomCrop: size", self.size, 1), _pair("RandomCrop: padding", self.padding, 0)
+        _pair("RandomCrop: size", self.size, 1)
+        _pair("RandomCrop: padding", self.padding, 0)
 
     def __call__(self, images: Images, rng: Rng = None) -> Images:
         padded = _padded(_images("RandomCrop", images), _pair("RandomCrop: padding", self.padding, 0), self.fill)
@@ -325,24 +326,24 @@ def _rotated(images: Images, angles: numpy.ndarray, fill: float) -> Images:
     n, channels, height, width = images.shape
     dtype = images.dtype if images.dtype.kind == "f" else numpy.dtype("float32")
     y, x = numpy.arange(height)[:, None] - (height - 1) / 2, numpy.arange(width) - (width - 1) / 2
-    cos, sin = numpy.cos(angles), numpy.sin(angles)
+    cos, sin, y, x = (values.astype(dtype) for values in (numpy.cos(angles), numpy.sin(angles), y, x))
     # Where in the image each pixel comes from; up to one pixel outside it mixes with `fill`.
     rows = (cos * y + sin * x + (height - 1) / 2).clip(-1, height)
     columns = (cos * x - sin * y + (width - 1) / 2).clip(-1, width)
     top, left = numpy.floor(rows), numpy.floor(columns)
-    below, right = (rows - top).astype(dtype), (columns - left).astype(dtype)
+    below, right = (part[:, None] for part in (rows - top, columns - left))
     # One pixel around, two on the far sides: the neighbour of a place at the very end.
     padded = numpy.full((n, channels, height + 3, width + 3), fill, dtype)
     padded[:, :, 1 : height + 1, 1 : width + 1] = images
-    start = ((top + 1) * (width + 3) + left + 1).astype(numpy.int64).reshape(n, 1, height * width)
-    flat = padded.reshape(n, channels, (height + 3) * (width + 3))
-    turned = numpy.zeros((n, channels, height * width), dtype)
-    for step, weight in (
-        (0, (1 - below) * (1 - right)),
-        (1, (1 - below) * right),
-        (width + 3, below * (1 - right)),
-        (width + 4, below * right),
-    ):
-        turned += numpy.take_along_axis(flat, start + step, axis=2) * weight.reshape(n, 1, height * width)
-    turned = turned.reshape(images.shape)
-    return turned if images.dtype == dtype else numpy.rint(turned).astype(images.dtype)
+    places = (top.astype(numpy.int64) + 1) * (width + 3) + left.astype(numpy.int64) + 1
+    first = numpy.arange(n * channels).reshape(n, channels, 1, 1) * ((height + 3) * (width + 3))
+    places = places[:, None] + first
+
+    def value(step: int) -> numpy.ndarray:
+        return padded.ravel().take(places + step, mode="clip")  # a mode without checks, which cost as much again
+
+    upper, lower = value(0), value(width + 3)
+    upper += right * (value(1) - upper)
+    lower += right * (value(width + 4) - lower)
+    upper += below * (lower - upper)
+    return upper if images.dtype == dtype else numpy.rint(upper).astype(images.dtype)
