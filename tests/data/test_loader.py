@@ -1,8 +1,12 @@
 """Mini-batches: complete, seeded, the same for any number of workers, resumed at any place, and threads that end."""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,6 +177,32 @@ def test_threads_end_however_the_loop_is_left(leave):
             kept = error  # the traceback, and with it this frame, is held as an interactive session holds it
             assert type(error) is raised
     assert threads() == 0 and (kept is None) == (raised is None)
+
+
+PROGRAM = """
+import threading, time
+from tinygrad_lite import data
+def slow(inputs):
+    time.sleep(0.05)
+    return inputs
+try:
+    for number, _ in enumerate(data.DataLoader((list(range(1000)),), 1, transform=slow, workers=3)):
+        if not number:
+            print("begun", flush=True)
+except KeyboardInterrupt:
+    print("left", threading.active_count())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to a process")
+def test_control_c_ends_the_threads():
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=root, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    assert process.communicate(timeout=30)[0] == "left 1\n" and process.returncode == 0
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("workers", [0, 2])

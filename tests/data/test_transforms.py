@@ -95,6 +95,8 @@ def test_rotations_equal_scipys(shape, degrees):
     made = tf.RandomRotation((degrees, degrees), fill=0.25)(x)
     expected = ndimage.rotate(x, degrees, axes=(3, 2), reshape=False, order=1, mode="grid-constant", cval=0.25)
     np.testing.assert_allclose(made, expected, atol=1e-9)
+    single = tf.RandomRotation((degrees, degrees), fill=0.25)(x.astype(np.float32))
+    np.testing.assert_allclose(single, expected, atol=1e-5)
     if degrees == 0:
         assert np.array_equal(made, x)
 

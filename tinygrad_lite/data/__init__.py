@@ -9,13 +9,12 @@ from .downloads import cache_folder, download
 from .files import ImageFolder, memory_map, read_idx
 from .handwriting import digits, mnist
 from .loader import DataLoader, default_collate
-from .sampling import batches
 from .splits import kfold, random_split, stratified_kfold, stratified_split
 from .tabular import Standardizer, Table, read_csv
 from .text import CharacterText, TextWindows
 
 __all__ = [
     "ArrayDataset", "CharacterText", "ConcatDataset", "DataLoader", "Dataset", "ImageFolder", "Standardizer", "Subset",
-    "Table", "TextWindows", "batches", "cache_folder", "default_collate", "digits", "download", "kfold", "memory_map",
+    "Table", "TextWindows", "cache_folder", "default_collate", "digits", "download", "kfold", "memory_map",
     "mnist", "random_split", "read_csv", "read_idx", "stratified_kfold", "stratified_split", "transforms",
 ]  # fmt: skip

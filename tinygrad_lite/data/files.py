@@ -137,6 +137,15 @@ class ImageFolder:
 
     Raises ImportError without Pillow; FileNotFoundError if there is no folder, no class or no image in a class; when
     read, StateError for a damaged file and ShapeError for images of several sizes.
+
+    >>> import pathlib
+    >>> from PIL import Image
+    >>> for kind in ("cat", "dog"):
+    ...     pathlib.Path("pets", kind).mkdir(parents=True)
+    ...     Image.new("RGB", (4, 6), "red").save(f"pets/{kind}/1.png")
+    >>> pets = data.ImageFolder("pets", size=(3, 2))
+    >>> pets.classes, [(images.shape, labels) for images, labels in data.DataLoader(pets, 2, shuffle=False)]
+    (['cat', 'dog'], [((2, 3, 3, 2), array([0, 1]))])
     """
 
     def __init__(self, root: str | os.PathLike, *, mode: str = "RGB", size: tuple[int, int] | None = None) -> None:
