@@ -44,24 +44,14 @@ def test_a_query_that_sees_nothing_gets_the_bias(need_weights):
     out, _ = layer(x, x, x, key_padding_mask=mask, need_weights=need_weights)
     np.testing.assert_array_equal(out.data[0], np.tile(np.arange(4.0), (3, 1)))
     out.sum().backward()
-    assert np.isfinite(x.grad.data).all() and not x.grad.data[0].any() and not x.grad.data[1, 1].all()
+    assert np.isfinite(x.grad.data).all() and not x.grad.data[0].any()
 
 
 def test_booleans_and_numbers_are_the_same_mask():
     layer, x = attention(6, 3, batch_first=True), drawn(2, 4, 6)
     padding, hidden = np.array([[False, False, True, True]] * 2), np.triu(np.ones((4, 4), bool), 1)
-    outs = [
-        layer(
-            x,
-            x,
-            x,
-            np.where(padding, -np.inf, 0.0) if a else padding,
-            False,
-            np.where(hidden, -np.inf, 0.0) if b else hidden,
-        )[0]
-        for a in (False, True)
-        for b in (False, True)
-    ]
+    forms = [[mask, np.where(mask, -np.inf, 0.0)] for mask in (padding, hidden)]
+    outs = [layer(x, x, x, a, False, b)[0] for a in forms[0] for b in forms[1]]
     for out in outs[1:]:
         np.testing.assert_allclose(out.data, outs[0].data, rtol=1e-12)
 

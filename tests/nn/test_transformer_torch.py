@@ -1,4 +1,4 @@
-"""Attention and transformers at random settings: PyTorch's state loads unchanged, and gives its outputs and gradients."""
+"""Attention and transformers at random settings: PyTorch's state gives its outputs and gradients."""
 
 import warnings
 

@@ -56,8 +56,8 @@ class MultiheadAttention(Module):
             the mean (n, m, s) over the heads, or for each head (n, num_heads, m, s).
     Returns the output (m, n, embed_dim), and the weights or None. A query that sees no key gets the bias of the output.
 
-    Parameters: in_proj_weight `(3 embed_dim, embed_dim)`, or q_proj_weight, k_proj_weight, v_proj_weight if kdim or vdim
-    is another; in_proj_bias `(3 embed_dim,)`; out_proj.weight and out_proj.bias; bias_k, bias_v `(1, 1, embed_dim)`.
+    Parameters: in_proj_weight `(3 embed_dim, embed_dim)`, or q_proj_weight, k_proj_weight, v_proj_weight if kdim or
+    vdim is another; in_proj_bias `(3 embed_dim,)`; out_proj.weight, out_proj.bias; bias_k, bias_v `(1, 1, embed_dim)`.
 
     Raises ShapeError for sizes and inputs that do not fit; DTypeError for a mask of integers.
     Source: Vaswani et al. 2017, arXiv:1706.03762.
