@@ -96,7 +96,7 @@ def test_the_rule_changes_none_of_its_arguments():
     for optimizer in (SGD(parameters(), 0.1, 0.9, weight_decay=0.1), AdamW(parameters(), 0.1)):
         hyper = optimizer.param_groups[0].hyper | {"step": 2}
         param, grad = rng.normal(size=4), rng.normal(size=4)
-        state = {name: rng.uniform(size=4) for name in optimizer.state_names(hyper)}
+        state = {name: rng.uniform(size=4) for name in optimizer.state_arrays(hyper)}
         before = copy.deepcopy((param, grad, state))
         optimizer.update(param, grad, state, hyper)
         np.testing.assert_equal((param, grad, state), before)
@@ -303,7 +303,7 @@ def test_zero_grad_and_repr():
     assert repr(optimizer) == (
         "SGD(4 parameters, lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False)"
     )
-    assert repr(AdamW(parameters(), decay=L2(0.5))).endswith("decoupled_weight_decay=True, decay=L2(0.5))")
+    assert repr(AdamW(parameters(), decay=L2(0.5))).endswith("maximize=False, decay=L2(0.5))")
 
 
 def test_lr_is_an_attribute():

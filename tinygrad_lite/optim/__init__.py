@@ -3,12 +3,18 @@
 from typing import TYPE_CHECKING
 
 from ..core.later import later
-from .adam import Adam, AdamW
-from .clip import clip_grad_norm, clip_grad_value
-from .optimizer import Optimizer
-from .sgd import SGD
 
 if TYPE_CHECKING:
+    from .adafactor import Adafactor
+    from .adagrad import Adadelta, Adagrad, RMSprop
+    from .adam import Adam, AdamW
+    from .adam_variants import Adamax, NAdam, RAdam
+    from .clip import clip_grad_norm, clip_grad_value
+    from .layerwise import LAMB, LARS
+    from .lbfgs import LBFGS
+    from .muon import Muon
+    from .optimizer import Optimizer
+    from .schedule_free import AdamWScheduleFree, SGDScheduleFree
     from .schedules import (
         ChainedScheduler,
         ConstantLR,
@@ -28,19 +34,37 @@ if TYPE_CHECKING:
         StepLR,
         WarmUp,
     )
+    from .sgd import ASGD, SGD
+    from .signs import Lion, Rprop
+    from .sophia import SophiaG
 else:
     __getattr__, __dir__ = later(
         __name__,
         {
+            "adafactor": "Adafactor",
+            "adagrad": "Adadelta Adagrad RMSprop",
+            "adam": "Adam AdamW",
+            "adam_variants": "Adamax NAdam RAdam",
+            "clip": "clip_grad_norm clip_grad_value",
+            "layerwise": "LAMB LARS",
+            "lbfgs": "LBFGS",
+            "muon": "Muon",
+            "optimizer": "Optimizer",
+            "schedule_free": "AdamWScheduleFree SGDScheduleFree",
             "schedules": "ChainedScheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR "
-            "ExponentialLR LambdaLR LinearLR MultiStepLR MultiplicativeLR OneCycleLR PolynomialLR ReduceLROnPlateau "
-            "Schedule SequentialLR StepLR WarmUp",
+            "ExponentialLR LambdaLR LinearLR MultiStepLR MultiplicativeLR OneCycleLR PolynomialLR "
+            "ReduceLROnPlateau Schedule SequentialLR StepLR WarmUp",
+            "sgd": "ASGD SGD",
+            "signs": "Lion Rprop",
+            "sophia": "SophiaG",
         },
     )
 
 __all__ = [
-    "SGD", "Adam", "AdamW", "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
-    "CyclicLR", "ExponentialLR", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "Optimizer",
-    "PolynomialLR", "ReduceLROnPlateau", "Schedule", "SequentialLR", "StepLR", "WarmUp", "clip_grad_norm",
-    "clip_grad_value",
+    "ASGD", "LAMB", "LARS", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW",
+    "AdamWScheduleFree", "Adamax", "ChainedScheduler", "ConstantLR", "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "LambdaLR", "LinearLR", "Lion", "MultiStepLR",
+    "MultiplicativeLR", "Muon", "NAdam", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam", "RMSprop",
+    "ReduceLROnPlateau", "Rprop", "SGDScheduleFree", "Schedule", "SequentialLR", "SophiaG", "StepLR", "WarmUp",
+    "clip_grad_norm", "clip_grad_value",
 ]  # fmt: skip

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import Any
+from typing import Any, Unpack
 
 from ..core.backend import backend_of
-from .optimizer import Constraint, Decay, Optimizer
+from .optimizer import Common, Optimizer, State
 
 __all__ = ["Adam", "AdamW"]
 
@@ -17,13 +17,12 @@ class Adam(Optimizer):
 
     m' = m / (1 - b1^t) and v' = v / (1 - b2^t) after t steps.
 
-    params, lr, decay, project : see `Optimizer`.
+    params, lr, common : see `Optimizer`.
     betas : the pair (b1, b2), each at least 0 and less than 1.
     eps : keeps the quotient finite where all gradients have been 0.
     weight_decay : adds weight_decay * w to the gradient g (coupled). Not together with `decay`.
     amsgrad : take the largest v so far instead of the last.   Source: S. Reddi, S. Kale, S. Kumar, On the convergence
         of Adam and beyond, 2018, arXiv:1904.09237.
-    maximize : go up the gradient instead of down.
     decoupled_weight_decay : as in `AdamW`.
 
     Source: D. Kingma, J. Ba, Adam: a method for stochastic optimization, 2015, arXiv:1412.6980.
@@ -45,30 +44,19 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         amsgrad: bool = False,
         *,
-        maximize: bool = False,
         decoupled_weight_decay: bool = False,
-        decay: Decay | None = None,
-        project: Constraint | None = None,
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas=betas,
-            eps=eps,
-            weight_decay=weight_decay,
-            amsgrad=amsgrad,
-            maximize=maximize,
-            decoupled_weight_decay=decoupled_weight_decay,
-            decay=decay,
-            project=project,
-        )
+        own = {"betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        super().__init__(params, lr, **own, decoupled_weight_decay=decoupled_weight_decay, **common)
 
     @staticmethod
-    def state_names(hyper: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if hyper["amsgrad"] else ("exp_avg", "exp_avg_sq")
+    def state_arrays(hyper: Mapping[str, Any]) -> dict[str, float]:
+        arrays = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+        return arrays | {"max_exp_avg_sq": 0.0} if hyper["amsgrad"] else arrays
 
     @staticmethod
-    def update(param: Any, grad: Any, state: dict[str, Any], hyper: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
         (b1, b2), step = hyper["betas"], hyper["step"]
         mean = b1 * state["exp_avg"] + (1 - b1) * grad
         square = b2 * state["exp_avg_sq"] + (1 - b2) * (grad * grad)
@@ -85,13 +73,15 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay: additionally w <- w - lr * weight_decay * w, whatever the gradients are.
 
-    params, lr, betas, eps, amsgrad, maximize, project : see `Adam`.
+    params, lr, betas, eps, amsgrad, common : see `Adam`.
     weight_decay : the strength of the decay; 0.01 if neither it nor `decay` is given.
     decay : a penalty to decay by instead, such as `L2(0.01).on(matrices)`.
 
     Source: I. Loshchilov, F. Hutter, Decoupled weight decay regularization, 2019, arXiv:1711.05101; as in
     `torch.optim.AdamW`, the decay is multiplied by lr.
     """
+
+    usual_decay = 0.01
 
     def __init__(
         self,
@@ -101,22 +91,6 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float | None = None,
         amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-        decay: Decay | None = None,
-        project: Constraint | None = None,
+        **common: Unpack[Common],
     ) -> None:
-        if weight_decay is None:
-            weight_decay = 0.01 if decay is None else 0.0
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            maximize=maximize,
-            decoupled_weight_decay=True,
-            decay=decay,
-            project=project,
-        )
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay=True, **common)

@@ -28,8 +28,8 @@ ALONE = 1 << 18
 Numbers = tuple[Any, ...]
 """What is kept of one parameter beside arrays: the number of its updates, and further numbers."""
 
-Rule = Callable[[Any, Any, dict[str, Any], Numbers], tuple[Any, dict[str, Any]]]
-"""`rule(param, grad, state, numbers)` returns the new parameter and state; it changes no array."""
+Rule = Callable[[Any, Any, dict[str, Any], Numbers], tuple[Any, dict[str, Any], Numbers]]
+"""`rule(param, grad, state, numbers)` returns the new parameter, state and numbers; it changes no array."""
 
 
 class FlatGroup:
@@ -139,37 +139,43 @@ class FlatGroup:
             else:
                 part[...] = change(part, lr)
 
-    def update(
-        self, present: list[int], rule: Rule, state: Sequence[str], advance: Callable[[Numbers], Numbers]
-    ) -> None:
+    def update(self, present: list[int], rule: Rule, state: Mapping[str, float]) -> None:
         """Apply an elementwise `rule` to the parameters that have a gradient.
 
-        state : names of the buffers that it needs. advance : makes their numbers those of this update.
+        state : names of the buffers that it needs, with what they are filled with before a parameter's first update.
+        A rule that keeps the numbers as they are must keep the parameters too.
         """
         if present:
             for name in state:
                 self.buffer(name)
         for first, last in _runs(present, self.numbers, self._alone):
-            part, numbers = slice(self.bounds[first], self.bounds[last]), advance(self.numbers[first])
+            part, before = slice(self.bounds[first], self.bounds[last]), self.numbers[first]
+            for name, value in state.items():
+                if value and not before[0]:
+                    self.state[name][part] = value
+            after: list[Numbers] = []
 
-            def arrays(param: Any, grad: Any, *held: Any, numbers: Numbers = numbers) -> list[Any]:
-                new, kept = rule(param, grad, dict(zip(state, held, strict=True)), numbers)
+            def arrays(
+                param: Any, grad: Any, *held: Any, before: Numbers = before, after: list[Numbers] = after
+            ) -> list[Any]:
+                new, kept, numbers = rule(param, grad, dict(zip(state, held, strict=True)), before)
+                after.append(numbers)
                 return [new, grad, *(kept[name] for name in state)]
 
             grads = self._alone[first] if first in self._alone else self.grad[part]
             write_over([self.data[part], grads, *(self.state[name][part] for name in state)], arrays)
-            self.numbers[first:last] = [numbers] * (last - first)
-            # Announced by the part, so that a graph that used only other parameters stays valid.
-            note_write(self._runs.setdefault((first, last), self.data[self.bounds[first] : self.bounds[last]]))
+            self.numbers[first:last] = [after[-1]] * (last - first)
+            if after[-1][0] != before[0]:
+                # Announced by the part, so that a graph that used only other parameters stays valid.
+                note_write(self._runs.setdefault((first, last), self.data[self.bounds[first] : self.bounds[last]]))
         self._alone = {}
 
-    def update_whole(self, present: list[int], rule: Rule, advance: Callable[[Numbers], Numbers]) -> None:
+    def update_whole(self, present: list[int], rule: Rule) -> None:
         """Apply a `rule` that needs whole parameters, each in its shape, to those that have a gradient."""
         for i in present:
-            self.numbers[i] = advance(self.numbers[i])
             part = self._data_views[i]
             grad = self._alone[i].reshape(self.shapes[i]) if i in self._alone else self._grad_views[i]
-            new, kept = rule(part, grad, self.own[i], self.numbers[i])
+            new, kept, self.numbers[i] = rule(part, grad, self.own[i], self.numbers[i])
             # What is kept must not be memory that is written over.
             self.own[i] = {
                 name: backend_of(array).copy(array) if array is grad or array is part else array
@@ -178,6 +184,22 @@ class FlatGroup:
             part[...] = new
             note_write(part)
         self._alone = {}
+
+    def gradient(self) -> Any:
+        """The gradients in an array of its own, `(n,)`, with 0 for parameters that have none."""
+        buffer = self._zeros()
+        for view, parameter in zip(self.views(buffer), self.parameters, strict=True):
+            if parameter.grad is not None:
+                view[...] = unwrap(parameter.grad)
+        return buffer
+
+    def mix(self, name: str, weight: float) -> None:
+        """w <- (1 - weight) w + weight * state[name], for the parameters that have been updated."""
+        present = [i for i, numbers in enumerate(self.numbers) if numbers[0]]
+        for first, last in _runs(present, [(0,)] * len(self.numbers), {}):
+            part = slice(self.bounds[first], self.bounds[last])
+            write_over([self.data[part], self.state[name][part]], lambda w, z: [(1 - weight) * w + weight * z, z])
+            note_write(self._runs.setdefault((first, last), self.data[self.bounds[first] : self.bounds[last]]))
 
 
 def _worth_a_run(gradient: Any, dtype: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypedDict
 
 from ..core.backend import backend_of
 from ..core.effects import active_capture, replayed
@@ -15,7 +15,7 @@ from ..tensor import Tensor
 from .flat import FlatGroup, Numbers
 from .groups import Named, ParamGroup, given_groups, unique_names
 
-__all__ = ["Constraint", "Decay", "Optimizer"]
+__all__ = ["Common", "Constraint", "Decay", "Optimizer", "State"]
 
 State = dict[str, Any]
 
@@ -42,6 +42,14 @@ class Constraint(Protocol):
         ...
 
 
+class Common(TypedDict, total=False):
+    """The arguments that every optimizer passes on to `Optimizer`."""
+
+    maximize: bool
+    decay: Decay | None
+    project: Constraint | None
+
+
 class Optimizer:
     """Base of the optimizers. A subclass gives its hyperparameters to `__init__` and defines `update`.
 
@@ -50,11 +58,11 @@ class Optimizer:
         other data to them later is noticed.
     lr : learning rate. Hyperparameters are attributes that may be changed at any time, for all groups at once; those
         of one group are `optimizer.param_groups[i]["lr"]`.
+    maximize : go up the gradient instead of down.
     decay : a penalty whose gradient is subtracted in the update instead of the loss ("decoupled"):
         w <- w - lr * (direction + gradient of the penalty at w).
     project : a constraint or proximal map that is applied to parameters after they were updated.
-    hyper : further hyperparameters. The names `weight_decay` and `maximize` mean the same in all optimizers: see
-        `decoupled`, and the gradient with the opposite sign.
+    hyper : further hyperparameters. What `weight_decay` means, see `decoupled`.
 
     Raises ValueError for hyperparameters out of range or no parameters, GradientError for a tensor that is the result
     of an operation or is given twice.
@@ -68,23 +76,29 @@ class Optimizer:
     1 - lr * weight_decay, None does nothing, `update` then has it. A hyperparameter `decoupled_weight_decay` decides
     instead where there is one."""
 
+    usual_decay: ClassVar[float] = 0.0
+    """What `weight_decay` is where it is None and no `decay` is given."""
+
     nonnegative: ClassVar[tuple[str, ...]] = ("lr", "weight_decay", "eps", "momentum")
     below_one: ClassVar[tuple[str, ...]] = ("betas",)
     """Hyperparameters, or pairs of them, that must be at least 0, and at least 0 and less than 1."""
 
     numbers: ClassVar[dict[str, float]] = {}
-    """Numbers that are kept for each parameter beside the count of its updates, with their values at first."""
+    """Numbers in the state of each parameter, beside the count of its updates, with their values at first."""
 
     def __init__(
         self,
         params: Module | Iterable[Any] | Mapping[str, Tensor],
         lr: float,
         *,
+        maximize: bool = False,
         decay: Decay | None = None,
         project: Constraint | None = None,
         **hyper: Any,
     ) -> None:
-        defaults = {"lr": lr, **hyper}
+        defaults = {"lr": lr, **hyper, "maximize": maximize}
+        if defaults.get("weight_decay", 0.0) is None:
+            defaults["weight_decay"] = self.usual_decay if decay is None else 0.0
         self.defaults = {name: tuple(v) if isinstance(v, list) else v for name, v in defaults.items()}
         self.decay, self.project = decay, project
         self.param_groups: list[ParamGroup] = []
@@ -169,21 +183,20 @@ class Optimizer:
     # The rule
 
     @staticmethod
-    def state_names(hyper: Mapping[str, Any]) -> tuple[str, ...]:
-        """Names of the arrays that an elementwise `update` keeps from step to step; each has the parameter's shape."""
-        return ()
+    def state_arrays(hyper: Mapping[str, Any]) -> dict[str, float]:
+        """Names of the arrays in the state of an elementwise rule, with the number that each is filled with at first.
 
-    @staticmethod
-    def advance(hyper: Mapping[str, Any]) -> dict[str, float]:
-        """What `numbers` are in this update; `hyper` has what they were, and `step`. Called before `update`."""
+        Each has the parameter's shape.
+        """
         return {}
 
     @staticmethod
     def update(param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
         """The rule: the new parameter and state, from arrays of one shape, none of which it changes.
 
-        state : what the last update returned; in the first one zeros, or if not `elementwise` nothing.
-        hyper : the hyperparameters by name, `numbers`, and `step`, which is 1 in a parameter's first update.
+        state : what the last update returned, arrays and `numbers`; in the first one of a rule that is not
+            `elementwise` there are no arrays.
+        hyper : the hyperparameters by name, and `step`, which is 1 in a parameter's first update.
         """
         raise NotImplementedError
 
@@ -233,17 +246,14 @@ class Optimizer:
             self._step_group(group, group.hyper)
 
     def _step_group(self, group: ParamGroup, hyper: dict[str, Any]) -> None:
-        own = tuple(self.numbers)
-
-        def known(numbers: Numbers) -> dict[str, Any]:
-            return {**hyper, "step": numbers[0], **dict(zip(own, numbers[1:], strict=True))}
-
-        def advance(numbers: Numbers) -> Numbers:
-            now = (numbers[0] + 1, *(numbers[1:] or self.numbers.values()))
-            return (now[0], *self.advance(known(now)).values()) if own else now
-
-        def rule(param: Any, grad: Any, state: State, numbers: Numbers) -> tuple[Any, State]:
-            return self._rule(param, grad, state, known(numbers))
+        def rule(param: Any, grad: Any, state: State, numbers: Numbers) -> tuple[Any, State, Numbers]:
+            step = numbers[0] + 1
+            if len(numbers) == 1 and not self.numbers:
+                new, kept = self._rule(param, grad, state, {**hyper, "step": step})
+                return new, kept, (step,)
+            new, kept = self._rule(param, grad, state | self._held(numbers), {**hyper, "step": step})
+            arrays = {name: value for name, value in kept.items() if name not in self.numbers}
+            return new, arrays, (step, *(kept[name] for name in self.numbers))
 
         for flat in group.flat:
             flat.take_in()
@@ -251,11 +261,21 @@ class Optimizer:
             if self._slopes:
                 flat.apply(present, self._slopes, hyper["lr"])
             if self.elementwise:
-                flat.update(present, rule, self.state_names(hyper), advance)
+                flat.update(present, rule, self.state_arrays(hyper))
             else:
-                flat.update_whole(present, rule, advance)
+                flat.update_whole(present, rule)
             if self._projections:
                 flat.apply(present, self._projections, hyper["lr"])
+
+    def train(self) -> None:
+        """Before training: for the optimizers whose parameters differ between training and evaluation."""
+
+    def eval(self) -> None:
+        """Before evaluation: for the optimizers whose parameters differ between training and evaluation."""
+
+    def _held(self, numbers: Numbers) -> dict[str, float]:
+        """The numbers in a parameter's state, without the count."""
+        return dict(zip(self.numbers, numbers[1:] or self.numbers.values(), strict=True))
 
     # State
 
@@ -270,9 +290,9 @@ class Optimizer:
         for flat in self.groups:
             arrays = {name: flat.views(buffer) for name, buffer in flat.state.items()}
             for i, name in enumerate(flat.names):
-                step, *others = flat.numbers[i]
-                entry = state[name] = {"step": step, **dict(zip(self.numbers, others, strict=False))}
-                if step:
+                numbers = flat.numbers[i]
+                entry = state[name] = {"step": numbers[0], **self._held(numbers)}
+                if numbers[0] or numbers[1:] not in ((), tuple(self.numbers.values())):
                     held = {key: views[i] for key, views in arrays.items()} | flat.own[i]
                     entry |= {key: backend_of(array).copy(array) for key, array in held.items()}
         groups = [{**group.hyper, "params": list(group.names)} for group in self.param_groups]
@@ -291,8 +311,7 @@ class Optimizer:
             flat.state, flat.own = {}, [{} for _ in flat.names]
             for i, name in enumerate(flat.names):
                 entry = saved["state"][name]
-                own = [entry[key] for key in self.numbers if key in entry]
-                flat.numbers[i] = (int(entry["step"]), *own)
+                flat.numbers[i] = (int(entry["step"]), *(float(entry[key]) for key in self.numbers))
                 for key, value in entry.items():
                     if key == "step" or key in self.numbers:
                         continue
