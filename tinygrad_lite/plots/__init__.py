@@ -9,6 +9,7 @@ from .boundary import decision_boundary
 from .classifier import classifier_figure, confusion, misread_figure
 from .curves import history, learning_rates, lr_range
 from .decay import weight_decay, weight_paths
+from .graph import Graph, graph
 from .histograms import histograms
 from .landscape import Landscape, landscape, loss_landscape, snapshot, surface
 
