@@ -3,6 +3,7 @@
 from .callbacks import Callback, EarlyStopping
 from .checkpoints import Checkpoints
 from .history import History, Record
+from .logs import JSONLines, TensorBoard
 from .loop import fit
 from .measuring import evaluate, predict
 from .metrics import (
@@ -29,7 +30,7 @@ from .run import Run
 
 __all__ = [
     "AUC", "F1", "R2", "Accuracy", "Callback", "Checkpoints", "ClassScores", "ConfusionMatrix", "EarlyStopping",
-    "History", "Mean", "MeanAbsoluteError", "MeanSquaredError", "Metric", "Perplexity", "Precision", "Recall",
-    "Record", "Run", "TopKAccuracy", "accuracy", "class_scores", "confusion_matrix", "evaluate", "fit", "predict",
-    "scores_table",
+    "History", "JSONLines", "Mean", "MeanAbsoluteError", "MeanSquaredError", "Metric", "Perplexity", "Precision",
+    "Recall", "Record", "Run", "TensorBoard", "TopKAccuracy", "accuracy", "class_scores", "confusion_matrix",
+    "evaluate", "fit", "predict", "scores_table",
 ]  # fmt: skip

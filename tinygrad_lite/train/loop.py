@@ -174,12 +174,13 @@ class Step:
 
         def closure() -> float:
             seen.append(self.gradients(batches))
-            return sum(loss * batch.size for loss, _, batch in seen[-1]) / sum(batch.size for batch in batches)
+            return _mean(seen[-1])
 
         with numpy.errstate(all="ignore"):  # what is not finite is reported by name
             run.optimizer.step(closure)
         run.step += 1
         run.tally.steps += 1
+        run.loss = _mean(seen[0])
         for loss, outputs, batch in seen[0]:  # an optimizer that asks more than once has moved the weights meanwhile
             run.tally.add(loss, outputs, batch)
 
@@ -244,3 +245,7 @@ class Step:
             f"fit: the {what} is {value} in epoch {run.epoch}, step {run.tally.steps + 1}, with learning rate "
             f"{run.lr:g}{where}. Try a smaller learning rate or clip_norm, or mend that operation."
         )
+
+
+def _mean(seen: list[tuple[float, Any, Batch]]) -> float:
+    return sum(loss * batch.size for loss, _, batch in seen) / sum(batch.size for _, _, batch in seen)

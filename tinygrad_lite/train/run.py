@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import StateError
@@ -74,6 +75,7 @@ class Run:
     steps_per_epoch : None if the data do not say how many batches they are.
     epoch : number of the current epoch, 1 for the first; 0 before it.
     step : how many steps the optimizer has made, in all epochs.
+    loss : of the last step, the mean over its examples.
     tally : sums over the current epoch; `tally.means()` are the loss and the metrics so far.
     stop : None, or why the training is to end; set by callbacks.
     """
@@ -90,8 +92,8 @@ class Run:
     steps_per_epoch: int | None
     epoch: int = 0
     step: int = 0
+    loss: float = math.nan
     stop: str | None = None
-    resumed: bool = field(default=False, repr=False)
 
     def tell(self, event: str) -> None:
         """Call a method of every callback."""
@@ -146,7 +148,6 @@ class Run:
         self.start, self.epoch, self.step, self.stop = (state[name] for name in ("start", "epoch", "step", "stop"))
         self.tally.load_state_dict(state["tally"])
         self.history[:] = [Record(record) for record in state["history"]]
-        self.resumed = True
 
     def _generators(self) -> list[tuple[str, Generator]]:
         """The default generator, and those that modules keep."""
