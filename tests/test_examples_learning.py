@@ -62,3 +62,12 @@ def test_loss_surface_has_a_local_and_a_global_minimum(tmp_path):
         ends.append(kind)
     assert ends == ["local", "global", "global"]
     assert picture(tmp_path, "loss_surface")
+
+
+def test_early_stopping_finds_the_better_network(tmp_path):
+    lines = run("early_stopping.py", cwd=tmp_path).splitlines()
+    (epochs, learned, lost, right), (stopped, early, kept, better) = map(numbers, lines[1:3])
+    assert stopped < epochs / 2 and learned < early
+    assert kept < 0.9 * lost and better > right + 5
+    assert stopped - numbers(lines[3])[0] == 8
+    assert picture(tmp_path, "early_stopping")
