@@ -2,9 +2,9 @@
 
 python examples/early_stopping.py
 
-A network learns from 300 digits of which every fifth has a wrong label. At first the loss on other images falls as well;
-then it rises, while the loss on the training images goes on falling. `train.EarlyStopping` notices, stops, and gives the
-network its best weights back.
+A network learns from 300 digits of which every fifth has a wrong label. At first the loss on other images falls as
+well; then it rises, while the loss on the training images goes on falling. `train.EarlyStopping` notices, stops, and
+gives the network its best weights back.
 """
 
 from pathlib import Path

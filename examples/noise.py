@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import tinygrad_lite as tl
-from tinygrad_lite import data, nn, optim
+from tinygrad_lite import data, nn, optim, train
 
 OUT = Path("runs/noise")
 LEVELS = np.round(np.arange(0, 1.01, 0.1), 1)
@@ -23,18 +23,16 @@ def noisy(images, level, rng):
     return images + np.float32(level) * rng.normal(size=images.shape).astype(np.float32)
 
 
-def train(images, labels, level, epochs=40):
+def learn(images, labels, level, epochs=40):
     """A classifier that learned from images with noise of up to that level."""
     tl.manual_seed(0)
     rng = np.random.default_rng(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
     optimizer = optim.AdamW(model, lr=3e-3, weight_decay=0.01)
-    for _ in range(epochs):
-        for x, y in data.batches(images, labels, 64):
-            loss = tl.cross_entropy(model(noisy(x, level * rng.random((len(x), 1, 1)), rng)), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    loader = data.DataLoader(
+        (images, labels), batch_size=64, rng=0, transform=lambda x: noisy(x, level * rng.random((len(x), 1, 1)), rng)
+    )
+    train.fit(model, loader, optimizer=optimizer, epochs=epochs, progress=False)
     return model
 
 
@@ -45,7 +43,7 @@ def accuracy(model, images, labels):
 
 
 (x, y), (x_test, y_test) = data.stratified_split(*data.digits(), fraction=0.25, rng=0)
-models = {"learned from clean images": train(x, y, 0.0), "learned from noisy images": train(x, y, 0.8)}
+models = {"learned from clean images": learn(x, y, 0.0), "learned from noisy images": learn(x, y, 0.8)}
 rng = np.random.default_rng(1)
 tests = [noisy(x_test, level, rng) for level in LEVELS]
 curves = {name: [accuracy(model, images, y_test) for images in tests] for name, model in models.items()}

@@ -2,9 +2,9 @@
 
 python examples/perceptron.py
 
-A perceptron answers 1 on one side of a straight line and 0 on the other: step(weight . x + bias). For every point that it
-gets wrong, `fit` moves the line a little: weight += error * x and bias += error, where the error is the right answer
-minus the given one. No gradient is needed, and none would help: a step has slope 0.
+A perceptron answers 1 on one side of a straight line and 0 on the other: step(weight . x + bias). For every point
+that it gets wrong, `fit` moves the line a little: weight += error * x and bias += error, where the error is the right
+answer minus the given one. No gradient is needed, and none would help: a step has slope 0.
 """
 
 from pathlib import Path

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import tinygrad_lite as tl
-from tinygrad_lite import data, nn, optim
+from tinygrad_lite import nn, optim, train
 
 OUT = Path("runs/transfer")
 MNIST = Path(__file__).parent / "data" / "mnist_5k_10k.npz"
@@ -43,15 +43,10 @@ def features():
     )  # fmt: skip
 
 
-def train(model, x, y, epochs):
+def learn(model, x, y, epochs):
     """AdamW on the cross entropy, in batches of 50."""
     optimizer = optim.AdamW(model, lr=2e-3, weight_decay=0.01)
-    for _ in range(epochs):
-        for images, labels in data.batches(x, y, 50):
-            loss = tl.cross_entropy(model(images), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    train.fit(model, (x, y), optimizer=optimizer, epochs=epochs, batch_size=50, progress=False)
 
 
 def accuracy(model, x, y):
@@ -63,7 +58,7 @@ def accuracy(model, x, y):
 tl.manual_seed(0)
 body = features()
 odd = nn.Sequential(body, nn.Linear(256, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 5))
-train(odd, *load("train", 1, 5000), epochs)
+learn(odd, *load("train", 1, 5000), epochs)
 print(f"odd digits: {accuracy(odd.eval(), *load('test', 1, tested)):.1%} of those in the test images")
 
 (x, y), (x_test, y_test) = load("train", 0, 5000), load("test", 0, tested)
@@ -75,8 +70,8 @@ for count in counts:
     for draw in range(draws):  # other examples each time, since few may be lucky ones
         few = np.concatenate([np.flatnonzero(y == digit)[draw * count :][:count] for digit in range(5)])
         last, whole = nn.Linear(256, 5), nn.Sequential(features(), nn.Linear(256, 5))
-        train(last, seen[few], y[few], epochs=200)
-        train(whole, x[few], y[few], epochs=max(1500 // len(few), 30))
+        learn(last, seen[few], y[few], epochs=200)
+        learn(whole, x[few], y[few], epochs=max(1500 // len(few), 30))
         results.append((accuracy(last, seen_test, y_test), accuracy(whole, x_test, y_test)))
     for curve, mean in zip(curves.values(), np.mean(results, axis=0), strict=True):
         curve.append(mean)

@@ -34,3 +34,15 @@ def test_network_learns_the_oscillation_from_its_equation(tmp_path):
     assert last[1] < first[1] / 100
     assert first[2] > 0.5 and numbers(lines[6])[0] < 0.1
     assert picture(tmp_path, "oscillator")
+
+
+def test_lbfgs_leaves_the_curved_valley(tmp_path):
+    lines = run("rosenbrock.py", cwd=tmp_path).splitlines()
+    descent, momentum, adam, lbfgs = (numbers(line[16:]) for line in lines[:4])
+    assert descent[0] == 3000 and descent[1] > 1e-3
+    for asked, loss, x, y in (momentum, adam, lbfgs):
+        assert loss < 1e-9 and x == y == 1 and asked >= lbfgs[0]
+    assert lbfgs[0] < 100 < adam[0] / 10
+    _, asked, loss, _, distance = numbers(lines[4].partition("n =")[2])
+    assert asked < 3000 and loss < 1e-9 and distance < 1e-4
+    assert picture(tmp_path, "rosenbrock")
