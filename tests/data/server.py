@@ -48,12 +48,12 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if kind in ("cut", "cutplain", "shifted"):
             part = part[:70_000]
-        if kind == "endless":
-            part += b"more" * 100_000
         for start in range(0, len(part), 30_000):
             if kind == "slow":
                 time.sleep(0.02)
             self.wfile.write(part[start : start + 30_000])
+        while kind == "endless" and not self.server.ended.is_set():
+            self.wfile.write(part)
 
 
 class Server(ThreadingHTTPServer):

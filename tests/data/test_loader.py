@@ -147,6 +147,20 @@ def test_workers_stay_within_their_lead():
     assert len(made) == 8
 
 
+def test_what_was_prepared_for_nothing_is_not_begun():
+    made = []
+
+    def slow(inputs):
+        made.append(inputs)
+        time.sleep(0.02)
+        return inputs
+
+    iterator = iter(data.DataLoader((X, Y), 1, transform=slow, workers=1, prefetch=10))
+    next(iterator)
+    iterator.close()
+    assert len(made) < 5 and threads() == 0
+
+
 def test_workers_work_at_the_same_time():
     together = threading.Barrier(2, timeout=5)
     loader = data.DataLoader((X, Y), 12, workers=2, transform=lambda x: together.wait() is None or x)

@@ -200,10 +200,7 @@ def _transfer(url: str, partial: Path, size: int | None, timeout: float, name: s
             kind = ConnectionError if error.code in (408, 425, 429) or error.code >= 500 else _Refused
             raise kind(f"HTTP status {error.code}, {error.reason}") from error
     with response:
-        start = _start(response)
-        if start not in (0, have):
-            partial.unlink()
-            raise ConnectionError(f"the server sent the file from byte {start}, not from {have}")
+        start = have if response.status == 206 else 0  # a server that cannot resume sends the whole file
         announced = response.headers.get("Content-Length")
         total = start + int(announced) if announced else size
         if size is not None and total != size:
@@ -222,11 +219,3 @@ def _transfer(url: str, partial: Path, size: int | None, timeout: float, name: s
                     return
     if total is not None and _length(partial) < total:
         raise ConnectionError(f"the connection ended after {_length(partial)} of {total} bytes")
-
-
-def _start(response: Any) -> int:
-    """The place in the file where an answer begins."""
-    if response.status != 206:
-        return 0
-    place = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(place) if place.isdigit() else -1
