@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from .adagrad import Adadelta, Adagrad, RMSprop
     from .adam import Adam, AdamW
     from .adam_variants import Adamax, NAdam, RAdam
+    from .averaging import EMA, AveragedModel, update_bn
     from .clip import clip_grad_norm, clip_grad_value
     from .layerwise import LAMB, LARS
     from .lbfgs import LBFGS
+    from .lookahead import Lookahead
     from .muon import Muon
     from .optimizer import Optimizer
     from .schedule_free import AdamWScheduleFree, SGDScheduleFree
@@ -45,9 +47,11 @@ else:
             "adagrad": "Adadelta Adagrad RMSprop",
             "adam": "Adam AdamW",
             "adam_variants": "Adamax NAdam RAdam",
+            "averaging": "EMA AveragedModel update_bn",
             "clip": "clip_grad_norm clip_grad_value",
             "layerwise": "LAMB LARS",
             "lbfgs": "LBFGS",
+            "lookahead": "Lookahead",
             "muon": "Muon",
             "optimizer": "Optimizer",
             "schedule_free": "AdamWScheduleFree SGDScheduleFree",
@@ -61,10 +65,10 @@ else:
     )
 
 __all__ = [
-    "ASGD", "LAMB", "LARS", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW",
-    "AdamWScheduleFree", "Adamax", "ChainedScheduler", "ConstantLR", "CosineAnnealingLR",
-    "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "LambdaLR", "LinearLR", "Lion", "MultiStepLR",
-    "MultiplicativeLR", "Muon", "NAdam", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam", "RMSprop",
-    "ReduceLROnPlateau", "Rprop", "SGDScheduleFree", "Schedule", "SequentialLR", "SophiaG", "StepLR", "WarmUp",
-    "clip_grad_norm", "clip_grad_value",
+    "ASGD", "EMA", "LAMB", "LARS", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW",
+    "AdamWScheduleFree", "Adamax", "AveragedModel", "ChainedScheduler", "ConstantLR", "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "LambdaLR", "LinearLR", "Lion", "Lookahead",
+    "MultiStepLR", "MultiplicativeLR", "Muon", "NAdam", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam",
+    "RMSprop", "ReduceLROnPlateau", "Rprop", "SGDScheduleFree", "Schedule", "SequentialLR", "SophiaG", "StepLR",
+    "WarmUp", "clip_grad_norm", "clip_grad_value", "update_bn",
 ]  # fmt: skip

@@ -201,6 +201,17 @@ class FlatGroup:
             write_over([self.data[part], self.state[name][part]], lambda w, z: [(1 - weight) * w + weight * z, z])
             note_write(self._runs.setdefault((first, last), self.data[self.bounds[first] : self.bounds[last]]))
 
+    def follow(self, slow: Any, share: float) -> None:
+        """slow <- slow + share * (w - slow), an array `(n,)`, and then w <- slow."""
+        self.take_in()
+
+        def meet(w: Any, slow: Any) -> list[Any]:
+            met = (1 - share) * slow + share * w
+            return [met, met * 1.0]
+
+        write_over([self.data, slow], meet)
+        note_write(self.data)
+
 
 def _worth_a_run(gradient: Any, dtype: Any) -> bool:
     """Whether a gradient is so large that an update of its own costs less than copying it."""

@@ -120,7 +120,7 @@ class LBFGS(Optimizer):
             raise CaptureError("jit: LBFGS.step looks at the values of losses; do not capture it.")
         if closure is None:
             raise TypeError(
-                "LBFGS.step: there is no closure; give a function that sets the gradients, returns the loss."
+                "LBFGS.step: there is no closure; give a function that sets gradients and returns the loss."
             )
         hyper, numbers = self.param_groups[0].hyper, self._numbers
         first, loss, gradient = self._evaluate(closure)
