@@ -18,10 +18,10 @@ from .core.graph import Handle, Leaf, grad_enabled, wrap
 from .interop import call_function, dlpack, leaving
 from .interop.ufuncs import call_ufunc
 
-__all__ = ["Tensor"]
+__all__ = ["RemovableHook", "Tensor"]
 
 
-class _RemovableHook:
+class RemovableHook:
     """What `register_hook` returns; `remove()` takes the hook away."""
 
     def __init__(self, hooks: dict[int, Callable], key: int) -> None:
@@ -157,7 +157,7 @@ class Tensor(Handle):
         """The same array as a constant: no gradient passes."""
         return wrap(self.data, None)
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> _RemovableHook:
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHook:
         """Call `hook` with this tensor's gradient in every backward pass; what it returns, unless None, replaces it.
 
         Returns an object whose `remove()` takes the hook away. GradientError if the tensor requires no gradient.
@@ -168,7 +168,7 @@ class Tensor(Handle):
             self.node.hooks = {}
         key = max(self.node.hooks, default=-1) + 1
         self.node.hooks[key] = hook
-        return _RemovableHook(self.node.hooks, key)
+        return RemovableHook(self.node.hooks, key)
 
     # Leaving the library
 

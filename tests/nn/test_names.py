@@ -26,7 +26,7 @@ ABSENT = {
 
 LAZY = "the number of inputs is written down: no layer waits for its first input to be complete"
 
-LATER = {"AdaptiveLogSoftmaxWithLoss", "Buffer"}
+LATER = {"AdaptiveLogSoftmaxWithLoss"}
 
 RENAMED = {"dim": "axis", "keepdim": "keepdims"}
 
@@ -54,7 +54,8 @@ LEFT_OUT = {
 
 OTHER_DEFAULTS = {
     *((name, "axis") for name in ("Softmax", "LogSoftmax", "Softmin")),  # PyTorch guesses from the axes, and warns
-    ("Parameter", "data"),  # one without data is of no use
+    ("Parameter", "data"),
+    ("Buffer", "data"),  # one without data is of no use
     *((f"Transformer{part}", "activation") for part in ("", "EncoderLayer", "DecoderLayer")),  # "relu", the function
 }
 

@@ -2,15 +2,15 @@
 
 A name is a path through attributes, list positions and dictionary keys: `layers.0.weight`. What is found where:
 a `Parameter`, or any other leaf Tensor that requires a gradient, is a parameter; a Tensor that requires none is a
-buffer (part of the state, not trained), unless its name begins with an underscore; the recorded result of an operation
-is neither.
+buffer (part of the state, not trained), unless its name begins with an underscore and it is no `Buffer`; the recorded
+result of an operation is neither.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..core.backend import backend_of
 from ..core.dtypes import is_floating
@@ -18,8 +18,9 @@ from ..core.effects import active_capture, replayed
 from ..core.errors import DTypeError, StateError
 from ..core.graph import Leaf, unwrap
 from ..ops.creation import to_array
-from ..tensor import Tensor
-from .parameter import Parameter
+from ..tensor import RemovableHook, Tensor
+from .hooks import Hooks
+from .parameter import Buffer, Parameter
 
 __all__ = ["LoadReport", "Module", "named_tensors"]
 
@@ -54,15 +55,26 @@ class Module:
     training = True
     """Whether layers such as Dropout and BatchNorm behave as in training; set by `train()` and `eval()`."""
 
+    _hooks: Hooks | None = None
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         capture = active_capture.get()
         if capture is not None:
             capture.enter_module(self)
-        return self.forward(*args, **kwargs)
+        return self.forward(*args, **kwargs) if self._hooks is None else self._hooks.call(self, args, kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output. Subclasses define it."""
         raise NotImplementedError(f"{type(self).__name__}: define forward(self, ...), which computes the output.")
+
+    if not TYPE_CHECKING:  # so that checkers still report unknown attributes
+
+        def __getattr__(self, name: str) -> Any:
+            """What `nn.utils.parametrize` computes in place of a parameter; called only if there is no attribute."""
+            made = vars(self).get("parametrizations")
+            if made is not None and name in made:
+                return made[name]()
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     # What it contains
 
@@ -73,6 +85,47 @@ class Module:
     def modules(self) -> Iterator[Module]:
         """This module and all modules within."""
         return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Pairs of name and module, of the modules directly in this one, also in its lists and dicts; each once."""
+        return _once(pair for name, value in vars(self).items() for pair in _children(name, value))
+
+    def children(self) -> Iterator[Module]:
+        """The modules directly in this one."""
+        return (module for _, module in self.named_children())
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call `function` with each module within, and at last with this one; returns the module."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    def get_submodule(self, target: str) -> Module:
+        """The module of that path, such as `layers.0`; this one for `""`. Raises StateError if there is none."""
+        found = next((value for path, value in _walk(self) if path == target and isinstance(value, Module)), None)
+        if found is None:
+            raise StateError(f"get_submodule: {type(self).__name__} has no module {target!r}.")
+        return found
+
+    def get_parameter(self, target: str) -> Tensor:
+        """The parameter of that path, such as `layers.0.weight`. Raises StateError if there is none."""
+        found = dict(_state(self)).get(target)
+        if found is None or not _is_parameter(found):
+            raise StateError(f"get_parameter: {type(self).__name__} has no parameter {target!r}.")
+        return found
+
+    def register_parameter(self, name: str, param: Tensor | None) -> None:
+        """The same as `self.name = param`."""
+        setattr(self, name, param)
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """The same as `self.name = Buffer(tensor, persistent=persistent)`; None stays None."""
+        setattr(self, name, None if tensor is None else Buffer(unwrap(tensor), persistent=persistent))
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """The same as `self.name = module`."""
+        setattr(self, name, module)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Pairs of path and parameter; a parameter in two places is listed once, under its first path."""
@@ -97,7 +150,7 @@ class Module:
 
         They do not change when training goes on. A shared tensor is there under each of its paths.
         """
-        return {path: backend_of(t.data).copy(t.data) for path, t in _state(self)}
+        return {path: backend_of(t.data).copy(t.data) for path, t in _saved(self)}
 
     def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> LoadReport:
         """Give parameters and buffers the values in `state`, in their own dtype and on their own device.
@@ -107,7 +160,7 @@ class Module:
 
         Raises StateError, listing every entry that is missing, unexpected or of another shape; nothing is loaded then.
         """
-        own = dict(_state(self))
+        own = dict(_saved(self))
         found = {id(tensor) for path, tensor in own.items() if path in state}
         report = LoadReport(
             missing=[path for path, tensor in own.items() if path not in state and id(tensor) not in found],
@@ -176,6 +229,50 @@ class Module:
             parameter.requires_grad = value
         return self
 
+    # What is called with it
+
+    def register_forward_pre_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHook:
+        """Call `hook(module, args)` before forward; what it returns, unless None, replaces args.
+
+        prepend : before all other hooks. with_kwargs : call `hook(module, args, kwargs)`, which returns both, or None.
+
+        Returns an object whose `remove()` takes the hook away; so do the other methods that register one.
+        """
+        return self._own_hooks().add("forward_pre", hook, prepend, with_kwargs)
+
+    def register_forward_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHook:
+        """Call `hook(module, args, output)` after forward; what it returns, unless None, replaces the output.
+
+        with_kwargs : call `hook(module, args, kwargs, output)`. always_call : also if an error is raised; with None.
+
+        >>> layer = nn.Linear(4, 3)
+        >>> hook = layer.register_forward_hook(lambda module, args, output: print(output.shape))
+        >>> _ = layer(np.ones((2, 4), np.float32))
+        (2, 3)
+        """
+        return self._own_hooks().add("forward", hook, prepend, with_kwargs, always_call)
+
+    def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHook:
+        """Call `hook(module, grad_output)` with the gradients of the outputs; what it returns replaces them."""
+        return self._own_hooks().add("backward_pre", hook, prepend)
+
+    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHook:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are there.
+
+        grad_input : of the positional arguments, None for those that need none; what the hook returns replaces them.
+        grad_output : of the outputs.
+        """
+        return self._own_hooks().add("backward", hook, prepend)
+
+    def _own_hooks(self) -> Hooks:
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks
+
     # How it prints
 
     def __repr__(self) -> str:
@@ -234,6 +331,8 @@ def _is_parameter(tensor: Tensor) -> bool:
 
 
 def _is_buffer(path: str, tensor: Tensor) -> bool:
+    if isinstance(tensor, Buffer):
+        return True
     return not isinstance(tensor, Parameter) and tensor.node is None and not path.rpartition(".")[2].startswith("_")
 
 
@@ -242,6 +341,11 @@ def _state(module: Module) -> Iterator[tuple[str, Tensor]]:
     for path, value in _walk(module):
         if isinstance(value, Tensor) and (_is_parameter(value) or _is_buffer(path, value)):
             yield path, value
+
+
+def _saved(module: Module) -> Iterator[tuple[str, Tensor]]:
+    """What `_state` finds, without buffers that are not saved."""
+    return ((path, tensor) for path, tensor in _state(module) if getattr(tensor, "persistent", True))
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Tensors that a module learns."""
+"""Tensors that a module learns, and those that it keeps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from ..tensor import Tensor
 
-__all__ = ["Parameter"]
+__all__ = ["Buffer", "Parameter"]
 
 
 class Parameter(Tensor):
@@ -26,3 +26,30 @@ class Parameter(Tensor):
     def __repr__(self) -> str:
         # The label is three letters longer than the base class's, and continuation lines stay aligned.
         return super().__repr__().replace("Tensor(", "Parameter(", 1).replace("\n", "\n   ")
+
+
+class Buffer(Tensor):
+    """A Tensor that belongs to a module and is not trained: part of its state, whatever its name.
+
+    data : an array, number or nested list, as for `Tensor`.
+    persistent : whether it is part of the state; if not, it only moves with the module.
+
+    >>> nn.Buffer([1.0, 2.0], persistent=False)
+    Buffer([1., 2.], dtype=float32)
+    """
+
+    __slots__ = ("persistent",)
+
+    def __init__(self, data: Any, *, persistent: bool = True, dtype: Any = None, device: str | None = None) -> None:
+        super().__init__(data, dtype=dtype, device=device)
+        self.persistent = persistent
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("Tensor(", "Buffer(", 1)
+
+    def __reduce__(self) -> tuple:
+        return _rebuild, (self.data, self.persistent)
+
+
+def _rebuild(data: Any, persistent: bool) -> Buffer:
+    return Buffer(data, persistent=persistent)
