@@ -120,3 +120,39 @@ def test_importing_the_package_does_not_import_safetensors():
     code = "import sys, tinygrad_lite, tinygrad_lite.io; print('safetensors' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_names_are_mapped(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_weights(
+        path, {"net.a.weight": np.ones((4, 3)), "net.a.bias": np.ones(4), "net.ab.c": np.ones(1), "step": np.ones(1)}
+    )
+    assert set(load_weights(path, rename={"net.a": "0", "step": None})) == {"0.weight", "0.bias", "net.ab.c"}
+    assert set(load_weights(path, rename={"net": "n", "net.a": "0", "step": "net"})) == {
+        "0.weight", "0.bias", "n.ab.c", "net",
+    }  # fmt: skip
+    layer = nn.Sequential(nn.Linear(3, 4))
+    report = load_weights(path, layer, rename=lambda name: name.replace("net.a.", "0."), strict=False)
+    assert report == ([], ["net.ab.c", "step"]) and layer[0].bias.sum().item() == 4.0
+    with pytest.raises(StateError, match=r"load_weights: rename has 'net\.b', 'ste'; the file has '"):
+        load_weights(path, rename={"net.b": "x", "ste": None, "step": "y"})
+    with pytest.raises(StateError, match="load_weights: rename makes two arrays 'x', '.*' is the second"):
+        load_weights(path, rename=lambda name: "x")
+
+
+def test_transposed_arrays_are_refused_with_a_hint(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    convolution = nn.Conv2d(2, 5, 3)
+    for layer, turned, axes in ((nn.Linear(3, 4), (3, 4), (1, 0)), (convolution, (3, 3, 2, 5), (3, 2, 0, 1))):
+        state = layer.state_dict()
+        given = np.ones(turned)
+        save_weights(path, state | {"weight": given})
+        with pytest.raises(
+            StateError, match=r"load_weights: weight is \(3, .*the axes are in another order.*transpose"
+        ):
+            load_weights(path, layer)
+        assert layer.state_dict()["weight"].tobytes() == state["weight"].tobytes()
+        layer.load_state_dict(load_weights(path) | {"weight": given.transpose(axes)})
+    save_weights(path, {"weight": np.ones((7, 3)), "bias": np.ones(4)})
+    with pytest.raises(StateError, match=r"misshapen: weight is \(7, 3\) and must be \(4, 3\)"):
+        load_weights(path, nn.Linear(3, 4))

@@ -1,5 +1,6 @@
 """Checkpoints: what they hold, what resuming means, and files that are damaged, not written, or many."""
 
+import contextlib
 import errno
 import multiprocessing
 import os
@@ -63,6 +64,26 @@ def test_a_resumed_training_is_the_uninterrupted_one(stop_at, kept, tmp_path):
     found, resumed = trained(tmp_path / "parts", kept=kept)
     assert same(found, expected) and resumed == history
     assert len(history) == 6
+
+
+@pytest.mark.parametrize(
+    "kind", ["LBFGS", "SGDScheduleFree", "AdamWScheduleFree", "Adafactor", "Muon", "Rprop", "NAdam"]
+)
+def test_every_kind_of_optimizer_is_resumed(kind, tmp_path):
+    def run(folder, stop_at=None):
+        tl.manual_seed(0)
+        network = nn.Sequential(nn.Linear(2, 8, bias=False), nn.Tanh(), nn.Linear(8, 2, bias=False))
+        optimizer = getattr(optim, kind)(network, lr=0.01)
+        callbacks = [StopAt(stop_at)] if stop_at else []
+        kept = train.Checkpoints(folder, every_steps=3)
+        with contextlib.suppress(Stop):
+            fit(network, optimizer=optimizer, epochs=3, callbacks=callbacks, checkpoints=kept)
+        return network
+
+    expected = run(tmp_path / "whole")
+    run(tmp_path / "parts", 5)
+    run(tmp_path / "parts", 22)
+    assert same(run(tmp_path / "parts"), expected)
 
 
 def without(monkeypatch, what):

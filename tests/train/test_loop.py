@@ -290,3 +290,32 @@ def test_no_epochs_leave_everything_as_it_is():
     network = model()
     before = copy.deepcopy(network)
     assert fit(network, epochs=0) == [] and same(network, before)
+
+
+def test_an_optimizer_with_a_line_search():
+    """It asks for the loss several times in a step; what is counted is the first."""
+    network = model()
+    before = train.evaluate(network, (POINTS, SIDES)).loss
+    optimizer = optim.LBFGS(network, line_search_fn="strong_wolfe")
+    history = fit(network, optimizer=optimizer, batch_size=200, epochs=5)
+    assert history[0].loss == pytest.approx(before, rel=1e-5) and history[-1].loss < 0.05
+
+
+def test_an_optimizer_whose_parameters_differ_in_evaluation():
+    """Validation, callbacks and the end see the averages."""
+    ours, byhand = model(), model()
+    loader = data.DataLoader((POINTS, SIDES), 40, rng=4)
+    optimizer, losses = optim.AdamWScheduleFree(byhand, lr=0.05), []
+    for _ in range(3):
+        optimizer.train()
+        for x, y in loader:
+            loss = tl.cross_entropy(byhand(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        optimizer.eval()
+        losses.append(train.evaluate(byhand, (POINTS, SIDES), batch_size=20).loss)
+    loader = data.DataLoader((POINTS, SIDES), 40, rng=4)
+    optimizer = optim.AdamWScheduleFree(ours, lr=0.05)
+    history = fit(ours, loader, optimizer=optimizer, epochs=3, validation=(POINTS, SIDES))
+    assert same(ours, byhand) and history.column("val_loss") == losses

@@ -111,6 +111,7 @@ def fit(
             while run.stop is None and (run.epoch < run.last or run.tally.batches):
                 if not run.tally.batches:
                     run.epoch, run.tally = run.epoch + 1, Tally(train_metrics)
+                optimizer.train()
                 for group in _groups(run, accumulate):
                     step(group)
                     run.tell("on_step")
@@ -128,6 +129,7 @@ def fit(
                 if interrupts.asked:
                     raise KeyboardInterrupt
         finally:
+            optimizer.eval()
             run.tell("on_end")
     return history
 
@@ -146,6 +148,7 @@ def _finish_epoch(run: Run, held: Any, loss: Loss, metrics: Any) -> None:
         raise ShapeError("fit: there are no examples; at least one is required.")
     record = Record(epoch=run.epoch, **run.tally.means())
     seconds, rate = run.tally.elapsed(), run.lr
+    run.optimizer.eval()
     if held is not None:
         seen = evaluate(run.model, held, loss=loss, metrics=metrics)
         record.update({f"val_{name}": value for name, value in seen.items()})
@@ -173,7 +176,7 @@ class Step:
         seen: list[list[tuple[float, Any, Batch]]] = []
 
         def closure() -> float:
-            seen.append(self.gradients(batches))
+            seen.append(self.gradients(batches, first=not seen))
             return _mean(seen[-1])
 
         with numpy.errstate(all="ignore"):  # what is not finite is reported by name
@@ -184,16 +187,23 @@ class Step:
         for loss, outputs, batch in seen[0]:  # an optimizer that asks more than once has moved the weights meanwhile
             run.tally.add(loss, outputs, batch)
 
-    def gradients(self, batches: list[Batch]) -> list[tuple[float, Any, Batch]]:
-        """Set the gradients of the parameters; returns loss, outputs and batch for each batch."""
+    def gradients(self, batches: list[Batch], first: bool) -> list[tuple[float, Any, Batch]]:
+        """Set the gradients of the parameters; returns loss, outputs and batch for each batch.
+
+        first : whether these are the weights that the step began with; when a line search tries others, it deals with
+            what is not finite.
+        """
         self.run.optimizer.zero_grad()
         seen = []
         for batch, share in self.shares(batches):
             whole, value, outputs = self.forward(batch, share, penalised=not seen)
-            self.check(float(whole.item()), "loss", lambda whole=whole: find_nan(whole))
+            if first:
+                self.check(float(whole.item()), "loss", lambda whole=whole: find_nan(whole))
             whole.backward()
             seen.append((value, outputs, batch))
-        self.check(self.size_of_gradient(), "gradient", lambda: self.culprit(batches))
+        size = self.size_of_gradient()
+        if first:
+            self.check(size, "gradient", lambda: self.culprit(batches))
         return seen
 
     def shares(self, batches: list[Batch]) -> Iterator[tuple[Batch, float]]:
