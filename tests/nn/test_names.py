@@ -59,7 +59,7 @@ OTHER_DEFAULTS = {
     *((f"Transformer{part}", "activation") for part in ("", "EncoderLayer", "DecoderLayer")),  # "relu", the function
 }
 
-OWN = {"Perceptron", "PerceptronFit", "Step"}
+OWN = {"Perceptron", "PerceptronFit", "Step", "Summary", "SummaryRow"}
 """Modules that PyTorch does not have."""
 
 RECURRENT = {
