@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import tinygrad_lite as tl
-from tinygrad_lite import nn, optim
+from tinygrad_lite import nn, optim, plots
 
 OUT = Path("runs/mlp")
 
@@ -47,18 +47,6 @@ def accuracy(model, points, classes):
         return float((model(points).argmax(axis=1).numpy() == classes).mean())
 
 
-def draw(axes, title, model, points, classes):
-    """How sure the model is of class 1 at every place, the boundary at one half, and the points."""
-    (left, bottom), (right, top) = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
-    x, y = np.linspace(left, right, 200, dtype=np.float32), np.linspace(bottom, top, 200, dtype=np.float32)
-    with tl.no_grad():
-        sure = tl.softmax(model(np.stack(np.meshgrid(x, y), axis=-1)), axis=-1)[..., 1].numpy()
-    axes.imshow(sure, origin="lower", extent=(left, right, bottom, top), cmap="PuOr", vmin=-0.6, vmax=1.6)
-    axes.contour(x, y, sure, levels=[0.5], colors="black")
-    axes.scatter(*points.T, c=classes, cmap="PuOr", edgecolor="black", s=120 if len(points) < 10 else 20)
-    axes.set(title=title, aspect="equal")
-
-
 tl.manual_seed(2)
 rng = np.random.default_rng(0)
 figure = Figure(figsize=(10, 4.4), layout="constrained")
@@ -68,7 +56,8 @@ points, classes = xor()
 model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
 loss = train(model, points, classes, steps=150, lr=0.1)
 print(f"XOR: {accuracy(model, points, classes):.0%} of 4 points, loss {loss:.4f}")
-draw(left, "XOR, 3 hidden neurons", model, points, classes)
+plots.decision_boundary(model, points, classes, margin=0.5, axes=left)
+left.set(title="XOR, 3 hidden neurons", aspect="equal")
 
 points, classes = moons(150, rng)
 others = moons(1000, rng)  # of the same kind, but never learned from
@@ -78,7 +67,8 @@ for name, model in [
 ]:
     loss = train(model, points, classes, steps=400, lr=0.05)
     print(f"moons, {name}: {accuracy(model, *others):.1%} of 2000 new points, loss {loss:.4f}")
-draw(right, f"Two moons, {name}", model, points, classes)
+plots.decision_boundary(model, points, classes, axes=right)
+right.set(title=f"Two moons, {name}")
 
 OUT.mkdir(parents=True, exist_ok=True)
 figure.savefig(OUT / "mlp.png")
