@@ -78,6 +78,7 @@ def test_lists_of_numbers_and_empty_arrays_are_datasets():
         (("ab",), DTypeError, "array 0 is a str; a NumPy array is required"),
         (((i for i in range(3)),), DTypeError, r"array 0 is a generator; .* numpy.stack\(list\(generator\)\)"),
         ((tl.tensor([1.0]),), DTypeError, r"array 0 is a Tensor; a NumPy array is required \(a Tensor has .numpy\(\)"),
+        ((np.ma.masked_less(Y, 3),), DTypeError, r"array 0 is a masked array, .*; replace .* with .filled\(value\)"),
         ((None,), DTypeError, "array 0 is a NoneType; a NumPy array is required"),
     ],
 )

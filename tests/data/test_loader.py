@@ -235,11 +235,14 @@ def test_errors_name_batch_and_example(workers):
     loader = data.DataLoader((X, Y), 20, rng=0, workers=workers, transform=lambda x: x @ np.ones(3))
     with pytest.raises(ValueError) as caught:
         list(loader)
-    order = [int(n) for n in caught.value.__notes__[0].partition("examples ")[2].split(", ")[:8]]
+    order = [int(n) for n in caught.value.__notes__[0].partition("examples ")[2].partition(" and")[0].split(", ")]
     assert order == np.concatenate(labels(data.DataLoader((X, Y), 20, rng=0))).tolist()[:8]
-    assert caught.value.__notes__[0].startswith("DataLoader: in batch 0 of epoch 1") and "..." in str(
-        caught.value.__notes__
-    )
+    assert caught.value.__notes__[0].startswith("DataLoader: in batch 0 of epoch 1, examples ")
+    assert caught.value.__notes__[0].endswith(" and 12 more.")
+    with pytest.raises(RuntimeError, match="generator raised StopIteration"):  # and no early end
+        list(data.DataLoader((X, Y), 20, workers=workers, transform=lambda x: next(iter([]))))
+    with pytest.raises(DTypeError, match="transform returned None; it must return the inputs to learn from"):
+        list(data.DataLoader((X, Y), 20, workers=workers, transform=lambda x: x.sort()))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -303,6 +306,11 @@ def test_states_that_do_not_fit_are_refused():
         ((X, Y), {"batch_size": -3}, ShapeError, "batch_size is -3; an integer from 1 up"),
         ((X, Y), {"batch_size": 2.0}, ShapeError, "batch_size is 2.0; an integer from 1 up"),
         ((X, Y), {"workers": -1}, ShapeError, "workers is -1; an integer from 0 up"),
+        ((X, Y), {"batch_size": np.array([1, 2])}, ShapeError, r"batch_size is array\(\[1, 2\]\); an integer from 1"),
+        ((X, Y), {"transform": 3}, DTypeError, "DataLoader: transform is 3; a function is required"),
+        ((X, Y), {"collate": "stack"}, DTypeError, "DataLoader: collate is 'stack'; a function is required"),
+        ([X, Y], {}, DTypeError, "a list cannot be indexed by an array of indices; give data.ArrayDataset"),
+        ({"x": X}, {}, DTypeError, "DataLoader: dataset is a dict; something with __len__"),
         ((X, Y), {"prefetch": 0}, ShapeError, "prefetch is 0; an integer from 1 up"),
         ((X, Y), {"batch_size": True}, ShapeError, "batch_size is True; an integer from 1 up"),
         ((X, Y[:3]), {}, ShapeError, "ArrayDataset: the arrays have 23 and 3 rows"),

@@ -19,6 +19,11 @@ def test_split_divides_every_class_alike_and_loses_nothing(fraction):
     assert not np.array_equal(v, np.sort(v))
 
 
+def test_lists_are_split_too():
+    (x, y), (u, v) = data.stratified_split([1, 2, 3, 4], [0, 0, 1, 1], fraction=0.5, rng=0)
+    assert sorted([*x, *u]) == [1, 2, 3, 4] and sorted(y) == sorted(v) == [0, 1]
+
+
 def test_split_repeats_with_its_seed():
     images, labels = data.digits()
     first, again, other = (data.stratified_split(images, labels, rng=seed)[1][0] for seed in (0, 0, 1))
@@ -54,7 +59,7 @@ def test_random_parts_repeat_with_their_seed():
     assert first == data.random_split(np.arange(50), [25, 25], rng=3)[0].indices.tolist()
 
 
-@pytest.mark.parametrize("lengths", [[5, 4], [0.5, 0.4], [], [11], [0.7, 0.7]])
+@pytest.mark.parametrize("lengths", [[5, 4], [0.5, 0.4], [], [11], [0.7, 0.7], "ab", [None]])
 def test_parts_that_do_not_add_up(lengths):
     with pytest.raises(
         ShapeError, match="there are 10 examples; lengths must be integers that add up to 10, or shares"

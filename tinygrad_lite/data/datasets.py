@@ -84,6 +84,10 @@ def _rows(who: str, number: int, array: Any) -> numpy.ndarray:
             array = numpy.asarray(array)
         except ValueError as error:
             raise ShapeError(f"{name} is a list of rows of unequal lengths; pad them to one length.") from error
+    if hasattr(array, "mask"):
+        raise DTypeError(
+            f"{name} is a masked array, and a model sees no mask; replace what is missing with .filled(value)."
+        )
     if array.dtype.kind in "OSUMm":
         raise DTypeError(
             f"{name} has dtype {array.dtype}; numbers are required. Convert it with .astype, or write a dataset of "
@@ -185,7 +189,7 @@ def as_dataset(who: str, dataset: Any) -> Any:
     """A dataset as it is, a tuple of arrays as an ArrayDataset; DTypeError for anything else."""
     if type(dataset) is tuple:
         return ArrayDataset(*dataset)
-    if not isinstance(dataset, Dataset):
+    if not isinstance(dataset, Dataset) or isinstance(dataset, (dict, str, bytes)):
         raise DTypeError(
             f"{who}: dataset is a {type(dataset).__name__}; something with __len__ and __getitem__ is required, such "
             f"as data.ArrayDataset(x, y)."

@@ -9,14 +9,10 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 from ..core.errors import StateError
-from ..io import replacing
 
 __all__ = ["cache_folder", "download"]
 
@@ -76,6 +72,10 @@ def download(
     >>> data.download("https://example.org/x.txt", "x.txt", sha256=hashlib.sha256(b"at hand").hexdigest()).name
     'x.txt'
     """
+    from http.client import HTTPException  # with what else speaks HTTP it takes 50 ms, too long at import
+
+    from ..io import replacing
+
     urls, path = [url] if isinstance(url, str) else list(url), Path(path)
     for address in urls:
         if not address.startswith(("http://", "https://")):
@@ -162,6 +162,8 @@ def _whole(
 def _fetch(
     url: str, partial: Path, size: int | None, attempts: int, timeout: float, wait: float, name: str, progress: bool
 ) -> None:
+    from http.client import HTTPException
+
     failed, furthest = 0, _length(partial)
     while True:
         try:
@@ -186,6 +188,11 @@ def _length(path: Path) -> int:
 
 def _transfer(url: str, partial: Path, size: int | None, timeout: float, name: str, progress: bool) -> None:
     """One request for what is missing of the partial file."""
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    from tqdm import tqdm
+
     have = _length(partial)
     if size is not None and have >= size:
         return
@@ -205,8 +212,6 @@ def _transfer(url: str, partial: Path, size: int | None, timeout: float, name: s
         total = start + int(announced) if announced else size
         if size is not None and total != size:
             raise _Refused(f"it is a file of {total} bytes, and {size} are expected")
-        from tqdm import tqdm
-
         with (
             partial.open("ab" if start else "wb") as file,
             tqdm(

@@ -9,8 +9,8 @@ import numpy
 
 from ..core.errors import DTypeError, ShapeError, StateError, describe
 from ..ops.random import Generator
+from .arguments import count_of, generator_of
 from .datasets import as_dataset
-from .seeds import generator_of
 from .transforms import takes_rng
 from .workers import in_order
 
@@ -24,7 +24,7 @@ class DataLoader:
 
     dataset : see `Dataset`; a tuple of arrays is taken as `ArrayDataset(*arrays)`.
     batch_size : examples in a batch; the last batch of an epoch is smaller, or left out with `drop_last`.
-    shuffle : a new random order for every epoch; otherwise the dataset's own.
+    shuffle : a new random order for every epoch; otherwise the dataset's own. (PyTorch's default is False.)
     rng : a seed or a Generator, from which one number is drawn when an epoch begins; the default generator if None.
     transform : called with a batch's inputs (its first array), gives those to learn from; see `data.transforms`. If it
         has a parameter `rng`, it is given a generator of that batch alone: neither the number of workers nor their
@@ -62,13 +62,17 @@ class DataLoader:
         prefetch: int = 2,
     ) -> None:
         self.dataset = as_dataset("DataLoader", dataset)
+        for name, function in (("transform", transform), ("collate", collate)):
+            if function is not None and not callable(function):
+                raise DTypeError(f"DataLoader: {name} is {describe(function)}; a function is required.")
         if collate is None and isinstance(self.dataset, (list, tuple, str)):
             raise DTypeError(
                 f"DataLoader: a {type(dataset).__name__} cannot be indexed by an array of indices; give "
                 f"data.ArrayDataset(x, y), or collate=data.default_collate for a list of examples."
             )
-        self.batch_size = _count("batch_size", batch_size, 1)
-        self.workers, self.prefetch = _count("workers", workers, 0), _count("prefetch", prefetch, 1)
+        self.batch_size = count_of("DataLoader: batch_size", batch_size, 1)
+        self.workers = count_of("DataLoader: workers", workers, 0)
+        self.prefetch = count_of("DataLoader: prefetch", prefetch, 1)
         if not len(self.dataset):
             raise ShapeError("DataLoader: the dataset has no examples; at least one is required.")
         if drop_last and self.batch_size > len(self.dataset):
@@ -128,6 +132,8 @@ class DataLoader:
             arrays = tuple(_own(array, indices) for array in arrays)
         if self.transform is not None:
             inputs = self.transform(arrays[0]) if rng is None else self.transform(arrays[0], rng=rng)
+            if inputs is None:
+                raise DTypeError("DataLoader: transform returned None; it must return the inputs to learn from.")
             arrays = (inputs, *arrays[1:])
         return arrays
 
@@ -188,12 +194,6 @@ def _order(shuffle: bool) -> str:
     return "shuffled" if shuffle else "in order"
 
 
-def _count(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-        raise ShapeError(f"DataLoader: {name} is {value!r}; an integer from {least} up is required.")
-    return int(value)
-
-
 def _own(array: Any, indices: numpy.ndarray | slice) -> Any:
     """A batch's array in memory of its own; what is no array (a string, a list of them) as it is.
 
@@ -208,7 +208,7 @@ def _names(indices: numpy.ndarray | slice) -> str:
     if isinstance(indices, slice):
         return f"examples {indices.start} to {indices.stop - 1}"
     shown = ", ".join(map(str, indices[:8].tolist()))
-    return f"examples {shown}{', ...' if len(indices) > 8 else ''}"
+    return f"examples {shown}" + (f" and {len(indices) - 8} more" if len(indices) > 8 else "")
 
 
 def default_collate(examples: Sequence[Any]) -> Any:

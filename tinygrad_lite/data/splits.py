@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy
 
 from ..core.errors import ShapeError
 from ..ops.random import Generator
+from .arguments import generator_of
 from .datasets import Subset, as_dataset
-from .seeds import generator_of
 
 __all__ = ["kfold", "random_split", "stratified_kfold", "stratified_split"]
 
@@ -39,8 +40,9 @@ def random_split(dataset: Any, lengths: Sequence[float], *, rng: int | Generator
 
 
 def _counts(lengths: list[float], n: int) -> list[int]:
-    whole = all(hasattr(length, "__index__") for length in lengths)
-    if not lengths or (sum(lengths) != n if whole else not math.isclose(sum(lengths), 1)):
+    numbers = all(isinstance(length, Real) for length in lengths)
+    whole = all(isinstance(length, Integral) for length in lengths)
+    if not lengths or not numbers or (sum(lengths) != n if whole else not math.isclose(sum(lengths), 1)):
         raise ShapeError(
             f"random_split: lengths are {lengths} and there are {n} examples; lengths must be integers that add up to "
             f"{n}, or shares that add up to 1."
@@ -78,6 +80,7 @@ def stratified_split(
         )
     if not 0 < fraction < 1:
         raise ValueError(f"stratified_split: fraction is {fraction}; it must lie between 0 and 1.")
+    images, labels = (numpy.asarray(part) if isinstance(part, (list, tuple)) else part for part in (images, labels))
     rng = generator_of(rng)
     kept, drawn = [], []
     for members in _classes("stratified_split", labels, rng):

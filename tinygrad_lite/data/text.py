@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 
 from ..core.errors import DTypeError, IndexingError, ShapeError, describe
+from .arguments import count_of
 from .datasets import positions
 
 __all__ = ["CharacterText", "TextWindows"]
@@ -92,16 +93,13 @@ class TextWindows:
     """
 
     def __init__(self, codes: Any, length: int, step: int = 1) -> None:
-        for name, value in (("length", length), ("step", step)):
-            if not hasattr(value, "__index__") or value < 1:
-                raise ShapeError(f"TextWindows: {name} is {value!r}; an integer from 1 up is required.")
+        self.length, self.step = count_of("TextWindows: length", length, 1), count_of("TextWindows: step", step, 1)
         codes = numpy.asarray(codes)
         if codes.ndim != 1 or len(codes) <= length:
             raise ShapeError(
                 f"TextWindows: codes are {codes.shape} and length is {length}; one axis of at least length + 1 = "
                 f"{length + 1} is required."
             )
-        self.length, self.step = int(length), int(step)
         self._windows = numpy.lib.stride_tricks.sliding_window_view(codes, self.length + 1)[:: self.step]
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ import numpy
 
 from ..core.errors import DTypeError, ShapeError, describe
 from ..ops.random import Generator
-from .seeds import generator_of
+from .arguments import generator_of
 
 __all__ = [
     "CenterCrop", "Compose", "GaussianNoise", "Normalize", "RandomCrop", "RandomHorizontalFlip", "RandomRotation",

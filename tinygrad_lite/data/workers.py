@@ -20,7 +20,7 @@ def in_order(work: Callable[[Any], Any], items: Iterable[Any], workers: int, pre
     the iterator, or dropping it, ends the threads once each has finished what it is at.
     """
     if not workers:
-        return map(work, items)
+        return (work(item) for item in items)
     return _ahead(work, iter(items), workers, workers * prefetch)
 
 
