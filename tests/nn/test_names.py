@@ -129,3 +129,41 @@ def test_what_pytorch_does_not_have():
     modules = {name for name in nn.__all__ if inspect.isclass(getattr(nn, name)) and not hasattr(torch.nn, name)}
     assert modules == OWN
     assert tl.nn is nn
+
+
+UTILITIES = {
+    "utils": {
+        "clip_grad_norm": "deprecated", "clip_grad_norm_": "optim.clip_grad_norm",
+        "clip_grad_value_": "optim.clip_grad_value", "clip_grads_with_norm_": "optim.clip_grad_norm",
+        "convert_conv2d_weight_memory_format": "weights have one layout",
+        "convert_conv3d_weight_memory_format": "weights have one layout", 
+        "fuse_conv_bn_eval": "for inference only", "fuse_conv_bn_weights": "for inference only",
+        "fuse_linear_bn_eval": "for inference only", "fuse_linear_bn_weights": "for inference only",
+        "get_total_norm": "optim.clip_grad_norm", 
+        "remove_spectral_norm": "deprecated: parametrize.remove_parametrizations",
+        "remove_weight_norm": "deprecated: parametrize.remove_parametrizations",
+        "skip_init": "initial values are cheap", "spectral_norm": "deprecated: parametrizations.spectral_norm",
+        "weight_norm": "deprecated: parametrizations.weight_norm",
+    },
+    "utils.rnn": {"PackedSequence_": "a base class", "bind": "a helper", "invert_permutation": "argsort"},
+    "utils.parametrizations": {"orthogonal": "a penalty does: regularizers"},
+    "utils.parametrize": {
+        "cached": "weights are computed at each use", "transfer_parametrizations_and_params": "a helper",
+        "type_before_parametrizations": "a module keeps its type",
+    },
+}  # fmt: skip
+"""Functions of torch.nn.utils left out, and what does their work."""
+
+
+@pytest.mark.parametrize("place", UTILITIES)
+def test_every_utility_is_here_or_left_out_for_a_reason(place):
+    theirs, ours = torch.nn, nn
+    for part in place.split("."):
+        theirs, ours = getattr(theirs, part), getattr(ours, part)
+    names = {
+        name
+        for name, value in vars(theirs).items()
+        if callable(value) and not name.startswith("_") and value.__module__.startswith("torch.nn.utils")
+    }
+    assert {name for name in names if not hasattr(ours, name)} == set(UTILITIES[place]) & names
+    assert not [name for name in UTILITIES[place] if hasattr(ours, name)]

@@ -76,6 +76,13 @@ class Module:
                 return made[name]()
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        made = self.__dict__.get("parametrizations")
+        if made is not None and name in made:
+            made[name].assign(value)
+        else:
+            object.__setattr__(self, name, value)
+
     # What it contains
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
