@@ -73,10 +73,10 @@ def test_learning_rates_need_losses():
 
 def test_range_test():
     class Result:
-        lrs, losses, suggestion = np.logspace(-4, 0, 5), [1.0, 0.9, 0.4, 0.3, 50.0], 0.01
+        rates, losses, suggestion = np.logspace(-4, 0, 5), [1.0, 0.9, 0.4, 0.3, 50.0], 0.01
 
     axes = plots.lr_range(Result()).axes[0]
-    assert axes.lines[0].get_xdata().tolist() == Result.lrs.tolist()
+    assert axes.lines[0].get_xdata().tolist() == Result.rates.tolist()
     assert "suggested: 0.01" in axes.get_legend().texts[0].get_text()
     assert axes.get_ylim()[0] < 0.3 and 1.0 < axes.get_ylim()[1] < 2.0
     with pytest.raises(ShapeError, match="lr_range: 2 rates and 1 losses; as many of each are required"):

@@ -73,7 +73,7 @@ class Summary:
 
     def __str__(self) -> str:
         head = ("module", "kind", "output", "parameters", "multiply-adds", "kept for backward")
-        table = [head]
+        table: list[tuple[str, ...]] = [head]
         for row in self.rows:
             counts = (f"{n:,}" if n else "" for n in (row.parameters, row.multiply_adds))
             kept = _bytes(row.kept) if row.kept else ""

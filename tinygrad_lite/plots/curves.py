@@ -69,7 +69,7 @@ def draw_panel(axes: Any, table: Mapping[str, numpy.ndarray], name: str, *, loga
             drawn += 1
     values = numpy.concatenate([*found.values(), []])
     values = values[numpy.isfinite(values)]
-    positive = values.size and values.min() > 0
+    positive = bool(values.size) and bool(values.min() > 0)
     if logarithmic is None:
         logarithmic = positive and (name == "lr" or ("loss" in name and values.max() > 10 * values.min()))
     axes.set(title=name, xlabel="epoch", ylabel={"lr": "learning rate"}.get(name, name))
@@ -151,8 +151,8 @@ def learning_rates(runs: Mapping[Any, Any] | Iterable[tuple[Any, Any]], *, axes:
 def lr_range(rates: Any, losses: Any = None, *, suggestion: float | None = None, axes: Any = None) -> Any:
     """The result of a range test of the learning rate: the loss while the rate grows, on a logarithmic axis.
 
-    rates, losses : (steps,) each; or, as the only argument, an object with the attributes `lrs` (or `learning_rates`),
-        `losses` and perhaps `suggestion`.
+    rates, losses : (steps,) each; or, as the only argument, an object with the attributes `rates`, `losses` and perhaps
+        `suggestion`.
     suggestion : the learning rate to mark.
     axes : where to draw; a new figure if None.
     Returns the Figure.
@@ -165,8 +165,7 @@ def lr_range(rates: Any, losses: Any = None, *, suggestion: float | None = None,
     """
     if losses is None:
         result = rates
-        rates = result.lrs if hasattr(result, "lrs") else result.learning_rates
-        losses = result.losses
+        rates, losses = result.rates, result.losses
         suggestion = getattr(result, "suggestion", None) if suggestion is None else suggestion
     rates, losses = numbers("lr_range", "rates", rates), numbers("lr_range", "losses", losses)
     if rates.shape != losses.shape or not rates.size:

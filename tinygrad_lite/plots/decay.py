@@ -12,7 +12,7 @@ from .canvas import BLUE, COLORS, GREEN, GREY, ORANGE, PURPLE, canvas, grid, hos
 __all__ = ["weight_decay", "weight_paths"]
 
 
-def weight_decay(result: Any, *, score: str = "error", title: str = "") -> Any:
+def weight_decay(result: Any, *, score: str = "score", title: str = "") -> Any:
     """The curve of a cross-validation over the strength of weight decay, with its spread and the chosen strengths.
 
     result : as `cross_validate` returns it: `strengths` (k,), `scores` (k, folds), `best` and `one_standard_error`, two
