@@ -144,6 +144,22 @@ def test_captured_steps(name):
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if getattr(optim, name).elementwise])
+def test_elementwise_rules_are_programs(name, monkeypatch):
+    """They run on symbols, in one pass over the buffers, and never on arrays."""
+    seen = set()
+    rule = getattr(optim, name).update
+
+    def watched(param, grad, state, hyper):
+        seen.add(type(param))
+        return rule(param, grad, state, hyper)
+
+    monkeypatch.setattr(getattr(optim, name), "update", staticmethod(watched))
+    params = parameters(name, "float32")
+    train(made(name, params), params, range(8))
+    assert seen and np.ndarray not in seen
+
+
 @pytest.mark.parametrize("name", STEPPED)
 def test_parts_change_nothing(name):
     """Parameters in one buffer, or each in an optimizer of its own: the same results bit for bit."""

@@ -225,6 +225,10 @@ def _runs(present: list[int], numbers: list[Numbers], alone: Mapping[int, Any]) 
     Those in `alone` have pairs of their own.
     """
 
+    if len(present) == len(numbers) == numbers.count(numbers[0]) and not alone:  # the usual case
+        yield 0, len(numbers)
+        return
+
     def kind(pair: tuple[int, int]) -> tuple[int, Numbers, int]:
         place, i = pair
         return i - place, numbers[i], i if i in alone else -1
