@@ -48,7 +48,8 @@ for name, callbacks in (("learned to the end", []), ("stopped early", [stopping]
     if not callbacks:
         columns = ("loss", "val_loss", "accuracy", "val_accuracy")
         figure = plots.history({column: history.column(column) for column in columns})
-print(f"best epoch {stopping.best_epoch}, with a loss of {stopping.best:.3f} on the images to watch")
+watched = train.evaluate(model, (x_val, y_val)).loss
+print(f"on the images to watch: best epoch {stopping.best_epoch}, loss {stopping.best:.4f}; kept weights {watched:.4f}")
 
 for axes in figure.axes:
     axes.axvline(stopping.best_epoch, color="green", label="best epoch, whose weights are kept")

@@ -2,6 +2,9 @@
 
 import re
 
+import numpy as np
+import pytest
+
 from tests.test_examples import run
 
 
@@ -64,10 +67,26 @@ def test_loss_surface_has_a_local_and_a_global_minimum(tmp_path):
     assert picture(tmp_path, "loss_surface")
 
 
+def test_weight_decay_shrinks_weights_as_ridge_regression_does(tmp_path):
+    datasets, linear_model = (pytest.importorskip(f"sklearn.{part}") for part in ("datasets", "linear_model"))
+    lines = run("weight_decay.py", cwd=tmp_path).splitlines()
+    table = np.array([numbers(line) for line in lines[1:9]])
+    x, y = datasets.load_diabetes(return_X_y=True)
+    for strength, score, _, trained, norm in table:
+        ridge = linear_model.Ridge(strength).fit(x, y)
+        assert abs(norm - np.linalg.norm(ridge.coef_)) < 6e-4 * norm
+        assert score < trained < 0.52
+    best, chosen = numbers(lines[9])
+    assert 0.001 <= best < chosen <= 0.3
+    assert abs(table[:, 1].max() - 0.49) < 0.01 and table[-1, 1] < 0.2
+    assert picture(tmp_path, "weight_decay")
+
+
 def test_early_stopping_finds_the_better_network(tmp_path):
     lines = run("early_stopping.py", cwd=tmp_path).splitlines()
     (epochs, learned, lost, right), (stopped, early, kept, better) = map(numbers, lines[1:3])
     assert stopped < epochs / 2 and learned < early
     assert kept < 0.9 * lost and better > right + 5
-    assert stopped - numbers(lines[3])[0] == 8
+    best_epoch, best, watched = numbers(lines[3])
+    assert stopped - best_epoch == 8 and watched == best
     assert picture(tmp_path, "early_stopping")

@@ -90,7 +90,8 @@ def weight_paths(
     axes.axhline(0, color="black", linewidth=0.7)
     for i, path in enumerate(weights.T):
         label = str(names[i]) if names is not None else None
-        axes.plot(x[order], path[order], color=COLORS[i % len(COLORS)], linewidth=1.5, label=label)
+        style = {"color": COLORS[i % len(COLORS)], "linestyle": "-" if i < len(COLORS) else "--"}
+        axes.plot(x[order], path[order], linewidth=1.5, label=label, **style)
     if chosen is not None:
         axes.axvline(x[int(numpy.argmin(abs(strengths - chosen)))], color=GREY, linestyle="--", linewidth=1.4)
     axes.set(xscale="log", ylabel="weight", title="Weights by strength of decay")
