@@ -111,6 +111,7 @@ def fit(
             while run.stop is None and (run.epoch < run.last or run.tally.batches):
                 if not run.tally.batches:
                     run.epoch, run.tally = run.epoch + 1, Tally(train_metrics)
+                model.train()
                 optimizer.train()
                 for group in _groups(run, accumulate):
                     step(group)
@@ -165,14 +166,13 @@ class Step:
 
     def __init__(self, run: Run, loss: Loss, penalty: Callable[[Any], Any] | None, clip_norm: float | None) -> None:
         self.run, self.loss, self.penalty, self.clip_norm = run, loss, penalty, clip_norm
-        self.device = device_of(run.model)
+        self.device, self.parameters = device_of(run.model), list(run.model.parameters())
 
     def __call__(self, group: list[Any]) -> None:
         run = self.run
         batches = [parts("fit", raw, self.device) for raw in group]
         if not sum(batch.size for batch in batches):
             return
-        run.model.train()
         seen: list[list[tuple[float, Any, Batch]]] = []
 
         def closure() -> float:
@@ -228,11 +228,10 @@ class Step:
 
     def size_of_gradient(self) -> float:
         """The norm before clipping; or without clipping the sum of all elements, which is not finite if one is not."""
-        parameters = list(self.run.model.parameters())
         if self.clip_norm is not None:
-            return float(clip_grad_norm(parameters, self.clip_norm).item())
+            return float(clip_grad_norm(self.parameters, self.clip_norm).item())
         total: Any = 0.0
-        for gradient in (parameter.grad for parameter in parameters):
+        for gradient in (parameter.grad for parameter in self.parameters):
             if gradient is not None:
                 total = total + backend_of(gradient.data).xp.sum(gradient.data)
         return float(Tensor(total).item())
