@@ -192,3 +192,24 @@ def test_elementwise_maps_get_any_part():
     optimizer.step()
     assert w.tolist() == [0.125] * 5
     assert "project=" in repr(optimizer)
+
+
+def test_a_rule_for_whole_parameters_may_keep_what_it_was_given():
+    """The gradient and the parameter themselves are no memory to keep."""
+
+    class Delayed(tl.optim.Optimizer):
+        elementwise = False
+
+        @staticmethod
+        def update(param, grad, state, hyper):
+            assert param.shape == grad.shape == (2, 2)
+            new = param - state["last"] if state else param
+            return new, {"last": grad, "start": state.get("start", param)}
+
+    w = nn.Parameter(np.zeros((2, 2)))
+    optimizer = Delayed([w], 0.1)
+    for k in range(3):
+        w.grad = tl.tensor(np.full((2, 2), k + 1.0))
+        optimizer.step()
+    assert w.tolist() == [[-3.0, -3.0]] * 2
+    assert optimizer.state_dict()["state"]["0"]["start"].tolist() == [[0.0, 0.0]] * 2
