@@ -44,7 +44,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     Raises ShapeError for cutoffs, inputs and targets that do not fit, IndexingError for a class that there is not.
     Source: Grave et al. 2017, arXiv:1609.04309.
 
-    >>> layer = nn.AdaptiveLogSoftmaxWithLoss(8, 100, [10, 40])
+    >>> layer = nn.AdaptiveLogSoftmaxWithLoss(8, 100, [10, 40], div_value=2.0)
     >>> output, loss = layer(np.ones((3, 8), np.float32), np.array([0, 20, 99]))
     >>> output.shape, loss.shape, layer.log_prob(np.ones((3, 8), np.float32)).shape
     ((3,), (), (3, 100))
