@@ -137,5 +137,7 @@ def _bad(array: Any) -> int:
     """How many elements are not finite. Of a call with several outputs there is a list, whose parts were looked at."""
     if array is None or isinstance(array, list):
         return 0
-    xp = backend_of(array).xp
-    return array.size - int(xp.sum(xp.astype(xp.isfinite(array), xp.int64)))
+    backend = backend_of(array)
+    xp = backend.xp
+    finite = backend.asarray(xp.sum(xp.astype(xp.isfinite(array), xp.int64)))
+    return array.size - int(backend.to_numpy(finite))

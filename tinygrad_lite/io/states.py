@@ -92,7 +92,7 @@ def _packed(value: Any, path: str, arrays: dict[str, numpy.ndarray]) -> Any:
         while name in arrays:  # {"a/b": x, "a": {"b": y}}
             name += "'"
         # safetensors writes the memory as it lies; a transposed or strided array would come back as another one.
-        array = numpy.asarray(_host(value), order="C")
+        array: Any = numpy.asarray(_host(value), order="C")
         if array.dtype.kind != "c":
             arrays[name] = array
             return {ARRAY: name}
@@ -119,7 +119,7 @@ def _checksum(text: str, arrays: Mapping[str, numpy.ndarray]) -> str:
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"\0{name}\0{array.dtype.name}\0{array.shape}\0".encode())
-        digest.update(numpy.ascontiguousarray(array).view(numpy.uint8).reshape(-1) if array.size else b"")
+        digest.update(numpy.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 

@@ -78,7 +78,7 @@ def _arrays(path: str) -> dict[str, numpy.ndarray]:
         names = list(file.keys())
         if all(file.get_slice(name).get_dtype() != "BF16" for name in names):
             return {name: file.get_tensor(name) for name in names}
-    found = {}
+    found: dict[Any, Any] = {}
     for name, entry in deserialize(Path(path).read_bytes()):
         if entry["dtype"] == "BF16":  # the upper half of a float32
             words = numpy.frombuffer(entry["data"], "<u2").astype(numpy.uint32) << 16

@@ -26,9 +26,7 @@ class Batch(NamedTuple):
     size: int
 
 
-def as_batches(
-    caller: str, data: Any, batch_size: int, *, shuffle: bool, rng: int | Generator | None = None
-) -> Iterable[Any]:
+def as_batches(caller: str, data: Any, batch_size: int, *, shuffle: bool, rng: int | Generator | None = None) -> Any:
     """A DataLoader of a tuple of arrays; anything else that can be iterated again and again as it is.
 
     Raises ShapeError if there are no examples, DTypeError for what cannot be iterated, or only once.

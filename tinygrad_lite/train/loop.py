@@ -137,7 +137,7 @@ def fit(
 
 def _groups(run: Run, size: int) -> Iterator[list[Any]]:
     """The batches of an epoch, or what is left of one that was resumed, in lists of `size`."""
-    if run.tally.batches and run.tally.batches >= len(run.data):  # type: ignore[arg-type]
+    if run.tally.batches and run.tally.batches >= len(run.data):
         return  # a checkpoint was saved after its last step
     batches = iter(run.data)
     while group := list(islice(batches, size)):

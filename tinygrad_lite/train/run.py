@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,7 @@ class Run:
     model: Module
     optimizer: Any
     schedule: Any
-    data: Iterable[Any]
+    data: Any
     history: History
     callbacks: list[Callback]
     tally: Tally
