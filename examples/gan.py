@@ -76,7 +76,7 @@ def main():
                 shown[i] = forger(noise.normal((2000, NOISE))).numpy()
             served, good = judge(shown[i])
             print(f"after {i:5d} steps {served} of {CLOUDS} clouds are served, {good:.0%} of made points lie in one")
-    print("no mode is lost" if served == CLOUDS else f"{CLOUDS - served} modes are lost")
+    print(f"lost modes: {CLOUDS - served}")
 
     figure = Figure(figsize=(14, 3.9), dpi=130, layout="constrained")
     pictures = {"true points": true_points(2000, rng)} | {f"made after {i} steps": made for i, made in shown.items()}

@@ -88,7 +88,7 @@ def write(model, text, count, rng):
 def main():
     parser = argparse.ArgumentParser(description="A language model of characters.")
     parser.add_argument("--model", choices=MODELS, default="gpt")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--quick", action="store_true", help="40 steps")
     args = parser.parse_args()
     steps = 40 if args.quick else args.steps
