@@ -40,6 +40,11 @@ def _positive(*shape: int) -> Argument:
     return lambda rng: rng.uniform(0.5, 2.0, shape).astype(np.float32)
 
 
+def _contracting(*shape: int) -> Argument:
+    """A matrix that shortens vectors: larger ones make a recurrence chaotic, and rounding grows."""
+    return lambda rng: (0.5 * shape[-1] ** -0.5 * rng.standard_normal(shape)).astype(np.float32)
+
+
 def _classes(rows: int, classes: int) -> Argument:
     return lambda rng: rng.integers(classes, size=rows)
 
@@ -50,6 +55,7 @@ FULL = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "grou
 BATCHES = {f"{n} images, 3 x 3, 64 to 64": (n, 64, 32, 32) for n in (2, 16)}
 FILTERS = (64, 64, 3, 3)
 M = 1_000_000
+STEPS = {"batch_sizes": (32,) * 50}
 
 CALLS: dict[str, dict[str, Call]] = {
     "where": {
@@ -95,6 +101,9 @@ CALLS: dict[str, dict[str, Call]] = {
     "avg_pool1d": {"64 x 16 x 1000": _call((64, 16, 1000), kernel_size=2)},
     "avg_pool2d": POOLED,
     "avg_pool3d": {"4 x 8 x 16 x 32 x 32": _call((4, 8, 16, 32, 32), kernel_size=2)},
+    "rnn_scan": {"50 x 32, 128": _call((1600, 128), _contracting(128, 128), (32, 128), **STEPS)},
+    "lstm_scan": {"50 x 32, 128": _call((1600, 512), _contracting(512, 128), (32, 128), (32, 128), **STEPS)},
+    "gru_scan": {"50 x 32, 128": _call((1600, 384), _contracting(384, 128), (32, 128), (384,), **STEPS)},
 }
 """Calls of each operation that has kernels, by title; elementwise operations need no entry."""
 

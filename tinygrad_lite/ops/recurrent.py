@@ -119,10 +119,10 @@ def scan_steps(
     outputs = []
     for rows, size in reversed(parts) if reverse else parts:
         whole = size == states[0].shape[0]
-        active = states if whole else tuple(state[:size] for state in states)
+        active = states if whole else tuple(state[:size, :] for state in states)
         new = step(rows, *active)
         outputs.append(new[0])
-        states = new if whole else tuple(concat([a, b[size:]]) for a, b in zip(new, states, strict=True))
+        states = new if whole else tuple(concat([a, b[size:, :]]) for a, b in zip(new, states, strict=True))
     return [*(reversed(outputs) if reverse else outputs), *states]
 
 
