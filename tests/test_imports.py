@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EAGER = {
     "autodiff": "gradients",
     "backends": "direct numpy",
-    "fusion": "calls derive expressions kernels primitives programs recent symbols",
+    "fusion": "calls derive emitter expressions kernels primitives programs recent symbols",
     "interop": "dlpack leaving names translation ufuncs",
     "kernels": "",
     "memory": "",
@@ -270,3 +270,9 @@ def test_a_failing_import_is_not_a_missing_name(tmp_path, monkeypatch):
     attribute, _ = later("halfway.part", {"broken": "one"})  # a file's names are relative to its package
     with pytest.raises(ModuleNotFoundError, match="nothing_of_this_name"):
         attribute("one")
+
+
+@pytest.mark.parametrize("name", ["mse", "l1", "huber"])
+def test_losses_have_no_suffix_and_the_error_says_so(name):
+    with pytest.raises(AttributeError, match=f"PyTorch's {name}_loss is '{name}' here"):
+        getattr(tl, f"{name}_loss")

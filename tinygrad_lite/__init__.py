@@ -80,6 +80,9 @@ _attribute, __dir__ = later(__name__, LATER)
 def __getattr__(name: str) -> Any:
     if name == "bool":  # the Array API's name; as a variable of this module it would hide Python's from importers of *
         return bool_
+    plain = name.removesuffix("_loss")
+    if plain != name and plain in ops.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; PyTorch's {name} is {plain!r} here")
     return _attribute(name)
 
 

@@ -165,3 +165,13 @@ def test_results_lie_in_memory_as_the_arrays(programs_for_all, fused, order):
         np.testing.assert_array_equal(got, fused(a.copy(), b.copy()))
         np.testing.assert_allclose(got, swish(a, b), rtol=1e-12)
     assert fused(x, y).strides == x.strides and fused(mixed, mixed).flags.c_contiguous
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("last", [0.0, np.nan])
+def test_signs_are_numpys_with_and_without_nan(dtype, last):
+    x = np.array([0.0, -0.0, 1e-45, -1e-45, 3.0, -2.0, np.inf, -np.inf, last] * 2000, dtype)
+    with np.errstate(invalid="ignore"):
+        found, expected = tl.fuse(lambda x: tl.sign(x) + 0.5)(x), np.sign(x) + 0.5
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
