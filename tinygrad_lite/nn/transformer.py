@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import ops
 from ..core.errors import ShapeError
@@ -52,6 +52,9 @@ class TransformerEncoderLayer(Module):
     (5, 3, 8)
     """
 
+    attentions: ClassVar[tuple[str, ...]] = ("self_attn",)
+    """What the attentions are called, in the order of their use."""
+
     def __init__(
         self,
         d_model: int,
@@ -69,24 +72,19 @@ class TransformerEncoderLayer(Module):
         device: str | None = None,
     ) -> None:
         how = {"dtype": dtype, "device": device}
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, rng=rng, **how)
-        self._feedforward(d_model, dim_feedforward, dropout, activation, bias, rng, how)
-        self.norm_first = norm_first
-        self._parts(2, d_model, dropout, layer_norm_eps, bias, rng, how)
-
-    def _feedforward(
-        self, d_model: int, width: int, p: float, activation: Activation, bias: bool, rng: Any, how: Any
-    ) -> None:
-        self.linear1 = Linear(d_model, width, bias, rng=rng, **how)
-        self.dropout = Dropout(p, rng=rng)
-        self.linear2 = Linear(width, d_model, bias, rng=rng, **how)
+        for name in self.attentions:
+            attention = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, rng=rng, **how)
+            setattr(self, name, attention)
+        self.linear1 = Linear(d_model, dim_feedforward, bias, rng=rng, **how)
+        self.dropout = Dropout(dropout, rng=rng)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, rng=rng, **how)
         self.activation = _activation(type(self).__name__, activation)
-
-    def _parts(self, count: int, d_model: int, p: float, eps: float, bias: bool, rng: Any, how: Any) -> None:
-        for i in range(1, count + 1):
-            setattr(self, f"norm{i}", LayerNorm(d_model, eps, bias=bias, **how))
-        for i in range(1, count + 1):
-            setattr(self, f"dropout{i}", Dropout(p, rng=rng))
+        self.norm_first = norm_first
+        numbers = range(1, len(self.attentions) + 2)  # of the parts: the attentions and the network
+        for i in numbers:
+            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, **how))
+        for i in numbers:
+            setattr(self, f"dropout{i}", Dropout(dropout, rng=rng))
 
     def _sum(self, number: int, x: Array, part: Callable[[Array], Array]) -> Array:
         """x and what a part makes of it, normalised before or afterwards."""
@@ -120,28 +118,7 @@ class TransformerDecoderLayer(TransformerEncoderLayer):
     (5, 3, 8)
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = "relu",
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        *,
-        rng: Any = None,
-        dtype: Any = None,
-        device: str | None = None,
-    ) -> None:
-        how = {"dtype": dtype, "device": device}
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, rng=rng, **how)
-        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, rng=rng, **how)
-        self._feedforward(d_model, dim_feedforward, dropout, activation, bias, rng, how)
-        self.norm_first = norm_first
-        self._parts(3, d_model, dropout, layer_norm_eps, bias, rng, how)
+    attentions = ("self_attn", "multihead_attn")
 
     def forward(  # type: ignore[override]
         self,
