@@ -10,8 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 import tinygrad_lite as tl
 from tinygrad_lite import data, io, nn, optim, train
 from tinygrad_lite.plots import misread_figure
@@ -42,26 +40,8 @@ def mlp():
     )  # fmt: skip
 
 
-def shifted(images, rng):
-    """Every image moved by up to 2 pixels each way, anew each time: so 5,000 images count for more."""
-    n, _, height, width = images.shape
-    padded = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)))
-    down, right = rng.integers(0, 5, (2, n, 1)).numpy()
-    rows, columns = down + np.arange(height), right + np.arange(width)
-    return padded[np.arange(n)[:, None, None], 0, rows[:, :, None], columns[:, None, :]][:, None]
-
-
 # Network, epochs, learning rate, strength of the weight decay: chosen on 1,000 of the 5,000, never on the 10,000.
 RECIPES = {"lenet": (lenet, 20, 3e-3, 0.1), "mlp": (mlp, 30, 2e-3, 0.1)}
-
-
-def load():
-    """Images (n, 1, 28, 28) float32 from 0 to 1, and labels: those to learn from, those to be tested on."""
-    with np.load(DATA) as arrays:
-        return [
-            (arrays[f"{part}_images"][:, None].astype(np.float32) / 255, arrays[f"{part}_labels"].astype(np.int64))
-            for part in ("train", "test")
-        ]
 
 
 def main():
@@ -73,7 +53,8 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("runs/mnist"))
     args = parser.parse_args()
 
-    (x, y), (x_test, y_test) = load()
+    (x, y), (x_test, y_test) = data.mnist(DATA)
+    x, x_test = x[:, None], x_test[:, None]  # one channel
     if args.quick:
         x, y, x_test, y_test = x[:1000], y[:1000], x_test[:1000], y_test[:1000]
     make, epochs, lr, decay = RECIPES[args.model]
@@ -82,7 +63,8 @@ def main():
     tl.manual_seed(args.seed)
     model = make()
     optimizer = optim.AdamW(model, lr=lr, decay=L2(decay).on(matrices))
-    images = data.DataLoader((x, y), batch_size=50, transform=shifted)
+    # Every image moved by up to 2 pixels each way, anew each time: so 5,000 images count for more.
+    images = data.DataLoader((x, y), batch_size=50, transform=data.transforms.RandomShift(2))
     schedule = optim.CosineAnnealingLR(optimizer, epochs * len(images), interval="step")
     started = time.perf_counter()
     train.fit(model, images, optimizer=optimizer, epochs=epochs, schedule=schedule, metrics=[train.Accuracy()])

@@ -15,10 +15,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import tinygrad_lite as tl
-from tinygrad_lite import nn, optim, train
+from tinygrad_lite import data, nn, optim, train
 
 OUT = Path("runs/transfer")
-MNIST = Path(__file__).parent / "data" / "mnist_5k_10k.npz"
+MNIST = dict(zip(("train", "test"), data.mnist(Path(__file__).parent / "data" / "mnist_5k_10k.npz"), strict=True))
 
 parser = argparse.ArgumentParser(description="Features from odd digits, put to use on even ones.")
 parser.add_argument("--quick", action="store_true", help="less of everything")
@@ -28,10 +28,9 @@ epochs, counts, draws, tested = (2, (5, 10), 1, 2000) if quick else (5, (1, 2, 5
 
 def load(part, remainder, n):
     """Odd (remainder 1) or even (0) digits of the first n images: (m, 1, 28, 28) float32, and labels 0 to 4."""
-    with np.load(MNIST) as arrays:
-        images, labels = arrays[f"{part}_images"][:n], arrays[f"{part}_labels"][:n].astype(np.int64)
+    images, labels = (array[:n] for array in MNIST[part])
     chosen = labels % 2 == remainder
-    return images[chosen][:, None].astype(np.float32) / 255, labels[chosen] // 2
+    return images[chosen][:, None], labels[chosen] // 2
 
 
 def features():
