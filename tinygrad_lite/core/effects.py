@@ -1,13 +1,18 @@
-"""What a captured step must do again each time it is replayed: update, draw random numbers, forget gradients."""
+"""What a captured step must do again each time it is replayed: update, draw random numbers, forget gradients.
+
+On a GPU a replay is one launch of a graph, whose kernels have the arguments that they were captured with. What changes
+from step to step on the host - a learning rate, the count of steps, a generator's position - is read by the kernels
+from memory of the device, and written there before the launch: these are the *live numbers*.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-__all__ = ["Capture", "active_capture", "replayed"]
+__all__ = ["Capture", "LiveNumbers", "active_capture", "live_numbers", "replayed"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,6 +36,50 @@ class Capture(Protocol):
 
 active_capture: ContextVar[Capture | None] = ContextVar("tinygrad_lite_capture", default=None)
 """The capture that is going on in this thread or task."""
+
+
+class LiveNumbers(Protocol):
+    """The numbers of a captured step that its effects find anew for each replay; see `autodiff/graphs.py`.
+
+    A function that launches a kernel with such numbers does so in one of three ways:
+
+        live = live_numbers.get()
+        if live is None:
+            launch(..., *numbers)           # by value
+            return
+        pointer = live.take(numbers)        # always, and always in the same order
+        if not live.refreshing:
+            launch(..., pointer)            # the kernel's other form, which reads them
+
+    While `refreshing`, an effect does its work on the host (counters, schedules), takes its numbers and does nothing on
+    the device: no launch, no copy, no new array. What it returns is not looked at.
+
+    refreshing : whether the effects run once more, before a replay, to find the numbers of that replay.
+    """
+
+    refreshing: bool
+
+    def take(self, values: Sequence[int | float]) -> Any:
+        """The next numbers of the step, as an array `(n,)` in memory of the device that is the same in every replay.
+
+        Each has 8 bytes: an int those of an int64 (of 2**63 and more, modulo 2**64), a float those of a float64. The
+        array is of int64 if all are ints, else of float64, where an int among floats has its own 8 bytes all the same.
+
+        Raises CaptureError if a replay takes other kinds or another count of numbers than the capture did.
+        """
+        ...
+
+    def refuse(self, why: str) -> None:
+        """Say that the effect that is running cannot be part of a graph: it is called as it is between two graphs.
+
+        For work on the device with numbers from the host that is not a kernel of the form above. It goes on then, with
+        numbers by value.
+        """
+        ...
+
+
+live_numbers: ContextVar[LiveNumbers | None] = ContextVar("tinygrad_lite_live_numbers", default=None)
+"""Where the kernels of a step that is captured as a graph have their numbers; None if they get them by value."""
 
 
 def replayed(function: Callable[P, R]) -> Callable[P, R]:
