@@ -8,11 +8,11 @@ from memory of the device, and written there before the launch: these are the *l
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextvars import ContextVar
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
-__all__ = ["Capture", "LiveNumbers", "active_capture", "live_numbers", "replayed"]
+__all__ = ["Capture", "InGraph", "LiveNumbers", "active_capture", "live_numbers", "replayed"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,26 +47,33 @@ class LiveNumbers(Protocol):
         if live is None:
             launch(..., *numbers)           # by value
             return
-        pointer = live.take(numbers)        # always, and always in the same order
+        pointer = live.take(numbers, form)  # always, and always in the same order
         if not live.refreshing:
             launch(..., pointer)            # the kernel's other form, which reads them
 
     While `refreshing`, an effect does its work on the host (counters, schedules), takes its numbers and does nothing on
-    the device: no launch, no copy, no new array. What it returns is not looked at.
+    the device: no launch, no copy, no new array. What it returns is not looked at. Other work on the device, without
+    such numbers, goes into `once`.
 
     refreshing : whether the effects run once more, before a replay, to find the numbers of that replay.
     """
 
     refreshing: bool
 
-    def take(self, values: Sequence[int | float]) -> Any:
+    def take(self, values: Sequence[int | float], form: Hashable = None) -> Any:
         """The next numbers of the step, as an array `(n,)` in memory of the device that is the same in every replay.
 
         Each has 8 bytes: an int those of an int64 (of 2**63 and more, modulo 2**64), a float those of a float64. The
         array is of int64 if all are ints, else of float64, where an int among floats has its own 8 bytes all the same.
 
-        Raises CaptureError if a replay takes other kinds or another count of numbers than the capture did.
+        form : what says which kernel is launched, and everything else on which the launch depends. If the form, the
+            count or the types of the numbers are others in a replay, the step is captured anew: the graph's kernel is
+            another one.
         """
+        ...
+
+    def once(self, work: Callable[[], R]) -> R:
+        """The result of `work()`, which is called at the capture and not in replays; those get the same object."""
         ...
 
     def refuse(self, why: str) -> None:
@@ -82,12 +89,35 @@ live_numbers: ContextVar[LiveNumbers | None] = ContextVar("tinygrad_lite_live_nu
 """Where the kernels of a step that is captured as a graph have their numbers; None if they get them by value."""
 
 
-def replayed(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorator: the function changes something or gives other results each time; replays call it again."""
+InGraph = Literal["apart", "fixed", "refreshed", "forgets"]
+"""What an effect is in a step that is captured as a graph; see `replayed`."""
 
-    @functools.wraps(function)
-    def called(*args: P.args, **kwargs: P.kwargs) -> R:
-        capture = active_capture.get()
-        return function(*args, **kwargs) if capture is None else capture.effect(function, args, kwargs)
 
-    return called
+@overload
+def replayed(function: Callable[P, R]) -> Callable[P, R]: ...
+
+
+@overload
+def replayed(*, graph: InGraph) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def replayed(function: Any = None, *, graph: InGraph = "apart") -> Any:
+    """Decorator: the function changes something or gives other results each time; replays call it again.
+
+    graph : what becomes of it in a step that is captured as a graph:
+        "apart": it is no part of a graph. The graph ends before it, and another begins after it.
+        "fixed": it is captured. It has no state on the host but the arrays that it binds, and no numbers that change.
+        "refreshed": it is captured, and called again before each replay, with `live_numbers` refreshing.
+        "forgets": it sets gradients to None without looking at them, and nothing else.
+    """
+
+    def declare(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            capture = active_capture.get()
+            return function(*args, **kwargs) if capture is None else capture.effect(function, args, kwargs)
+
+        function.in_graph = graph  # type: ignore[attr-defined]
+        return called
+
+    return declare if function is None else declare(function)
