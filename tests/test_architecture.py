@@ -12,8 +12,8 @@ PACKAGE = ROOT / "tinygrad_lite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    "core", "memory", "batching", "fusion", "backends", "ops", "fft", "linalg", "special", "kernels", "autodiff",
-    "interop", "numpy", "tensor", "nn", "optim", "regularizers", "io", "data", "plots", "train", "testing",
+    "core", "memory", "batching", "cuda", "fusion", "backends", "ops", "fft", "linalg", "special", "kernels",
+    "autodiff", "interop", "numpy", "tensor", "nn", "optim", "regularizers", "io", "data", "plots", "train", "testing",
     "__main__",
 ]  # fmt: skip
 """From the bottom up: a module imports from its own layer and from those before it."""
@@ -30,7 +30,7 @@ OPS_LAYERS = [
     "margin_losses", "class_losses",
 ]  # fmt: skip
 
-CUPY_HOMES = ("backends/cupy.py", "kernels/cupy/")
+CUPY_HOMES = ("backends/cupy.py", "cuda/module.py", "kernels/cupy/")
 
 EXTRAS = ("torch", "cupy", "matplotlib", "hypothesis", "scipy", "pytest", "array_api_strict", "sklearn", "jax", "PIL")
 

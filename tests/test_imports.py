@@ -13,8 +13,8 @@ import pytest
 
 import tinygrad_lite as tl
 from tinygrad_lite import autograd, kernels, ops
+from tinygrad_lite.core.kernels import KERNEL_FILES
 from tinygrad_lite.core.later import later
-from tinygrad_lite.core.op import KERNEL_FILES
 from tinygrad_lite.core.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,11 +197,13 @@ def test_a_program_s_operation_does_not_take_the_name_of_one_whose_file_is_not_i
 def test_kernels_are_there_when_an_operation_is_first_called():
     declared = {}
     for name, op in tl.OPS.items():
-        for kernel in (kernel for made in op.kernels.values() for kernel in made if not kernel.automatic):
-            forward = getattr(kernel.forward, "func", kernel.forward)
-            if forward.__module__.startswith("tinygrad_lite"):
-                declared.setdefault(name, set()).add(forward.__module__)
-    assert {name: set(files) for name, files in KERNEL_FILES.items()} == declared
+        for backend in ("numpy", "symbols", "cupy"):
+            for kernel in (kernel for kernel in op.kernels[backend] if not kernel.automatic):
+                forward = getattr(kernel.forward, "func", kernel.forward)
+                if forward.__module__.startswith("tinygrad_lite"):
+                    declared.setdefault(name, {}).setdefault(backend, set()).add(forward.__module__)
+    known = {name: {b: set(files) for b, files in by.items()} for name, by in KERNEL_FILES.items()}
+    assert known == declared
     assert (
         run(
             """

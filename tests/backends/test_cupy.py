@@ -185,12 +185,12 @@ def test_a_training_step_stays_on_the_device(cuda):
         model.to(device)
         optimizer = tl.optim.SGD(model, lr=0.1, momentum=0.9)
         inputs, targets = tl.tensor(x, device=device), tl.tensor(labels, device=device)
-        copies = fake_cupy.host_copies
+        copies = fake_cupy.state.host_copies
         for _ in range(3):
             optimizer.zero_grad()
             tl.cross_entropy(model(inputs), targets).backward()
             optimizer.step()
-        assert fake_cupy.host_copies == copies
+        assert fake_cupy.state.host_copies == copies
         return model.state_dict()
 
     here, there = trained("cpu"), trained("cuda")

@@ -131,7 +131,7 @@ def _composite_source(op: Op) -> list[str]:
     call = ", ".join(arrays + [f"{name}={name}" for name in op.statics])
     return [
         f"def {op.name}{_parameters(op)}:",
-        "    if KERNELS:",
+        "    if ACCELERATED:",
         f"        out = OP.run_kernels(({', '.join([*arrays, ''])}), {_statics(op)})",
         "        if out is not NotImplemented:",
         "            return out",
@@ -344,8 +344,8 @@ class _Name:
 
 def compile_function(op: Op, lines: list[str], name: str, scope: dict[str, Any]) -> FunctionType:
     """Run the source of one function with `scope` as its globals, extended by the names that generated code uses."""
-    scope |= _GLOBALS | {"OP": op, "BODY": op.body, "KERNELS": op.kernels, "IMPLEMENTATIONS": op.implementations}
-    scope["CONJUGATED"] = op.conjugated
+    scope |= _GLOBALS | {"OP": op, "BODY": op.body, "CONJUGATED": op.conjugated}
+    scope |= {"ACCELERATED": op.kernels.backends(), "IMPLEMENTATIONS": op.implementations}
     scope |= {f"RULE_{array}": rule for array, rule in op.rules.items()}
     scope |= {f"DEFAULT_{p.name}": p.default for p in op.signature.parameters.values() if p.default is not p.empty}
     text = "\n".join(lines)

@@ -18,21 +18,18 @@ from __future__ import annotations
 import inspect
 from collections import namedtuple
 from collections.abc import Callable
-from functools import partial
-from importlib import import_module
 from types import EllipsisType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import codegen
-from .accumulation import accumulate
-from .backend import Backend, backend_of, common_backend
+from .backend import Backend, common_backend
 from .conjugate import Conjugated
 from .domain import REALS, Interval
-from .errors import DeclarationError, DTypeError, GradientError, IndexingError, ShapeError, TinygradLiteError, describe
-from .graph import Handle, Node, grad_enabled, record
+from .errors import DTypeError, GradientError, IndexingError, ShapeError, TinygradLiteError, describe
+from .graph import Handle, grad_enabled, record
+from .kernels import Kernel, Kernels, kernel
 from .publish import publish
 from .registry import OPS
-from .sweep import pull_definition
 
 __all__ = ["OPS", "Array", "Kernel", "Op", "composite", "kernel", "primitive"]
 
@@ -89,7 +86,7 @@ class Op:
         self.result: Any = None
         if outputs:
             self.result = _plain_tuple if outputs is ... else namedtuple(f"{self.name}_result", outputs)
-        self._kernels: dict[str, list[Kernel]] = {}
+        self.kernels = Kernels(self.name)
         self.arrays, self.variadic, self.statics = codegen.split_arguments(body, skip=int(self.primitive))
         self.kept = codegen.values_to_keep(self)
         self.backends = _Backends(self)
@@ -105,17 +102,9 @@ class Op:
         """The parameters of the public function."""
         return inspect.signature(self.function)
 
-    @property
-    def kernels(self) -> dict[str, list[Kernel]]:
-        """The kernels by backend; files that declare some are imported when somebody asks for them."""
-        for file in KERNEL_FILES.get(self.name, ()):
-            import_module(file)
-        return self._kernels
-
     def add_kernel(self, made: Kernel) -> None:
         """Let a kernel compute this operation: after those that there are, but an automatic one after all others."""
-        others = self._kernels.setdefault(made.backend_name, [])
-        others.insert(len([other for other in others if made.automatic or not other.automatic]), made)
+        self.kernels.add(made)
         self.implementations.clear()
 
     def _register(self) -> None:
@@ -164,7 +153,7 @@ class Op:
         if special is not None:
             return special
         chosen = backend.bind(self.body)
-        for candidate in self.kernels.get(backend.name, ()):
+        for candidate in self.kernels[backend.name]:
             chosen = candidate.guard(chosen)
         for quicker in FASTER_BODIES:
             chosen = quicker(self, backend, chosen)
@@ -183,7 +172,7 @@ class Op:
             needs.append(recording and node is not None)
         values, nodes, needs = tuple(values), tuple(nodes), tuple(needs)
         backend = self.backends[tuple(map(type, values))]
-        for candidate in self._kernels.get(backend.kernel_backend, ()):
+        for candidate in self.kernels[backend.kernel_backend]:
             found = backend.attempt(candidate, values, statics, needs)
             if found is not NotImplemented:
                 out, saved = found
@@ -290,94 +279,9 @@ def composite(
     return declare
 
 
-KERNEL_FILES: dict[str, list[str]] = {}
-"""The modules that declare kernels, by the name of the operation; `kernels/` fills it."""
-
 AUTOMATIC_KERNELS: list[Callable[[Op], None]] = []
 """What gives every new composite its kernels; `fuse/` adds itself here."""
 
 
 FASTER_BODIES: list[Callable[[Op, Backend, Callable], Callable]] = []
 """What makes the bodies of primitives faster, given an operation, a backend and a body; `fuse/` adds itself here."""
-
-
-class Kernel:
-    """A faster way to compute an operation on one backend, for the calls that `when` accepts.
-
-    A primitive's kernel returns the output, and the primitive's rules stay. A composite's kernel returns the output and
-    what its backward needs; `backward(g, saved, needs)` returns one gradient (or None) per array argument, `needs`
-    saying which are wanted. Second derivatives through it come from the composite's definition.
-
-    A composite's kernel that has the static parameter `needs` is told by it for which arguments a gradient will be
-    wanted, and need not keep anything for the others.
-    """
-
-    automatic = False
-    """Whether it was not declared, but made from the definition; such kernels come after the declared ones."""
-
-    def __init__(self, op: Op, backend: str, forward: Callable, when: Callable[..., bool]) -> None:
-        self.op, self.backend_name, self.forward, self.when = op, backend, forward, when
-        self.name = op.name
-        self.asks = "needs" in codegen.split_arguments(getattr(forward, "func", forward), skip=0)[2]
-        self._backward: Callable | None = None
-
-    def backward(self, function: Callable) -> Callable:
-        """Decorator: `function(g, saved, needs)` is the derivative of this kernel."""
-        if self.op.primitive:
-            raise DeclarationError(f"{self.name}: a primitive's kernel has no backward; its rules are the derivative.")
-        self._backward = function
-        return function
-
-    def guard(self, otherwise: Callable) -> Callable:
-        """This primitive's kernel where `when` accepts the call, else `otherwise`."""
-        when, forward = self.when, self.forward
-
-        def guarded(*arrays, **statics):
-            return (forward if when(*arrays, **statics) else otherwise)(*arrays, **statics)
-
-        return guarded
-
-    def attempt(self, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
-        """The output of a composite and what the backward needs, or NotImplemented if `when` does not accept the call.
-
-        needs : for each array argument whether a gradient will be wanted.
-        """
-        if not self.when(*values, **statics):
-            return NotImplemented
-        return self.forward(*values, **statics, needs=needs) if self.asks else self.forward(*values, **statics)
-
-    def pull(self, node: Node, g: Any, grads: dict) -> None:
-        assert self._backward is not None, f"{self.name}: the kernel lacks a backward"
-        backend = backend_of(g)
-        if backend.kernel_backend != self.backend_name:  # a batch of cotangents
-            return self.pull_graph(node, g, grads)
-        parents = node.parents
-        needs = tuple([parent in grads for parent in parents])
-        saved = node.saved[2]
-        if backend.name == self.backend_name:  # a constant, perhaps, where what was saved is recorded
-            backend = getattr(saved, "backend", backend)
-        gradients = backend.differentiate(self, g, saved, needs)
-        for parent, needed, gradient in zip(parents, needs, gradients, strict=True):
-            if needed:
-                accumulate(grads, parent, gradient, node)
-
-    def pull_graph(self, node: Node, g: Any, grads: dict) -> None:
-        values, statics, _ = node.saved
-        pull_definition(partial(self.op.body, **statics), values, node, g, grads)
-
-
-def kernel(
-    function: Callable, backend: str, *, when: Callable[..., bool] = lambda *_, **__: True
-) -> Callable[[Callable], Kernel]:
-    """Declare a faster computation of the operation `function` on the backend called `backend`.
-
-    `when` gets the call's arrays and static arguments and says whether the kernel can take it. See `Kernel`.
-    """
-    op: Op = function.op  # type: ignore[attr-defined]  # the generated functions carry their declaration
-
-    def declare(forward: Callable) -> Kernel:
-        made = Kernel(op, backend, forward, when)
-        op.add_kernel(made)
-        return made
-
-    return declare

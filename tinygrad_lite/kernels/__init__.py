@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from ..core.kernels import KERNEL_FILES
 from ..core.later import later
-from ..core.op import KERNEL_FILES
 
 if TYPE_CHECKING:
     from . import numpy as numpy
@@ -29,4 +29,5 @@ FILES = {
 
 for _file, _names in FILES.items():
     for _name in _names.split():
-        KERNEL_FILES.setdefault(_name, []).append(f"{__name__}.{_file}")
+        _files = KERNEL_FILES.setdefault(_name, {}).setdefault(_file.partition(".")[0], [])
+        _files.append(f"{__name__}.{_file}")

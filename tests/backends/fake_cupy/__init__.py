@@ -1,0 +1,55 @@
+"""A strict stand-in for CuPy, so that the CuPy code path runs on machines without a GPU.
+
+It computes with NumPy, and has only the names and parameters of CuPy 14's main namespace (`cupy_names.txt`). Its arrays
+are no NumPy arrays: they refuse, as CuPy's do, to meet NumPy arrays and to become one implicitly. It is stricter than
+CuPy in one respect: `float(x)`, `int(x)` and `bool(x)` are refused, each of which makes CuPy wait for the device.
+Explicit copies to the host are counted in `state.host_copies`. New memory holds NaN. There are two devices.
+
+Kernels in CUDA C++ run too, on the processor: `emulator.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tinygrad_lite import backends
+from tinygrad_lite.batching.backend import batched_class
+from tinygrad_lite.core import backend as core
+
+from .arrays import ndarray
+from .functions import CUPYX, build, cupyx
+from .runtime import HostCopyError, state
+
+__all__ = ["HostCopyError", "cupy", "installed", "ndarray", "state"]
+
+_BACKEND_MODULE = "tinygrad_lite.backends.cupy"
+
+cupy: Any = build()
+
+
+@contextmanager
+def installed(module: Any = cupy) -> Iterator[Any]:
+    """Within the block, `import cupy` gives `module` (fails if None), and the package has not loaded CuPy yet."""
+    before = {name: sys.modules.get(name) for name in ("cupy", *CUPYX, _BACKEND_MODULE)}
+    batched_class(core.BACKENDS["numpy"])  # known before, so that it is not forgotten afterwards
+    registries = [(registry, registry.copy()) for registry in (core.BACKENDS, core._BY_TYPE, core._ON_DEMAND)]
+    try:
+        sys.modules["cupy"] = module
+        sys.modules.update(cupyx() if module is not None else dict.fromkeys(CUPYX))
+        sys.modules.pop(_BACKEND_MODULE, None)
+        vars(backends).pop("cupy", None)
+        core.BACKENDS.pop("cupy", None)
+        core.load_on_demand("cupy", "cuda", backends._load_cupy)
+        yield module
+    finally:
+        for registry, contents in registries:
+            registry.clear()
+            registry.update(contents)
+        vars(backends).pop("cupy", None)
+        for name, loaded in before.items():
+            sys.modules.pop(name, None)
+            if loaded is not None:
+                sys.modules[name] = loaded

@@ -1,0 +1,220 @@
+"""Arrays of the stand-in: NumPy's, behind a strict door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from .runtime import Device, HostCopyError, state
+
+__all__ = ["NAMESPACE", "Memory", "Ufunc", "from_numpy", "ndarray", "refuse_foreign", "to_numpy"]
+
+NAMESPACE: dict[str, Any] = {}
+"""The names of the module, which arrays find their functions in."""
+
+
+class Memory:
+    """Where the elements of an array begin."""
+
+    def __init__(self, ptr: int) -> None:
+        self.ptr = ptr
+
+
+def from_numpy(host: Any) -> Any:
+    """What NumPy returned, as CuPy would: arrays for arrays, and 0-d arrays for its scalars."""
+    if isinstance(host, (numpy.ndarray, numpy.generic)):
+        made = object.__new__(ndarray)
+        made._host, made._device = numpy.asarray(host), state.device
+        return made
+    if isinstance(host, (tuple, list)):
+        return type(host)(map(from_numpy, host)) if type(host) in (tuple, list) else tuple(map(from_numpy, host))
+    return host
+
+
+def to_numpy(value: Any) -> Any:
+    """An argument for NumPy: the memory of an array of the current device."""
+    if isinstance(value, ndarray):
+        if value._device != state.device:
+            raise ValueError(f"array is on device {value._device}, and the current device is {state.device}")
+        return value._host
+    if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
+        return type(value)(map(to_numpy, value))
+    return value
+
+
+def _wrapped(shape: tuple[int, ...], index: Any) -> Any:
+    """An index for NumPy, where arrays of integers that are out of range wrap around, as CuPy's do."""
+    parts = index if isinstance(index, tuple) else (index,)
+    parts = tuple(numpy.asarray(part) if isinstance(part, list) else to_numpy(part) for part in parts)
+    used = [_axes_used(part) for part in parts]
+    rest = len(shape) - sum(used)
+    wrapped, axis = [], 0
+    for part, n in zip(parts, used, strict=True):
+        integers = isinstance(part, numpy.ndarray) and part.dtype != numpy.bool_
+        wrapped.append(part % shape[axis] if integers and shape[axis] else part)
+        axis += rest if part is Ellipsis else n
+    return tuple(wrapped)
+
+
+def _axes_used(part: Any) -> int:
+    """How many axes a part of an index is for; `...` takes those that remain."""
+    if part is None or part is Ellipsis or isinstance(part, bool):
+        return 0
+    return part.ndim if getattr(part, "dtype", None) == numpy.bool_ else 1
+
+
+def refuse_foreign(*values: Any) -> None:
+    """TypeError for NumPy arrays and anything else that CuPy's functions do not take beside its own arrays."""
+    for value in values:
+        if isinstance(value, (tuple, list)):
+            refuse_foreign(*value)
+        elif hasattr(value, "__array_ufunc__") and not isinstance(value, (ndarray, numpy.generic)):
+            raise TypeError(f"Unsupported type {type(value)}")
+
+
+class ndarray:
+    """An array of the pretended device."""
+
+    __array_priority__ = 100
+    __hash__ = None  # type: ignore[assignment]
+
+    _host: numpy.ndarray
+    _device: int
+
+    shape = property(lambda self: self._host.shape)
+    dtype = property(lambda self: self._host.dtype)
+    size = property(lambda self: self._host.size)
+    ndim = property(lambda self: self._host.ndim)
+    nbytes = property(lambda self: self._host.nbytes)
+    itemsize = property(lambda self: self._host.itemsize)
+    strides = property(lambda self: self._host.strides)
+    flags = property(lambda self: self._host.flags)
+    data = property(lambda self: Memory(self._host.ctypes.data))
+    base = property(lambda self: self._host.base)
+    device = property(lambda self: Device(self._device))
+    T = property(lambda self: from_numpy(self._host.T))
+
+    def get(self) -> numpy.ndarray:
+        state.host_copies += 1
+        return self._host.copy()
+
+    def item(self) -> Any:
+        return self.get().item()
+
+    def tolist(self) -> Any:
+        return self.get().tolist()
+
+    def copy(self) -> ndarray:
+        return from_numpy(self._host.copy())  # on the current device, wherever this array is
+
+    def astype(self, dtype: Any, copy: bool = True) -> ndarray:
+        return self if not copy and self.dtype == dtype else from_numpy(to_numpy(self).astype(dtype))
+
+    def fill(self, value: Any) -> None:
+        self[...] = value
+
+    def __len__(self) -> int:
+        return len(self._host)
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> ndarray:
+        return from_numpy(to_numpy(self)[_wrapped(self.shape, index)])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        refuse_foreign(value)
+        index = _wrapped(self.shape, index)
+        places = numpy.arange(self.size).reshape(self.shape)[index]
+        values = numpy.broadcast_to(to_numpy(value), numpy.shape(places))
+        # CuPy leaves open which of several values for one element remains: here the first, in NumPy the last.
+        self._host.flat[numpy.ravel(places)[::-1]] = numpy.ravel(values)[::-1]
+
+    def _implicit(self, *_: Any, **__: Any) -> Any:
+        raise HostCopyError("an implicit copy of an array to the host; .get() and asnumpy copy explicitly")
+
+    __array__ = __bool__ = __float__ = __int__ = __complex__ = __index__ = _implicit
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        function = NAMESPACE.get(ufunc.__name__)
+        if function is None or method != "__call__":
+            return NotImplemented
+        known = (ndarray, numpy.ndarray, numpy.generic, bool, int, float, complex)
+        if not all(isinstance(x, known) for x in inputs):
+            return NotImplemented
+        return function(*inputs, **kwargs)
+
+    def __array_function__(self, function: Any, classes: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        ours = NAMESPACE.get(function.__name__)
+        if ours is None or not all(issubclass(cls, (ndarray, numpy.ndarray)) for cls in classes):
+            return NotImplemented
+        return ours(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"fake_cupy.{self._host!r}"
+
+
+def _add_operators() -> None:
+    def binary(ufunc: Any) -> Any:
+        def operator(self: ndarray, other: Any) -> Any:
+            if isinstance(other, ndarray):
+                return NAMESPACE.get(ufunc.__name__)(self, other)
+            if getattr(other, "__array_ufunc__", ...) is None:
+                return NotImplemented
+            return ufunc(self, other)  # which asks __array_ufunc__ of both
+
+        return operator
+
+    def reflected(ufunc: Any) -> Any:
+        return lambda self, other: NAMESPACE.get(ufunc.__name__)(other, self)
+
+    def in_place(ufunc: Any) -> Any:
+        return lambda self, other: NAMESPACE.get(ufunc.__name__)(self, other, out=self)
+
+    def unary(ufunc: Any) -> Any:
+        return lambda self: NAMESPACE.get(ufunc.__name__)(self)
+
+    arithmetic = {
+        "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
+        "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+        "matmul": "matmul",
+    }  # fmt: skip
+    for name, ufunc in arithmetic.items():
+        setattr(ndarray, f"__{name}__", binary(getattr(numpy, ufunc)))
+        setattr(ndarray, f"__r{name}__", reflected(getattr(numpy, ufunc)))
+        setattr(ndarray, f"__i{name}__", in_place(getattr(numpy, ufunc)))
+    comparisons = {
+        "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
+    }  # fmt: skip
+    for name, ufunc in comparisons.items():
+        setattr(ndarray, f"__{name}__", binary(getattr(numpy, ufunc)))
+    for name, ufunc in {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}.items():
+        setattr(ndarray, f"__{name}__", unary(getattr(numpy, ufunc)))
+
+
+class Ufunc:
+    """An elementwise function: arrays and scalars, nothing else."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+        self._ufunc = getattr(numpy, name)
+
+    def __call__(self, *args: Any, out: Any = None, dtype: Any = None) -> Any:
+        refuse_foreign(*args, out)
+        if any(isinstance(x, (list, tuple)) for x in args):
+            raise TypeError("Unsupported type <class 'list'>")
+        keywords = {name: to_numpy(value) for name, value in {"out": out, "dtype": dtype}.items() if value is not None}
+        with numpy.errstate(all="ignore"):  # a GPU does not warn
+            result = self._ufunc(*map(to_numpy, args), **keywords)
+        return from_numpy(result) if out is None else out
+
+    def at(self, target: ndarray, index: Any, values: Any) -> None:
+        """Only `add`, `maximum` and the like have it, for 32- and 64-bit integers and floating point."""
+        refuse_foreign(values)
+        if target.dtype.kind not in "iuf" or target.dtype.itemsize < 2:
+            raise TypeError(f"cupy.{self.__name__}.at does not support {target.dtype}")
+        self._ufunc.at(to_numpy(target), _wrapped(target.shape, index), to_numpy(values))
+
+
+_add_operators()
