@@ -30,7 +30,7 @@ OPS_LAYERS = [
     "margin_losses", "class_losses",
 ]  # fmt: skip
 
-CUPY_HOMES = ("backends/cupy.py", "cuda/module.py", "kernels/cupy/")
+CUPY_HOMES = ("backends/cupy/", "cuda/module.py", "kernels/cupy/")
 
 EXTRAS = ("torch", "cupy", "matplotlib", "hypothesis", "scipy", "pytest", "array_api_strict", "sklearn", "jax", "PIL")
 

@@ -22,9 +22,16 @@ import tinygrad_lite
 README = Path(__file__).resolve().parents[1] / "README.md"
 NOT_IMPORTED = ("cupy", "__main__")
 
+
+def not_imported(name):
+    """A package whose library is not installed is left out; any other that cannot be imported is an error."""
+    if not set(name.split(".")) & set(NOT_IMPORTED):
+        raise ImportError(name)
+
+
 MODULES = [tinygrad_lite] + [
     importlib.import_module(found.name)
-    for found in pkgutil.walk_packages(tinygrad_lite.__path__, "tinygrad_lite.")
+    for found in pkgutil.walk_packages(tinygrad_lite.__path__, "tinygrad_lite.", onerror=not_imported)
     if not set(found.name.split(".")) & set(NOT_IMPORTED)
 ]
 

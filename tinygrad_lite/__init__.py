@@ -32,6 +32,7 @@ from .core.errors import (
     GradientError,
     IndexingError,
     LoopWarning,
+    OutOfMemoryError,
     ShapeError,
     StateError,
     TinygradLiteError,

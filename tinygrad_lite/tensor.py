@@ -253,11 +253,14 @@ class Tensor(Handle):
 
     # Moving and converting
 
-    def to(self, device: str) -> Tensor:
-        """The tensor on a device: `"cpu"`, `"cuda"` (the first GPU), `"cuda:1"`; itself if there. Differentiable."""
+    def to(self, device: str, *, non_blocking: bool = False) -> Tensor:
+        """The tensor on a device: `"cpu"`, `"cuda"` (the first GPU), `"cuda:1"`; itself if there. Differentiable.
+
+        non_blocking : do not wait for a copy from pinned memory, see `to_device`.
+        """
         if device_backend(device).full_name(device) == self.device:
             return self
-        return ops.to_device(self, device=device)
+        return ops.to_device(self, device=device, non_blocking=non_blocking)
 
     def to_device(self, device: str, /, *, stream: None = None) -> Tensor:
         """The tensor on a device, as `to`: the Array API's name. There are no streams to choose."""
@@ -270,7 +273,7 @@ class Tensor(Handle):
         return self.to("cpu")
 
     def cuda(self) -> Tensor:
-        """The tensor on the first GPU."""
+        """The tensor on the first GPU; for another one see `to`."""
         return self.to("cuda")
 
     astype = ops.astype

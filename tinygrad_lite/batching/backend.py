@@ -77,6 +77,8 @@ class BatchedBackend(Backend):
         self.name = f"vmap({root.name})"
         self.default_device = f"vmap({root.default_device})"
         self.array_types = (cls,)
+        self.several_devices = root.several_devices
+        self.place, self.run_body = root.place, root.run_body
         self.xp = Namespace(self)
 
     def root_function(self, name: str) -> Any:
@@ -91,6 +93,11 @@ class BatchedBackend(Backend):
     def device_of(self, array: Any) -> str:
         inside = array.data
         return backend_of(inside).device_of(inside)
+
+    def on(self, where: Any) -> Any:
+        while isinstance(where, Batched):
+            where = where.data
+        return self.root.on(where)
 
     def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
         if isinstance(value, Batched):

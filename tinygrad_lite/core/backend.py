@@ -7,8 +7,9 @@ Everything else here has a default that works for any such namespace.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy
 
@@ -17,6 +18,8 @@ from .errors import BackendError, DTypeError
 __all__ = [
     "BACKENDS",
     "Backend",
+    "DeviceMemory",
+    "Feed",
     "backend_for",
     "backend_of",
     "common_backend",
@@ -24,9 +27,44 @@ __all__ = [
     "load_on_demand",
     "register_backend",
     "scipy_special",
+    "several_devices",
 ]
 
 PYTHON_SCALARS = (bool, int, float, complex)
+
+_HERE = nullcontext()
+
+
+class DeviceMemory(Protocol):
+    """The memory of a library's devices, each of which is named by its number."""
+
+    def stats(self, index: int) -> tuple[int, int, int | None, int, int, int]:
+        """Bytes in use, kept, most in use at once, free, in total, and the limit; see `memory.DeviceStats`."""
+        ...
+
+    def reset_peak(self, index: int) -> None:
+        """Begin to note the most bytes that are in use at once."""
+        ...
+
+    def set_limit(self, index: int, limit: int) -> None:
+        """Take at most so many bytes from the device, or any number for 0."""
+        ...
+
+    def empty(self, index: int) -> None:
+        """Give back to the device what is kept and free."""
+        ...
+
+
+class Feed(Protocol):
+    """Moves batches of arrays to a device while it computes. Both methods may be called by several threads."""
+
+    def send(self, arrays: list[Any]) -> Any:
+        """Begin to move the arrays of main memory; returns what `take` is given."""
+        ...
+
+    def take(self, sent: Any) -> list[Any]:
+        """The arrays on the device. The device's work that follows waits for them, and nobody else."""
+        ...
 
 
 class Backend:
@@ -48,12 +86,39 @@ class Backend:
     root: Backend | None = None
     """The backend whose arrays this one also takes, if there is one."""
 
+    device_count: int = 1
+    """How many devices it has."""
+    several_devices: bool = False
+    """Whether its library has a current device, and there are others beside it; see `on`."""
+
+    memory: DeviceMemory | None = None
+    """The memory of its devices, if it has others than main memory."""
+
     kernel_backend: str = ""
     """The name of the backend whose kernels it uses, if it is not its own."""
 
     def implement(self, op: Any) -> Callable | None:
         """What computes the primitive `op` here, if that is not its body; see `autodiff/capture.py`."""
         return None
+
+    # With several devices: where work is done. Whatever computes on raw arrays asks for it here.
+
+    def on(self, where: Any) -> AbstractContextManager[Any]:
+        """Within the block, work is done on a device: the one called `where`, or the one that holds the array `where`.
+
+        Raises BackendError for a device that there is not.
+        """
+        return _HERE
+
+    def place(self, name: str, compute: Callable) -> Callable:
+        """What runs `compute`, the implementation of the primitive `name`, on the device of its arrays."""
+        return compute
+
+    def run_body(self, op: Any, values: tuple, statics: dict[str, Any]) -> Any:
+        """The definition of a composite on the device of its arrays, or NotImplemented if it may run as it is."""
+        return NotImplemented
+
+    # Kernels
 
     def attempt(self, kernel: Any, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
         """`kernel.attempt` for arrays of this backend."""
@@ -82,6 +147,10 @@ class Backend:
         """Whether `device` names a device of this backend."""
         return device == self.default_device
 
+    def index(self, device: str) -> int:
+        """The number of the device called `device`. BackendError if there is none."""
+        return 0
+
     def device_of(self, array: Any) -> str:
         """The name of the device that holds `array`."""
         return self.default_device
@@ -93,6 +162,17 @@ class Backend:
     def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
         """`value` as an array of this backend; NumPy arrays and Python numbers are transferred, own arrays kept."""
         return self.xp.asarray(value, dtype=dtype)
+
+    def send(self, value: Any, *, device: str) -> Any:
+        """`asarray` that does not wait: memory that `value` shares with others must stay as it is until it has arrived.
+
+        The library's own work on the result waits by itself.
+        """
+        return self.asarray(value, device=device)
+
+    def feed(self, device: str) -> Feed:
+        """What moves batches to a device."""
+        return _DirectFeed(self, device)
 
     def dtype(self, dtype: Any) -> Any:
         """This library's dtype for one of another library, or for a name such as `"float32"`."""
@@ -119,8 +199,8 @@ class Backend:
         """A copy of `array` in memory of its own."""
         return self.xp.asarray(array, copy=True)
 
-    def synchronize(self) -> None:
-        """Wait until all work that was handed to the device is done."""
+    def synchronize(self, device: str | None = None) -> None:
+        """Wait until all work that was handed to the device, or to every device, is done."""
 
     # What the standard lacks: NumPy's indexing. The defaults are slow but need nothing beyond it.
 
@@ -167,6 +247,19 @@ class Backend:
         if isinstance(index, tuple):
             return tuple(map(self._host, index))
         return self.to_numpy(index) if isinstance(index, self.array_types) else index
+
+
+class _DirectFeed:
+    """The arrays are moved when they are taken."""
+
+    def __init__(self, backend: Backend, device: str) -> None:
+        self.backend, self.device = backend, device
+
+    def send(self, arrays: list[Any]) -> list[Any]:
+        return arrays
+
+    def take(self, sent: list[Any]) -> list[Any]:
+        return [self.backend.asarray(array, device=self.device) for array in sent]
 
 
 def scipy_special(name: str) -> Any:
@@ -220,6 +313,11 @@ def _backend_of_type(array_type: type) -> Backend | None:
         _load(package)
         return _backend_of_type(array_type)
     return None
+
+
+def several_devices() -> bool:
+    """Whether arrays may lie where no work is done unless somebody sees to it; see `Backend.on`."""
+    return any([backend.several_devices for backend in BACKENDS.values()])
 
 
 def common_backend(op: str, types: tuple[type, ...]) -> Backend:

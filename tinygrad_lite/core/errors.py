@@ -11,6 +11,7 @@ __all__ = [
     "GradientError",
     "IndexingError",
     "LoopWarning",
+    "OutOfMemoryError",
     "ShapeError",
     "StateError",
     "TinygradLiteError",
@@ -35,6 +36,54 @@ class DTypeError(TinygradLiteError, TypeError):
 
 class BackendError(TinygradLiteError, TypeError):
     """Arrays of two libraries in one call, a missing array library, or a missing device."""
+
+
+class OutOfMemoryError(TinygradLiteError, MemoryError):
+    """A GPU has no room for an array, even after the memory that was kept for later was given back.
+
+    op : the operation that failed; None if it is not known. device : its name.
+    requested : bytes that were asked for.
+    used, held : bytes in arrays, and bytes that CuPy's pool has from the device for these and the next arrays.
+    free, total : bytes of the device that nobody has, and all that there are.
+    limit : the bytes that the pool may have, 0 for any number; see `memory.set_limit`.
+    """
+
+    def __init__(
+        self, device: str, requested: int, *, used: int, held: int, free: int, total: int, limit: int = 0
+    ) -> None:
+        self.op: str | None = None
+        self.device, self.requested, self.used, self.held = device, requested, used, held
+        self.free, self.total, self.limit = free, total, limit
+        most = f" (the limit is {in_bytes(limit)})" if limit else ""
+        super().__init__(
+            f"out of memory on {device}: {in_bytes(requested)} were asked for; arrays use {in_bytes(used)}, the pool "
+            f"holds {in_bytes(held)}{most}, and {in_bytes(free)} of {in_bytes(total)} are free. Use smaller batches, "
+            f"let go of tensors that are not needed, or keep fewer of them with checkpoint()."
+        )
+
+    def name_operation(self, op: str) -> None:
+        """Say in the message which operation failed, if that is not said yet."""
+        if self.op is None:
+            self.op = op
+            self.args = (f"{op}: {self.args[0]}",)
+
+    def __reduce__(self) -> tuple:
+        return _out_of_memory, (self.args, vars(self))
+
+
+def _out_of_memory(args: tuple, state: dict[str, object]) -> OutOfMemoryError:
+    error = OutOfMemoryError.__new__(OutOfMemoryError, *args)
+    vars(error).update(state)
+    error.args = args
+    return error
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes to read: `512 bytes`, `1.50 GiB`."""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 1 << power:
+            return f"{count / (1 << power):.2f} {unit}"
+    return f"{count} bytes"
 
 
 class BatchError(TinygradLiteError, TypeError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import codegen
 from .accumulation import accumulate
-from .backend import backend_of
+from .backend import BACKENDS, backend_of
 from .errors import DeclarationError
 from .graph import Node
 from .sweep import pull_definition
@@ -108,13 +108,14 @@ def kernel(
 class Kernels(dict):
     """The kernels of an operation by backend; files that declare some are imported when a backend is first asked for.
 
-    declared : the backends of those that were added.
+    declared : the backends of those that were added, and those that compute definitions themselves, see
+        `Backend.run_body`.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.declared: list[str] = []
+        self.declared = [name for name, backend in BACKENDS.items() if backend.several_devices]
         self.automatic: dict[str, list[Kernel]] = {}
 
     def __missing__(self, backend: str) -> list[Kernel]:

@@ -25,7 +25,15 @@ from . import codegen
 from .backend import Backend, common_backend
 from .conjugate import Conjugated
 from .domain import REALS, Interval
-from .errors import DTypeError, GradientError, IndexingError, ShapeError, TinygradLiteError, describe
+from .errors import (
+    DTypeError,
+    GradientError,
+    IndexingError,
+    OutOfMemoryError,
+    ShapeError,
+    TinygradLiteError,
+    describe,
+)
 from .graph import Handle, grad_enabled, record
 from .kernels import Kernel, Kernels, kernel
 from .publish import publish
@@ -120,6 +128,8 @@ class Op:
 
     def fail(self, error: Exception, arrays: tuple, statics: dict[str, Any]) -> None:
         """After the body failed with `error`: raise one that names the operation and its arguments, if that helps."""
+        if isinstance(error, OutOfMemoryError):
+            error.name_operation(self.name)
         if isinstance(error, (TinygradLiteError, MemoryError)) or not isinstance(
             error, (ValueError, TypeError, IndexError, AttributeError)
         ):
@@ -157,7 +167,7 @@ class Op:
             chosen = candidate.guard(chosen)
         for quicker in FASTER_BODIES:
             chosen = quicker(self, backend, chosen)
-        return chosen
+        return backend.place(self.name, chosen)
 
     def run_kernels(self, arrays: tuple, statics: dict[str, Any]) -> Any:
         """The result of the first kernel of this composite that accepts the call, or NotImplemented."""
@@ -177,7 +187,8 @@ class Op:
             if found is not NotImplemented:
                 out, saved = found
                 return out if constant else record(candidate, nodes, (values, statics, saved), out, depth=2)
-        return NotImplemented
+        # On raw arrays the operators of a definition are the library's own; those of Tensors find the device.
+        return backend.run_body(self, values, statics) if constant else NotImplemented
 
 
 def _plain_tuple(*outs: Any) -> tuple:

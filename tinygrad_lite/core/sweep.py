@@ -15,8 +15,8 @@ import numpy
 
 from . import graph
 from .accumulation import accumulate
-from .backend import backend_of
-from .errors import GradientError
+from .backend import backend_of, several_devices
+from .errors import GradientError, OutOfMemoryError
 from .graph import Leaf, Node, Selecting, check_unwritten, record, recording, set_grad_enabled, unwrap, wrap
 from .selection import LeftOut, pull_selected
 
@@ -73,6 +73,8 @@ def sweep(
             grads[node] = cotangent if held is None else held + cotangent
     older_than_write = graph.last_write > 0 and _oldest_birth(order) < graph.last_write
     left_out: LeftOut = {}
+    several = several_devices()
+    pull_specially = _pull_on_device if several else pull_selected
     token = recording.set(create_graph)
     try:
         for node in order:
@@ -93,7 +95,7 @@ def sweep(
                 raise GradientError(freed(node))
             if older_than_write:
                 check_unwritten(node)
-            if (left_out or kind is Selecting) and pull_selected(node, g, grads, left_out, create_graph):
+            if (left_out or kind is Selecting or several) and pull_specially(node, g, grads, left_out, create_graph):
                 pass
             elif create_graph:
                 node.op.pull_graph(node, g, grads)
@@ -104,12 +106,24 @@ def sweep(
                 node.parents = ()
             if not wanted or node not in wanted:
                 grads[node] = None
+    except OutOfMemoryError as error:
+        error.name_operation(f"the gradient of {node.op.name}")
+        raise
     finally:
         recording.reset(token)
     if inputs is None:
         return []
     results = [grads.get(node) for node in inputs]
     return results if create_graph else [None if g is None else _owned(g, given) for g in results]
+
+
+def _pull_on_device(node: Node, g: Any, grads: dict[Node, Any], left_out: LeftOut, create_graph: bool) -> bool:
+    """Pull `g` through `node` on the device of g: rules use the operators of raw arrays, which do not look for it."""
+    array = unwrap(g if not isinstance(g, list) else next(part for part in g if part is not None))
+    with backend_of(array).on(array):
+        if not ((left_out or type(node) is Selecting) and pull_selected(node, g, grads, left_out, create_graph)):
+            (node.op.pull_graph if create_graph else node.op.pull)(node, g, grads)
+    return True
 
 
 def _between(roots: list[Node], wanted: frozenset[Node], partial: bool) -> tuple[list[Node], frozenset[Node]]:

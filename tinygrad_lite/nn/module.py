@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..core.backend import backend_of
-from ..core.dtypes import is_floating
 from ..core.effects import active_capture, replayed
 from ..core.errors import DTypeError, StateError
 from ..core.graph import Leaf, unwrap
@@ -21,6 +20,7 @@ from ..ops.creation import to_array
 from ..tensor import RemovableHook, Tensor
 from .hooks import Hooks
 from .parameter import Buffer, Parameter
+from .places import place
 
 __all__ = ["LoadReport", "Module", "named_tensors"]
 
@@ -204,24 +204,27 @@ class Module:
         """Set evaluation mode: no dropout, and normalisation by running statistics. Returns the module."""
         return self.train(False)
 
-    def to(self, target: Any = None, *, device: str | None = None, dtype: Any = None) -> Self:
+    def to(
+        self, target: Any = None, *, device: str | None = None, dtype: Any = None, non_blocking: bool = False
+    ) -> Self:
         """Move parameters, their gradients and buffers to a device, or convert the floating-point ones; in place.
 
         target : a device such as `"cuda"` or a floating-point dtype such as `"float64"`.
-        Make optimizers afterwards: they keep the parameters in memory of one device and dtype.
+        non_blocking : as for `to_device`.
+        Optimizers take their state along at their next step. For another dtype, make them afterwards.
 
         Raises DTypeError for a dtype that is not floating-point. Returns the module.
         """
-        if target is not None:
-            if not isinstance(target, str) or is_floating(target):
-                dtype = target
-            else:
-                device = target
-        if dtype is not None and not is_floating(getattr(dtype, "__name__", dtype)):
-            raise DTypeError(f"to: got {dtype!r}; a device or a floating-point dtype is required, such as 'float32'.")
-        for tensor in dict(_state(self)).values():
-            _convert(tensor, device, dtype)
+        place([tensor for _, tensor in _state(self)], target, device, dtype, non_blocking)
         return self
+
+    def cpu(self) -> Self:
+        """The same as `to("cpu")`."""
+        return self.to("cpu")
+
+    def cuda(self) -> Self:
+        """The same as `to("cuda")`, the first GPU."""
+        return self.to("cuda")
 
     @replayed
     def zero_grad(self) -> None:
@@ -361,19 +364,6 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         if id(value) not in seen:
             seen.add(id(value))
             yield path, value
-
-
-def _convert(tensor: Tensor, device: str | None, dtype: Any) -> None:
-    """Rebind the data of a parameter or buffer to its value on another device or in another dtype, its gradient too."""
-    array = tensor.data
-    if dtype is not None and is_floating(array.dtype):
-        array = to_array(array, dtype=dtype)
-    array = to_array(array, device=device)
-    tensor.data = array
-    if isinstance(tensor.node, Leaf):
-        tensor.node.dtype = array.dtype
-        if tensor.node.grad is not None:
-            _convert(tensor.node.grad, device, dtype)
 
 
 def _children(name: str, value: Any) -> list[tuple[str, Any]]:

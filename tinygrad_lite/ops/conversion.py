@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.accumulation import accumulate
 from ..core.backend import Backend, backend_of, device_backend
 from ..core.dtypes import is_complex, is_floating
 from ..core.errors import DTypeError
-from ..core.graph import unwrap
+from ..core.graph import Node, unwrap
 from ..core.op import Array, composite, primitive
 
 __all__ = ["astype", "cast", "detach", "to_device"]
@@ -74,27 +75,44 @@ def detach(xp, x: Array) -> Array:
     return x
 
 
-def move(array: Array, device: str) -> Array:
+def move(array: Array, device: str, non_blocking: bool = False) -> Array:
     """A raw array on the device called `device`; itself if it is there."""
     here, there = backend_of(array), device_backend(device)
     if here is not there:
         array = here.to_numpy(array)
-    return there.asarray(array, device=device)
+    return (there.send if non_blocking else there.asarray)(array, device=device)
 
 
 @primitive(x=lambda g, source, target: transfer(g, source=target, target=source), shapes="any")
-def transfer(xp, x: Array, *, source: str, target: str) -> Array:
+def transfer(xp, x: Array, *, source: str, target: str, non_blocking: bool = False) -> Array:
     """x moved from the device `source`, where it is, to the device `target`. See `to_device`.
 
     >>> transfer(np.array([1.0]), source="cpu", target="cpu")
     array([1.])
     """
-    return move(x, target)
+    return move(x, target, non_blocking)
+
+
+def _pull_back(node: Node, g: Array, grads: dict[Node, Any]) -> None:
+    """`transfer`'s rule, whose result is added up where it lies, and not where g does."""
+    (parent,) = node.parents
+    if parent in grads:
+        source, target = node.saved
+        gradient = transfer(g, source=target, target=source)
+        with backend_of(gradient).on(gradient):
+            accumulate(grads, parent, gradient, node)
+
+
+transfer.op.pull = _pull_back  # type: ignore[attr-defined]
 
 
 @composite(shapes="any")
-def to_device(x: Array, *, device: str) -> Array:
+def to_device(x: Array, *, device: str, non_blocking: bool = False) -> Array:
     """x on the device called `device`: `"cpu"`, `"cuda"`, `"cuda:1"`. The gradient comes back to x's device.
+
+    non_blocking : do not wait for a copy from pinned memory (`cupyx.empty_pinned`), which must then stay as it is until
+        the copy has been made; `cuda.synchronize()` waits for that. A copy from other memory may go on behind the
+        call anyway, which makes no difference to the program, and one to the CPU is always waited for.
 
     Raises BackendError for a device that there is not.
 
@@ -102,4 +120,5 @@ def to_device(x: Array, *, device: str) -> Array:
     array([1.])
     """
     array = unwrap(x)
-    return transfer(x, source=backend_of(array).device_of(array), target=device)
+    source = backend_of(array).device_of(array)
+    return transfer(x, source=source, target=device, non_blocking=non_blocking)

@@ -153,15 +153,17 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bo
 
 def _made(name: str, device: str | None, dtype: Any, *arguments: Any, **keywords: Any) -> Any:
     """A Tensor of what the function `name` of the device's namespace makes."""
-    backend = device_backend(device or "cpu")
+    device = device or "cpu"
+    backend = device_backend(device)
     dtype = dtype_on(backend, dtype)
     try:
-        array = getattr(backend.xp, name)(*arguments, dtype=dtype, **keywords)
+        with backend.on(device):
+            array = getattr(backend.xp, name)(*arguments, dtype=dtype, **keywords)
     except (ValueError, ZeroDivisionError) as error:
         raise ShapeError(f"{name}: got {', '.join(map(repr, arguments))}; {error}.") from error
     except TypeError as error:
         raise DTypeError(f"{name}: got {', '.join(map(repr, arguments))}; {error}.") from error
-    return wrap(array if device is None else backend.asarray(array, device=device), None)
+    return wrap(array, None)
 
 
 def zeros(shape: int | tuple[int, ...], *, dtype: Any = None, device: str | None = None) -> Any:
@@ -275,7 +277,10 @@ def empty_like(x: Array, /, *, dtype: Any = None, device: str | None = None) -> 
     (2,)
     """
     array = unwrap(x)
-    made = _on(device, backend_of(array).xp.empty_like(array, dtype=_dtype_for(array, dtype)))
+    backend = backend_of(array)
+    with backend.on(array):
+        made = backend.xp.empty_like(array, dtype=_dtype_for(array, dtype))
+    made = _on(device, made)
     return wrap(made, None) if isinstance(x, Handle) else made
 
 

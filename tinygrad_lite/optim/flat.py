@@ -18,6 +18,7 @@ from ..core.errors import StateError
 from ..core.graph import note_write, unwrap
 from ..fusion.updates import write_over
 from ..ops import zeros
+from ..ops.creation import to_array
 from ..tensor import Tensor
 
 __all__ = ["FlatGroup", "flat_groups"]
@@ -39,6 +40,7 @@ class FlatGroup:
     data : the buffer of the parameters, `(n,)`.
     grad : the buffer of their gradients, `(n,)`; None before the first step.
     state : further buffers `(n,)` by name, zero at first.
+    beside : buffers `(n,)` by name, of whoever keeps something of the same parameters; they are no part of the state.
     own : for each parameter, arrays of any shape by name, of rules for whole parameters; empty at first.
     numbers : for each parameter, how many updates it has had, and further numbers.
     """
@@ -52,6 +54,7 @@ class FlatGroup:
         self.numbers: list[Numbers] = [(0,)] * len(parameters)
         self.own: list[dict[str, Any]] = [{} for _ in parameters]
         self.state: dict[str, Any] = {}
+        self.beside: dict[str, Any] = {}
         self.grad: Any = None
         self.data = self._zeros()
         self._data_views = self.views(self.data)
@@ -64,9 +67,10 @@ class FlatGroup:
 
     def views(self, buffer: Any) -> list[Any]:
         """The parts of a buffer that belong to the parameters, in their shapes."""
-        xp = backend_of(buffer).xp
+        backend = backend_of(buffer)
         parts = zip(pairwise(self.bounds), self.shapes, strict=True)
-        return [xp.reshape(buffer[a:b], shape) for (a, b), shape in parts]
+        with backend.on(buffer):
+            return [backend.xp.reshape(buffer[a:b], shape) for (a, b), shape in parts]
 
     def buffer(self, name: str) -> Any:
         """The state buffer called `name`, zeros when it is first asked for."""
@@ -89,27 +93,42 @@ class FlatGroup:
 
     # What a step does, in this order
 
-    def take_in(self) -> None:
+    def take_in(self) -> bool:
         """Move into the buffer what somebody else bound to a parameter's `data`, such as loaded weights.
 
-        Raises StateError for data of another shape, dtype or device.
+        Returns False, and takes in nothing, if some of it is on another device; see `ParamGroup.take_in`.
+        Raises StateError for data of another shape or dtype.
         """
-        written = False
-        for i, (parameter, view) in enumerate(zip(self.parameters, self._data_views, strict=True)):
+        pairs = enumerate(zip(self.parameters, self._data_views, strict=True))
+        bound = [(i, parameter, view) for i, (parameter, view) in pairs if parameter.data is not view]
+        for i, parameter, _ in bound:
             data = parameter.data
-            if data is view:
-                continue
-            if tuple(data.shape) != self.shapes[i] or data.dtype != self.dtype or parameter.device != self.device:
+            if tuple(data.shape) != self.shapes[i] or data.dtype != self.dtype:
                 raise StateError(
-                    f"parameter {self.names[i]!r} is now {tuple(data.shape)} {data.dtype} on {parameter.device}; when "
-                    f"the optimizer was made it was {self.shapes[i]} {self.dtype} on {self.device}. Make the optimizer "
-                    f"after such changes, for example after model.to(...)."
+                    f"parameter {self.names[i]!r} is now {tuple(data.shape)} {data.dtype}; when the optimizer was made "
+                    f"it was {self.shapes[i]} {self.dtype}. Make the optimizer after such changes, for example after "
+                    f"model.to('float64')."
                 )
-            view[...] = data
-            parameter.data = view
-            written = True
-        if written:
+        if any([parameter.device != self.device for _, parameter, _ in bound]):
+            return False
+        if bound:
+            with backend_of(self.data).on(self.data):
+                for _, parameter, view in bound:
+                    view[...] = parameter.data
+                    parameter.data = view
             note_write(self.data)
+        return True
+
+    def inherit(self, i: int, other: FlatGroup, j: int) -> None:
+        """Take over for parameter `i` all that another group has kept of it as its parameter `j`."""
+        self.numbers[i] = other.numbers[j]
+        self.own[i] = {name: to_array(array, device=self.device) for name, array in other.own[j].items()}
+        part, source = slice(*self.bounds[i : i + 2]), slice(*other.bounds[j : j + 2])
+        for ours, theirs in ((self.state, other.state), (self.beside, other.beside)):
+            for name, buffer in theirs.items():
+                if name not in ours:
+                    ours[name] = self._zeros()
+                ours[name][part] = to_array(buffer[source], device=self.device)
 
     def gather(self) -> list[int]:
         """Copy the gradients into their buffer, but for large ones, which are used where they are.

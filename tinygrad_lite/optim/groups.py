@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..core.backend import backend_of
 from ..core.errors import DTypeError, GradientError
 from ..nn import Module, named_tensors
 from ..tensor import Tensor
@@ -26,6 +27,22 @@ class ParamGroup(dict[str, Any]):
         super().__init__(params=[tensor for _, tensor in named], **hyper)
         self.names = [name for name, _ in named]
         self.flat: list[FlatGroup] = flat_groups(named)
+
+    def take_in(self) -> bool:
+        """Take over what was bound to the parameters' `data`, see `FlatGroup.take_in`.
+
+        Where parameters were moved to another device, such as by `model.to("cuda")`, their state follows, bit for bit.
+        Returns whether any were.
+        """
+        if all([flat.take_in() for flat in self.flat]):
+            return False
+        before = {name: (flat, j) for flat in self.flat for j, name in enumerate(flat.names)}
+        self.flat = flat_groups(self.named)
+        for flat in self.flat:
+            with backend_of(flat.data).on(flat.data):
+                for i, name in enumerate(flat.names):
+                    flat.inherit(i, *before[name])
+        return True
 
     @property
     def hyper(self) -> dict[str, Any]:

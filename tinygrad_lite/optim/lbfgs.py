@@ -68,6 +68,9 @@ class LBFGS(Optimizer):
         self._forget()
         super().__init__(params, lr, **own, history_size=history_size, line_search_fn=line_search_fn)
         del self.defaults["maximize"], self.param_groups[0]["maximize"]
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
         if len({(flat.device, str(flat.dtype)) for flat in self.groups}) > 1:
             kinds = sorted({f"{flat.dtype} on {flat.device}" for flat in self.groups})
             raise DTypeError(f"LBFGS: the parameters are {', '.join(kinds)}; all must be of one dtype and device.")
@@ -165,12 +168,24 @@ class LBFGS(Optimizer):
 
     def _evaluate(self, closure: Callable[[], Any]) -> tuple[Any, float, Any]:
         """The loss, also as a number, and the gradient where the parameters are."""
-        for flat in self.groups:
-            flat.take_in()
+        if self.param_groups[0].take_in():
+            self._follow()
         with enable_grad():
             loss = closure()
         self._numbers["func_evals"] += 1
         return loss, float(loss), self._joined([flat.gradient() for flat in self.groups])
+
+    def _follow(self) -> None:
+        """Move the vectors to where the parameters were moved."""
+        self._check_kinds()
+        device = self.groups[0].device
+        if self._direction is not None:
+            self._direction = to_array(self._direction, device=device)
+            self._gradient = to_array(self._gradient, device=device)
+        self._changes = [
+            (to_array(change, device=device), to_array(moved, device=device), inverse)
+            for change, moved, inverse in self._changes
+        ]
 
     def _at(self, closure: Callable[[], Any], position: Any, length: float) -> Point:
         self._put(position + length * self._direction)

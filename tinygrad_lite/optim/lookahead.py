@@ -44,7 +44,13 @@ class Lookahead:
         if not 0 < alpha <= 1:
             raise ValueError(f"Lookahead: alpha is {alpha}; it must be above 0 and at most 1.")
         self.optimizer, self.k, self.alpha, self.steps = optimizer, k, alpha, 0
-        self._slow = [backend_of(flat.data).copy(flat.data) for flat in optimizer.groups]
+        self._begin()
+
+    def _begin(self) -> None:
+        """Let the slow weights of those parameters that have none begin at the fast ones."""
+        for flat in self.optimizer.groups:
+            if "slow" not in flat.beside:
+                flat.beside["slow"] = backend_of(flat.data).copy(flat.data)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or "optimizer" not in vars(self):
@@ -65,7 +71,7 @@ class Lookahead:
     def add_param_group(self, group: dict[str, Any]) -> None:
         """Train further parameters, see `Optimizer.add_param_group`."""
         self.optimizer.add_param_group(group)
-        self._slow += [backend_of(flat.data).copy(flat.data) for flat in self.optimizer.groups[len(self._slow) :]]
+        self._begin()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """A step of the optimizer, see `Optimizer.step`, and of the slow weights when it is their turn."""
@@ -78,15 +84,16 @@ class Lookahead:
         self.steps += 1
         if self.steps % self.k:
             return
-        for flat, slow in zip(self.optimizer.groups, self._slow, strict=True):
-            flat.follow(slow, self.alpha)
+        for flat in self.optimizer.groups:
+            with backend_of(flat.data).on(flat.data):
+                flat.follow(flat.beside["slow"], self.alpha)
 
     def state_dict(self) -> dict[str, Any]:
         """`{"optimizer": "Lookahead", "of": the optimizer's own, "steps": ..., "slow": {"0.weight": ...}}`."""
         slow = {
             name: backend_of(part).copy(part)
-            for flat, buffer in zip(self.optimizer.groups, self._slow, strict=True)
-            for name, part in zip(flat.names, flat.views(buffer), strict=True)
+            for flat in self.optimizer.groups
+            for name, part in zip(flat.names, flat.views(flat.beside["slow"]), strict=True)
         }
         return {"optimizer": "Lookahead", "of": self.optimizer.state_dict(), "steps": self.steps, "slow": slow}
 
@@ -101,8 +108,8 @@ class Lookahead:
             )
         self.optimizer.load_state_dict(saved["of"])
         self.steps = int(saved["steps"])
-        for flat, buffer in zip(self.optimizer.groups, self._slow, strict=True):
-            for name, part in zip(flat.names, flat.views(buffer), strict=True):
+        for flat in self.optimizer.groups:
+            for name, part in zip(flat.names, flat.views(flat.beside["slow"]), strict=True):
                 part[...] = to_array(unwrap(saved["slow"][name]), dtype=flat.dtype, device=flat.device)
 
     def __repr__(self) -> str:

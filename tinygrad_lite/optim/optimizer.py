@@ -55,7 +55,7 @@ class Optimizer:
 
     params : a Module, an iterable of Tensors, or a dict or pairs of name and Tensor; or a list of dicts, each with
         such `"params"` and the hyperparameters that are its own. Their `data` become views of flat buffers; binding
-        other data to them later is noticed.
+        other data to them later is noticed, and if they are moved to another device, their state follows.
     lr : learning rate. Hyperparameters are attributes that may be changed at any time, for all groups at once; those
         of one group are `optimizer.param_groups[i]["lr"]`.
     maximize : go up the gradient instead of down.
@@ -255,17 +255,18 @@ class Optimizer:
             arrays = {name: value for name, value in kept.items() if name not in self.numbers}
             return new, arrays, (step, *(kept[name] for name in self.numbers))
 
+        group.take_in()
         for flat in group.flat:
-            flat.take_in()
-            present = flat.gather()
-            if self._slopes:
-                flat.apply(present, self._slopes, hyper["lr"])
-            if self.elementwise:
-                flat.update(present, rule, self.state_arrays(hyper))
-            else:
-                flat.update_whole(present, rule)
-            if self._projections:
-                flat.apply(present, self._projections, hyper["lr"])
+            with backend_of(flat.data).on(flat.data):
+                present = flat.gather()
+                if self._slopes:
+                    flat.apply(present, self._slopes, hyper["lr"])
+                if self.elementwise:
+                    flat.update(present, rule, self.state_arrays(hyper))
+                else:
+                    flat.update_whole(present, rule)
+                if self._projections:
+                    flat.apply(present, self._projections, hyper["lr"])
 
     def train(self) -> None:
         """Before training: for the optimizers whose parameters differ between training and evaluation."""

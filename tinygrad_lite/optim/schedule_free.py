@@ -82,9 +82,10 @@ class _ScheduleFree(Optimizer):
                 continue
             share = self._share(group)
             weight = 1 - share if train_mode else 1 - 1 / share  # of z, from x to y or from y to x
+            group.take_in()
             for flat in group.flat:
-                flat.take_in()
-                flat.mix("z", weight)
+                with backend_of(flat.data).on(flat.data):
+                    flat.mix("z", weight)
             group["train_mode"] = train_mode
 
 

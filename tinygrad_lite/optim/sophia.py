@@ -83,6 +83,7 @@ class SophiaG(Optimizer):
                 hessian = b2 * state["hessian"] + (1 - b2) * batch_size * (grad * grad)
                 return param, {**state, "hessian": hessian}, (numbers[0], self._held(numbers)["hessian_updates"] + 1)
 
+            group.take_in()
             for flat in group.flat:
-                flat.take_in()
-                flat.update(flat.gather(), rule, self.state_arrays(group))
+                with backend_of(flat.data).on(flat.data):
+                    flat.update(flat.gather(), rule, self.state_arrays(group))

@@ -21,6 +21,7 @@ from tinygrad_lite.core import backend as core
 
 from .arrays import ndarray
 from .functions import CUPYX, build, cupyx
+from .memory import get_allocator, set_allocator
 from .runtime import HostCopyError, state
 
 __all__ = ["HostCopyError", "cupy", "installed", "ndarray", "state"]
@@ -33,22 +34,29 @@ cupy: Any = build()
 @contextmanager
 def installed(module: Any = cupy) -> Iterator[Any]:
     """Within the block, `import cupy` gives `module` (fails if None), and the package has not loaded CuPy yet."""
-    before = {name: sys.modules.get(name) for name in ("cupy", *CUPYX, _BACKEND_MODULE)}
+    own = [name for name in sys.modules if name.startswith(_BACKEND_MODULE)]
+    before = {name: sys.modules.get(name) for name in ("cupy", *CUPYX, _BACKEND_MODULE, *own)}
+    allocator = get_allocator()
     batched_class(core.BACKENDS["numpy"])  # known before, so that it is not forgotten afterwards
     registries = [(registry, registry.copy()) for registry in (core.BACKENDS, core._BY_TYPE, core._ON_DEMAND)]
     try:
         sys.modules["cupy"] = module
         sys.modules.update(cupyx() if module is not None else dict.fromkeys(CUPYX))
-        sys.modules.pop(_BACKEND_MODULE, None)
+        for name in own:
+            del sys.modules[name]
+        set_allocator()
         vars(backends).pop("cupy", None)
         core.BACKENDS.pop("cupy", None)
         core.load_on_demand("cupy", "cuda", backends._load_cupy)
         yield module
     finally:
+        set_allocator(allocator)
         for registry, contents in registries:
             registry.clear()
             registry.update(contents)
         vars(backends).pop("cupy", None)
+        for name in [name for name in sys.modules if name.startswith(_BACKEND_MODULE)]:
+            del sys.modules[name]
         for name, loaded in before.items():
             sys.modules.pop(name, None)
             if loaded is not None:

@@ -2,41 +2,71 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy
 
+from . import streams
+from .memory import Block, MemoryPointer
 from .runtime import Device, HostCopyError, state
 
-__all__ = ["NAMESPACE", "Memory", "Ufunc", "from_numpy", "ndarray", "refuse_foreign", "to_numpy"]
+__all__ = ["NAMESPACE", "Ufunc", "from_numpy", "ndarray", "refuse_foreign", "to_numpy", "uninitialized", "written"]
 
 NAMESPACE: dict[str, Any] = {}
 """The names of the module, which arrays find their functions in."""
 
 
-class Memory:
-    """Where the elements of an array begin."""
-
-    def __init__(self, ptr: int) -> None:
-        self.ptr = ptr
-
-
 def from_numpy(host: Any) -> Any:
     """What NumPy returned, as CuPy would: arrays for arrays, and 0-d arrays for its scalars."""
     if isinstance(host, (numpy.ndarray, numpy.generic)):
-        made = object.__new__(ndarray)
-        made._host, made._device = numpy.asarray(host), state.device
+        made = _wrap(numpy.asarray(host))
+        if made.base is None:
+            streams.write(made._block.uses)
         return made
     if isinstance(host, (tuple, list)):
         return type(host)(map(from_numpy, host)) if type(host) in (tuple, list) else tuple(map(from_numpy, host))
     return host
 
 
+def _wrap(host: numpy.ndarray) -> ndarray:
+    """An array of the device in the memory of NumPy's, or a view of the one that was there first."""
+    made = object.__new__(ndarray)
+    made._host = host
+    made._block, new = Block.of(host)
+    if new:
+        made._base, made._block.owner = None, weakref.ref(made)
+    else:
+        made._base = made._block.owner()
+    made._device = made._block.pointer.device_id
+    return made
+
+
+def uninitialized(shape: tuple[int, ...], dtype: Any) -> ndarray:
+    """New memory, full of NaN, that nobody has written on."""
+    made = _wrap(numpy.empty(shape, dtype))
+    byte = 1 if made.dtype == bool else 0xFF
+    made._host[...] = numpy.full(made.itemsize, byte, numpy.uint8).view(made.dtype)[0]
+    return made
+
+
+def written(array: ndarray, later: Any = None) -> numpy.ndarray:
+    """The memory of an array of the current device that the current stream writes on; see `streams.write`."""
+    _require_device(array)
+    streams.write(array._block.uses, later)
+    return array._host
+
+
+def _require_device(array: ndarray) -> None:
+    if array._device != state.device:
+        raise ValueError(f"array is on device {array._device}, and the current device is {state.device}")
+
+
 def to_numpy(value: Any) -> Any:
-    """An argument for NumPy: the memory of an array of the current device."""
+    """An argument for NumPy: the memory of an array of the current device, which the current stream reads."""
     if isinstance(value, ndarray):
-        if value._device != state.device:
-            raise ValueError(f"array is on device {value._device}, and the current device is {state.device}")
+        _require_device(value)
+        streams.read(value._block.uses)
         return value._host
     if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
         return type(value)(map(to_numpy, value))
@@ -81,6 +111,8 @@ class ndarray:
 
     _host: numpy.ndarray
     _device: int
+    _block: Block
+    _base: ndarray | None
 
     shape = property(lambda self: self._host.shape)
     dtype = property(lambda self: self._host.dtype)
@@ -90,13 +122,15 @@ class ndarray:
     itemsize = property(lambda self: self._host.itemsize)
     strides = property(lambda self: self._host.strides)
     flags = property(lambda self: self._host.flags)
-    data = property(lambda self: Memory(self._host.ctypes.data))
-    base = property(lambda self: self._host.base)
+    data = property(lambda self: MemoryPointer(self._block.pointer.mem, self._host.ctypes.data, self._device))
+    base = property(lambda self: self._base)
     device = property(lambda self: Device(self._device))
     T = property(lambda self: from_numpy(self._host.T))
 
     def get(self) -> numpy.ndarray:
         state.host_copies += 1
+        streams.read(self._block.uses)  # in the current stream of the current device, wherever this array is
+        streams.get_current_stream().synchronize()
         return self._host.copy()
 
     def item(self) -> Any:
@@ -106,7 +140,11 @@ class ndarray:
         return self.get().tolist()
 
     def copy(self) -> ndarray:
-        return from_numpy(self._host.copy())  # on the current device, wherever this array is
+        """On the current device, wherever this array is; from another one only if its memory is in one piece."""
+        if self._device != state.device and not self.flags.forc:
+            raise NotImplementedError("CuPy cannot copy non-contiguous array between devices.")
+        streams.read(self._block.uses)
+        return from_numpy(self._host.copy())
 
     def astype(self, dtype: Any, copy: bool = True) -> ndarray:
         return self if not copy and self.dtype == dtype else from_numpy(to_numpy(self).astype(dtype))
@@ -128,6 +166,7 @@ class ndarray:
         index = _wrapped(self.shape, index)
         places = numpy.arange(self.size).reshape(self.shape)[index]
         values = numpy.broadcast_to(to_numpy(value), numpy.shape(places))
+        written(self)
         # CuPy leaves open which of several values for one element remains: here the first, in NumPy the last.
         self._host.flat[numpy.ravel(places)[::-1]] = numpy.ravel(values)[::-1]
 
@@ -205,8 +244,11 @@ class Ufunc:
         if any(isinstance(x, (list, tuple)) for x in args):
             raise TypeError("Unsupported type <class 'list'>")
         keywords = {name: to_numpy(value) for name, value in {"out": out, "dtype": dtype}.items() if value is not None}
+        inputs = [to_numpy(arg) for arg in args]
+        if out is not None:
+            written(out)
         with numpy.errstate(all="ignore"):  # a GPU does not warn
-            result = self._ufunc(*map(to_numpy, args), **keywords)
+            result = self._ufunc(*inputs, **keywords)
         return from_numpy(result) if out is None else out
 
     def at(self, target: ndarray, index: Any, values: Any) -> None:
@@ -214,7 +256,8 @@ class Ufunc:
         refuse_foreign(values)
         if target.dtype.kind not in "iuf" or target.dtype.itemsize < 2:
             raise TypeError(f"cupy.{self.__name__}.at does not support {target.dtype}")
-        self._ufunc.at(to_numpy(target), _wrapped(target.shape, index), to_numpy(values))
+        index, values = _wrapped(target.shape, index), to_numpy(values)
+        self._ufunc.at(written(target), index, values)
 
 
 _add_operators()

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy
 
+from .arrays import written
+
 __all__ = ["EmulationError", "RawModule", "compiler"]
 
 HEADER = Path(__file__).with_name("emulator.h")
@@ -101,7 +103,10 @@ class RawKernel:
             raise EmulationError(f"{self.name}: a grid of {grid} blocks is not possible")
         if shared_mem > self.max_dynamic_shared_size_bytes:
             raise EmulationError(f"{self.name}: {shared_mem} bytes of shared memory were not asked for")
-        memory = _Guarded([arg for arg in args if hasattr(arg, "_host")])
+        arrays = [arg for arg in args if hasattr(arg, "_host")]
+        for array in arrays:  # which of them it writes on, nobody says
+            written(array)
+        memory = _Guarded(arrays)
         values = [_value(arg, memory) for arg in args]
         kinds = "".join(kind for kind, _ in values).encode()
         sizes = (ctypes.c_size_t * len(values))(*[len(data) for _, data in values])

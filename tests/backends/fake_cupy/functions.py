@@ -12,9 +12,12 @@ from typing import Any
 import numpy
 import scipy.special
 
-from .arrays import NAMESPACE, Ufunc, from_numpy, ndarray, refuse_foreign, to_numpy
+from . import memory, streams
+from .arrays import NAMESPACE, Ufunc, from_numpy, ndarray, refuse_foreign, to_numpy, uninitialized, written
 from .emulator import RawModule
-from .runtime import Device, state
+from .memory import is_memory_pinned
+from .runtime import DEVICES, CUDARuntimeError, Device, state
+from .streams import get_current_stream
 
 __all__ = ["CUPYX", "build", "cupyx"]
 
@@ -42,10 +45,7 @@ def _function(name: str, parameters: str) -> Any:
             _require_arrays(name, args[0])
         with numpy.errstate(all="ignore"):
             host = compute(*map(to_numpy, args), **{key: to_numpy(value) for key, value in kwargs.items()})
-        if name in ("empty", "empty_like"):
-            byte = 1 if host.dtype == bool else 0xFF
-            host[...] = numpy.full(host.itemsize, byte, numpy.uint8).view(host.dtype)
-        return from_numpy(host)
+        return uninitialized(host.shape, host.dtype) if name in ("empty", "empty_like") else from_numpy(host)
 
     function.__name__ = name
     return function
@@ -59,13 +59,21 @@ def _require_arrays(name: str, value: Any) -> None:
 
 
 def _asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, blocking: bool = False) -> Any:
-    if isinstance(a, ndarray) and not copy:
-        if a._device == state.device and dtype in (None, a.dtype):
-            return a
-        return from_numpy(numpy.array(a._host, dtype=dtype))
-    if hasattr(a, "__array_ufunc__") and not isinstance(a, (ndarray, numpy.ndarray, numpy.generic)):
+    if isinstance(a, ndarray):
+        here = a if a._device == state.device else a.copy()
+        return here.astype(dtype or here.dtype, copy=bool(copy) and here is a)
+    if hasattr(a, "__array_ufunc__") and not isinstance(a, (numpy.ndarray, numpy.generic)):
         raise TypeError(f"Unsupported type {type(a)}")
-    return from_numpy(numpy.array(to_numpy(a), dtype=dtype))
+    source = numpy.asarray(to_numpy(a), dtype=dtype)
+    pinned = is_memory_pinned(source.ctypes.data)
+    if not source.ndim or not (pinned or get_current_stream().ptr):
+        return from_numpy(source.copy())  # what the program notices no difference of
+    made = uninitialized(source.shape, source.dtype)
+    source = source if pinned else source.copy()  # by way of a pinned block that nobody else has
+    written(made, partial(numpy.copyto, made._host, source))
+    if blocking:
+        get_current_stream().synchronize()
+    return made
 
 
 def _asnumpy(a: Any) -> numpy.ndarray:
@@ -94,15 +102,34 @@ def build() -> Any:
     module.may_share_memory = _may_share_memory
     module.__version__ = "14.2.0"
     module.RawModule = RawModule
-    module.cuda = types.SimpleNamespace(Device=Device, runtime=types.SimpleNamespace(getDeviceCount=lambda: 2))
+    module.cuda = _cuda()
+    module.get_default_memory_pool = lambda: memory.default_pool
+    module.get_default_pinned_memory_pool = lambda: memory.default_pinned_pool
     NAMESPACE.update(vars(module))
     return module
+
+
+def _cuda() -> Any:
+    """The module `cupy.cuda`."""
+    runtime = types.SimpleNamespace(
+        CUDARuntimeError=CUDARuntimeError, getDevice=lambda: state.device, getDeviceCount=lambda: DEVICES,
+        runtimeGetVersion=lambda: 13000,
+    )  # fmt: skip
+    return types.SimpleNamespace(
+        Device=Device, Event=streams.Event, MemoryPointer=memory.MemoryPointer, MemoryPool=memory.MemoryPool,
+        Stream=streams.Stream, alloc=lambda size: memory.get_allocator()(size),
+        alloc_pinned_memory=memory.alloc_pinned_memory, get_allocator=memory.get_allocator,
+        get_current_stream=get_current_stream, memory=types.SimpleNamespace(OutOfMemoryError=memory.OutOfMemoryError),
+        pinned_memory=types.SimpleNamespace(is_memory_pinned=is_memory_pinned), runtime=runtime,
+        set_allocator=memory.set_allocator,
+    )  # fmt: skip
 
 
 def cupyx() -> dict[str, types.ModuleType]:
     """The package `cupyx` as far as `cupyx.scipy.special`, which has more functions than are here."""
     made = {name: types.ModuleType(name) for name in CUPYX}
     made["cupyx"].scipy, made["cupyx.scipy"].special = made["cupyx.scipy"], made["cupyx.scipy.special"]
+    made["cupyx"].empty_pinned = memory.empty_pinned
     for name in _SPECIAL:
         setattr(made["cupyx.scipy.special"], name, _special(name))
     return made

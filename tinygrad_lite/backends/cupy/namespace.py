@@ -1,0 +1,73 @@
+"""CuPy's main namespace with the Array API's names and parameters, whichever version it is."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import numpy
+
+__all__ = ["namespace"]
+
+
+def namespace(module: Any) -> Any:
+    """CuPy's main namespace, with the Array API's names and parameters where CuPy has others."""
+    names = vars(module) | _parameters(module)
+    return types.SimpleNamespace(**(names if "astype" in names else names | _names_of_14(module)))
+
+
+def _parameters(cupy: Any) -> dict[str, Any]:
+    """Functions that take the Array API's parameters."""
+
+    def argsort(x, *, axis=-1, stable=True):  # CuPy's is always stable
+        return cupy.argsort(x, axis=axis)
+
+    def std(x, *, axis=None, correction=0.0, keepdims=False):
+        return cupy.std(x, axis=axis, ddof=correction, keepdims=keepdims)
+
+    def var(x, *, axis=None, correction=0.0, keepdims=False):
+        return cupy.var(x, axis=axis, ddof=correction, keepdims=keepdims)
+
+    return {"argsort": argsort, "std": std, "var": var}
+
+
+def _names_of_14(cupy: Any) -> dict[str, Any]:
+    """What came with CuPy 14."""
+
+    def astype(x, dtype, *, copy=True):
+        return x.astype(dtype, copy=copy)
+
+    def cumulative(scan, first):
+        def function(x, *, axis=None, dtype=None, include_initial=False):
+            axis = 0 if axis is None else axis
+            results = scan(x, axis=axis, dtype=dtype)
+            if include_initial:
+                shape = [1 if i == axis % x.ndim else n for i, n in enumerate(x.shape)]
+                results = cupy.concatenate([cupy.full(shape, first, dtype=results.dtype), results], axis=axis)
+            return results
+
+        return function
+
+    def matrix_transpose(x):
+        return cupy.swapaxes(x, -1, -2)
+
+    def sign(x):  # was 0 for NaN
+        return cupy.where(x != x, x, cupy.sign(x))
+
+    def unique_all(x):
+        return cupy.unique(x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
+
+    def unique_values(x):
+        return cupy.unique(x, equal_nan=False)
+
+    renamed = {
+        "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan",
+        "atan2": "arctan2", "atanh": "arctanh", "bitwise_invert": "invert", "bitwise_left_shift": "left_shift",
+        "bitwise_right_shift": "right_shift", "bool": "bool_", "concat": "concatenate", "permute_dims": "transpose",
+        "pow": "power",
+    }  # fmt: skip
+    names = {new: getattr(cupy, old) for new, old in renamed.items()}
+    functions = (astype, matrix_transpose, sign, unique_all, unique_values)
+    names |= {function.__name__: function for function in functions}
+    scans = {"cumulative_prod": cumulative(cupy.cumprod, 1), "cumulative_sum": cumulative(cupy.cumsum, 0)}
+    return names | scans | {"isdtype": numpy.isdtype}
