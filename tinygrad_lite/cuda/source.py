@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def assemble(body: str, **macros: object) -> str:
     return f"{PRELUDE.read_text()}\n{defines}\n{body}"
 
 
+_INCLUDE = re.compile(r'^#include "([^"]+)"\n', re.MULTILINE)
+
 SOURCES: list[CudaSource] = []
 """All sources that lie in files, in the order in which their modules were imported."""
 
@@ -59,8 +62,9 @@ class CudaSource:
         SOURCES.append(self)
 
     def text(self, **macros: object) -> str:
-        """The whole source with these macros."""
-        return assemble(self.path.read_text(), **macros)
+        """The whole source with these macros, and the files of the folder that it includes."""
+        body = _INCLUDE.sub(lambda found: (self.path.parent / found[1]).read_text(), self.path.read_text())
+        return assemble(body, **macros)
 
     def __call__(self, **macros: object) -> Module:
         """The compiled source, made when it is first wanted."""
