@@ -113,7 +113,7 @@ def workloads(quick: bool) -> list[Workload]:
 
     made: list[Workload] = []
     for op in OPS.values():
-        for backend in op.kernels:
+        for backend in op.kernels.backends():
             calls: Mapping[str, Call | None] = CALLS.get(op.name) or _elementwise(op)
             for title in list(calls)[:1] if quick else calls:
                 made.append(KernelWorkload(op, title, calls[title], DEVICES.get(backend, backend)))
@@ -132,7 +132,7 @@ def _elementwise(op: Any) -> Mapping[str, Call | None]:
 def _taken(op: Any, size: int) -> bool:
     """Whether one of the operation's kernels is for arrays of this size, many being worth it only for large ones."""
     arrays = [np.empty(size, dtype=np.float32)] * len(op.arrays)
-    return any(kernel.when(*arrays) for kernel in op.kernels.get("numpy", ()))
+    return any(kernel.when(*arrays) for kernel in op.kernels["numpy"])
 
 
 class KernelWorkload(Workload):
@@ -156,7 +156,7 @@ class KernelWorkload(Workload):
 
     def tinygrad_lite(self, *arrays) -> Step:
         raw = self._arguments([x.data for x in arrays])
-        kernels = [kernel for registered in self.op.kernels.values() for kernel in registered]
+        kernels = [kernel for backend in self.op.kernels.backends() for kernel in self.op.kernels[backend]]
         if not any(kernel.when(*raw, **self.call.statics) for kernel in kernels):
             raise LookupError("no kernel takes these arguments")
         return self._step(self.op.function, arrays)

@@ -127,12 +127,13 @@ class Kernels(dict):
 
     def backends(self) -> list[str]:
         """The backends that have kernels, or files with some: a list that grows as kernels are added."""
-        self.declared += KERNEL_FILES.get(self.name, ())
+        self.declared += [name for name in KERNEL_FILES.get(self.name, ()) if name not in self.declared]
         return self.declared
 
     def add(self, made: Kernel) -> None:
         """One more: after those that there are, but an automatic one after all others."""
-        self.declared.append(made.backend_name)
+        if made.backend_name not in self.declared:
+            self.declared.append(made.backend_name)
         if made.automatic:
             waiting = self.get(made.backend_name)
             (self.automatic.setdefault(made.backend_name, []) if waiting is None else waiting).append(made)

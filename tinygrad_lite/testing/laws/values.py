@@ -55,7 +55,7 @@ def _attempt(kernel: Kernel, needs: tuple[bool, ...], *arrays: Any, **statics: A
 def kernel_equals_definition(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
     """Each NumPy kernel that accepts the call has the value and the gradients of the definition."""
     statics = {**op_defaults(op), **statics}
-    for kernel in op.kernels.get("numpy", ()):
+    for kernel in op.kernels["numpy"]:
         if op.primitive:
             if not called(kernel.when, arrays, statics):
                 continue
