@@ -199,6 +199,10 @@ class Backend:
         """A copy of `array` in memory of its own."""
         return self.xp.asarray(array, copy=True)
 
+    def draw(self, draw: Any, device: str | None = None) -> Any:
+        """The random numbers of a `core.philox.Draw`. The default makes them in main memory, and moves them."""
+        return self.asarray(draw.make(), device=device)
+
     def synchronize(self, device: str | None = None) -> None:
         """Wait until all work that was handed to the device, or to every device, is done."""
 

@@ -1,6 +1,7 @@
 """Random numbers: seeded generators, and functions that draw from one of them or from the default.
 
-All numbers are made in main memory and then moved, so that a seed means the same numbers on every device.
+A seed means the same numbers on every device: integers, booleans and uniform numbers to the bit, normal numbers to
+rounding. A GPU makes its own, see `core/philox.py` for what they are; orders (`permutation`) are made in main memory.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from typing import Any
 
 import numpy
 
-from ..core.backend import BACKENDS
+from ..core.backend import BACKENDS, device_backend
 from ..core.dtypes import default_dtype
 from ..core.effects import replayed
 from ..core.errors import DTypeError, ShapeError, StateError
+from ..core.philox import Draw, Stream
 from .conversion import dtype_on
 from .creation import tensor
 
@@ -38,7 +40,7 @@ class Generator:
         """Start the stream of `seed` from its beginning."""
         if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__") or seed < 0):
             raise DTypeError(f"Generator: seed is {seed!r}; a non-negative integer or None is required.")
-        self._numpy = numpy.random.Generator(numpy.random.Philox(seed))
+        self._stream = Stream(seed)
 
     @replayed
     def uniform(
@@ -48,16 +50,16 @@ class Generator:
 
         dtype : floating-point; default: the default dtype, float32.
         """
-        made = self._numpy.random(_checked(shape), dtype=_made_as(dtype))
-        return _finish(made * (high - low) + low, dtype, device)
+        bits, dtype = _precision(dtype)
+        return _make(self._stream.draw("uniform" + bits, _checked(shape), high - low, low), dtype, device)
 
     @replayed
     def normal(
         self, shape: Shape = (), *, mean: float = 0.0, std: float = 1.0, dtype: Any = None, device: str | None = None
     ) -> Any:
         """Numbers from the normal distribution with the given mean and standard deviation. `dtype` as for `uniform`."""
-        made = self._numpy.standard_normal(_checked(shape), dtype=_made_as(dtype))
-        return _finish(made * std + mean, dtype, device)
+        bits, dtype = _precision(dtype)
+        return _make(self._stream.draw("normal" + bits, _checked(shape), std, mean), dtype, device)
 
     @replayed
     def integers(
@@ -65,17 +67,22 @@ class Generator:
     ) -> Any:
         """Integers from `low` to `high - 1`, each equally likely; from 0 to `low - 1` without `high`.
 
-        Raises ShapeError if there is none.
+        Raises ShapeError if there is none, DTypeError if a bound is no integer or beyond those of int64.
         """
         first, end = (0, low) if high is None else (low, high)
+        if not hasattr(first, "__index__") or not hasattr(end, "__index__"):
+            raise DTypeError(f"integers: low is {first!r} and high is {end!r}; integers are required.")
+        first, end = first.__index__(), end.__index__()
         if end <= first:
             raise ShapeError(f"integers: low is {first} and high is {end}; high must be greater than low.")
-        return _finish(self._numpy.integers(first, end, _checked(shape)), dtype, device)
+        if first < -(2**63) or end > 2**63:
+            raise DTypeError(f"integers: low is {first} and high is {end}; what is drawn must fit int64.")
+        return _make(self._stream.draw("integers", _checked(shape), end - first, first), dtype, device)
 
     @replayed
     def permutation(self, n: int, *, device: str | None = None) -> Any:
         """The integers from 0 to n - 1 in random order."""
-        return _finish(self._numpy.permutation(_checked(n)), None, device)
+        return tensor(self._stream.permutation(*_checked(n)), device=device)
 
     @replayed
     def bernoulli(self, p: float, shape: Shape = (), *, device: str | None = None) -> Any:
@@ -85,63 +92,52 @@ class Generator:
         """
         if not 0 <= p <= 1:
             raise ShapeError(f"bernoulli: p is {p}; a probability from 0 to 1 is required.")
-        return _finish(self._numpy.random(_checked(shape), dtype="float32") < p, None, device)
+        return _make(self._stream.draw("bernoulli", _checked(shape), round(p * 2**32)), "bool", device)
 
     def spawn(self, n: int) -> list[Generator]:
         """`n` new generators, independent of each other and of this one, which moves on."""
-        keys = self._numpy.integers(0, 2**64, (n, 2), dtype="uint64")
+        keys = self._stream.draw("integers", (n, 2), 2**64).make().view("uint64")
         made = [Generator(0) for _ in range(n)]
         for generator, key in zip(made, keys, strict=True):
-            generator._numpy = numpy.random.Generator(numpy.random.Philox(key=key))
+            generator._stream = Stream(key=key)
         return made
 
     def state_dict(self) -> dict[str, Any]:
-        """The position in the stream, as numbers and lists of numbers (JSON can hold it)."""
-        state = self._numpy.bit_generator.state
-        return {
-            "counter": state["state"]["counter"].tolist(),
-            "key": state["state"]["key"].tolist(),
-            "buffer": state["buffer"].tolist(),
-            "buffer_pos": state["buffer_pos"],
-            "has_uint32": state["has_uint32"],
-            "uinteger": state["uinteger"],
-        }
+        """The position in the stream, as numbers and lists of numbers (JSON can hold it): a state of NumPy's Philox."""
+        return self._stream.state()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was called, bit for bit. StateError if an entry is missing."""
         missing = [name for name in self.state_dict() if name not in state]
         if missing:
             raise StateError(f"Generator: the state lacks {', '.join(missing)}; it must come from state_dict().")
-        words = {name: numpy.asarray(state[name], dtype="uint64") for name in ("counter", "key", "buffer")}
-        self._numpy.bit_generator.state = {
-            "bit_generator": "Philox",
-            "state": {"counter": words["counter"], "key": words["key"]},
-            "buffer": words["buffer"],
-            "buffer_pos": int(state["buffer_pos"]),
-            "has_uint32": int(state["has_uint32"]),
-            "uinteger": int(state["uinteger"]),
-        }
+        counter = sum(int(word) << 64 * i for i, word in enumerate(state["counter"]))
+        self._stream.load([int(word) for word in state["key"]], counter, int(state["buffer_pos"]))
 
 
-def _checked(shape: Shape) -> Shape:
+def _checked(shape: Shape) -> tuple[int, ...]:
     lengths = shape if isinstance(shape, (tuple, list)) else (shape,)
     if any(not hasattr(n, "__index__") or n < 0 for n in lengths):
         raise ShapeError(f"random: shape is {shape!r}; an integer or a tuple of them is required, none negative.")
-    return shape
+    return tuple(lengths)
 
 
-def _made_as(dtype: Any) -> Any:
-    """The dtype in which numbers are drawn: float64 if that is asked for, else float32."""
-    wanted = dtype_on(BACKENDS["numpy"], default_dtype() if dtype is None else dtype)
+def _precision(dtype: Any) -> tuple[str, numpy.dtype]:
+    """In how many bits numbers are drawn, 64 if float64 is asked for, else 32, and the dtype that is asked for."""
+    wanted = _wanted(default_dtype() if dtype is None else dtype)
     if wanted.kind not in "fV":
         raise DTypeError(f"random: dtype is {wanted}; a floating-point dtype is required.")
-    return "float64" if wanted == numpy.float64 else "float32"
+    return "64" if wanted == numpy.float64 else "32", wanted
 
 
-def _finish(made: Any, dtype: Any, device: str | None) -> Any:
-    if made.dtype.kind == "f" and dtype is None:
-        dtype = default_dtype()
-    return tensor(made, dtype=dtype, device=device)
+def _wanted(dtype: Any) -> numpy.dtype:
+    return dtype if isinstance(dtype, numpy.dtype) else dtype_on(BACKENDS["numpy"], dtype)
+
+
+def _make(draw: Draw, dtype: Any, device: str | None) -> Any:
+    backend = BACKENDS["numpy"] if device is None else device_backend(device)
+    made = backend.draw(draw, device)
+    return tensor(made, dtype=None if made.dtype == dtype else dtype, device=device)
 
 
 @cache  # made when it is first needed: numpy.random is a tenth of what importing NumPy costs
