@@ -1,7 +1,7 @@
 """Random numbers that are a function of a key and of a position: Philox4x64 with 10 rounds.
 
 A stream is the words of 64 bits that `numpy.random.Philox` gives for its key: block b of four words is what Philox
-makes of the counter b + 1 (J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011; the order is NumPy's).
+makes of the counter b + 1 (J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011; NumPy's order).
 What is made of the words is fixed here, for main memory and for every device, and how many words a draw takes depends
 on its kind and length alone. So a device makes element i of a draw from the key and the position where the draw begins,
 and the stream in main memory only counts. With w for a word, and h for half of one, the low half first:
