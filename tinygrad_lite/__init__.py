@@ -4,7 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import autodiff as autograd
 from . import backends, fusion, kernels, memory, ops
+from .core.autocast import autocast
 from .core.domain import Interval
+from .core.dtypes import (
+    bfloat16 as _bfloat16,
+)
 from .core.dtypes import (
     bool_,
     complex64,
@@ -81,6 +85,8 @@ _attribute, __dir__ = later(__name__, LATER)
 def __getattr__(name: str) -> Any:
     if name == "bool":  # the Array API's name; as a variable of this module it would hide Python's from importers of *
         return bool_
+    if name == "bfloat16":  # of an extra
+        return _bfloat16()
     plain = name.removesuffix("_loss")
     if plain != name and plain in ops.__all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; PyTorch's {name} is {plain!r} here")

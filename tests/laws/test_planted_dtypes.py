@@ -5,7 +5,7 @@ import pytest
 
 from tests.laws.planting import Plants, check
 from tests.samples import arrays, shapes
-from tinygrad_lite import abs, maximum, primitive, real, sign, where
+from tinygrad_lite import abs, composite, maximum, multiply, primitive, real, sign, where
 from tinygrad_lite.testing import laws
 
 PLANTS = Plants()
@@ -136,6 +136,15 @@ def half_precision_widened(bug):
         return xp.tanh(xp.astype(x, xp.promote_types(x.dtype, xp.float32)) if bug else x)
 
     return planted_tanh
+
+
+@planted(laws.bfloat16_kept)
+def bfloat16_widened(bug):
+    @composite()
+    def planted_double(x):
+        return multiply(x, np.full(1, 2.0, "float32") if bug else 2.0)
+
+    return planted_double
 
 
 @planted(laws.complex64_kept, reference=np.square)

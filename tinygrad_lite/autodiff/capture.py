@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy
 
+from ..core.autocast import precision
 from ..core.backend import backend_of
 from ..core.effects import active_capture
 from ..core.errors import CaptureError
@@ -158,13 +159,13 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
         if active_capture.get() is not None:
             return f(*args, **kwargs)
         if latest and programs and not kwargs:
-            (kinds, grads), program = latest[0]
-            if len(args) == len(kinds) and grads is grad_enabled():
+            (kinds, modes), program = latest[0]
+            if len(args) == len(kinds) and modes == (grad_enabled(), precision()):
                 arrays = [value.data if isinstance(value, Handle) and value.node is None else value for value in args]
                 if all(map(_is_of_kind, arrays, kinds)) and program.fits():
                     return program(arrays)
         given = leaves((args, kwargs))
-        key = (_structure((args, kwargs)), grad_enabled())
+        key = (_structure((args, kwargs)), (grad_enabled(), precision()))
         arrays = [unwrap(value) for value in given if hasattr(value, "shape")]
         for program in programs.get(key, ()):
             if program.fits():

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from ..core.autocast import Policy, precision, under
 from ..core.graph import Handle, Node, enable_grad, grad_enabled, next_birth, node_of, record
 from ..core.sweep import pull_definition, stand_in
 
@@ -41,7 +42,7 @@ def checkpoint(f: Callable) -> Callable:
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         if not grad_enabled():
             return f(*args, **kwargs)
-        function = functools.partial(f, **kwargs)
+        function = _in_same_precision(functools.partial(f, **kwargs), precision())
         before = next_birth()
         parents = tuple(map(node_of, args))
         values = tuple(x if parent is None else x.data for x, parent in zip(args, parents, strict=True))
@@ -55,6 +56,21 @@ def checkpoint(f: Callable) -> Callable:
         return record(_Checkpoint(function), parents + captured, values, out.data, depth=2)
 
     return checkpointed
+
+
+def _in_same_precision(function: Callable, dtype: Any) -> Callable:
+    """`function` under a policy of `autocast` of its own: a cast parameter of another one would be a captured node that
+    the second run does not pass through.
+    """
+    if dtype is None:
+        return function
+
+    @functools.wraps(function)
+    def computed(*args: Any) -> Any:
+        with under(Policy(dtype)):
+            return function(*args)
+
+    return computed
 
 
 def _captured(root: Node, before: int, own: list[Node]) -> tuple[Node, ...]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy
 
 from ..core.backend import Backend, register_backend, scipy_special
+from ..core.bfloat16 import rounded, widened
+from ..core.dtypes import bfloat16, bfloat16_in_use, numpy_dtype
 from .direct import DIRECT_NUMPY
 
 __all__ = ["NumpyBackend"]
@@ -22,8 +24,23 @@ class NumpyBackend(Backend):
     array_types = (numpy.ndarray,)
 
     def dtype(self, dtype: Any) -> Any:
-        known = isinstance(dtype, (str, type, numpy.dtype))
-        return numpy.dtype(dtype if known else str(dtype).rpartition(".")[2])
+        return numpy_dtype(dtype)
+
+    # Kernels compute in float32 for bfloat16, and their results are rounded.
+
+    def attempt(self, kernel: Any, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
+        if not bfloat16_in_use() or not any([getattr(x, "dtype", None) == bfloat16() for x in values]):
+            return kernel.attempt(values, statics, needs)
+        found = kernel.attempt(tuple([widened(x, self.xp.astype) for x in values]), statics, needs)
+        return found if found is NotImplemented else (rounded(found[0], values, self.xp.astype), found[1])
+
+    def differentiate(self, kernel: Any, g: Any, saved: Any, needs: tuple[bool, ...]) -> Any:
+        return kernel._backward(widened(g, self.xp.astype) if bfloat16_in_use() else g, saved, needs)
+
+    def text(self, array: Any) -> str:
+        if array.dtype.kind != "V":
+            return super().text(array)
+        return numpy.array2string(array.astype("float32"), precision=4, separator=", ", prefix="Tensor(")
 
     def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
         return value if type(value) is numpy.ndarray and dtype is None else numpy.asarray(value, dtype=dtype)

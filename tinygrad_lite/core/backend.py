@@ -83,6 +83,8 @@ class Backend:
     """The name of its device, or of the first of several: `"cpu"`, `"cuda"`."""
     asynchronous: bool = False
     """Whether work is only queued, so that looking at a value waits for all of it. Values are not checked then."""
+    bfloat16_kernels: bool = False
+    """Whether its kernels take arrays of bfloat16; if not, float32 is computed in for them, see `core/bfloat16.py`."""
     root: Backend | None = None
     """The backend whose arrays this one also takes, if there is one."""
 

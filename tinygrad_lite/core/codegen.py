@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import graph
 from .accumulation import fit
-from .dtypes import float32, float64, is_complex
+from .bfloat16 import body_in_float32
+from .dtypes import bfloat16_in_use, float32, float64, is_complex
 from .errors import DeclarationError
 from .outputs import complete, record_outputs, wrap_outputs
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from .op import Op
 
 __all__ = [
-    "FASTER_RULES", "compile_function", "dispatch_lines", "lazy_pull", "rule_wants", "set_tensor_class", "source",
-    "split_arguments", "values_to_keep",
+    "FASTER_RULES", "compile_function", "dispatch_lines", "lazy_pull", "look_for_policies", "rule_wants",
+    "set_tensor_class", "source", "split_arguments", "values_to_keep",
 ]  # fmt: skip
 
 # Names that generated code uses; they are copied into each generated function's globals.
@@ -55,9 +56,9 @@ _GLOBALS: dict[str, Any] = {
 
 
 _RESERVED = {
-    *_GLOBALS, "g", "out", "out_shape", "out_dtype", "node", "nodes", "grads", "held", "gradient", "parent", "tensor",
-    "constant", "simple", "frame", "code", "array", "error", "isinstance", "type", "tuple", "getattr", "zip", "any",
-    "all",
+    *_GLOBALS, "active_policy", "recast", "g", "out", "out_shape", "out_dtype", "node", "nodes", "grads", "held",
+    "gradient", "parent", "tensor", "constant", "simple", "frame", "code", "array", "error", "isinstance", "type",
+    "tuple", "getattr", "zip", "any", "all",
 }  # fmt: skip
 """Names that an operation's arguments cannot have."""
 
@@ -65,6 +66,11 @@ _RESERVED = {
 def set_tensor_class(cls: type[graph.Handle]) -> None:
     """Make operations return instances of `cls`. Called once, where the Tensor's table of methods is."""
     _GLOBALS["Tensor"] = graph._TensorClass.current = cls
+
+
+def look_for_policies(active_policy: Callable, recast: Callable) -> None:
+    """Let the functions that are generated from now on look at the policy of `autocast`, see `core/autocast.py`."""
+    _GLOBALS["active_policy"], _GLOBALS["recast"] = active_policy, recast
 
 
 def split_arguments(body: Callable, skip: int) -> tuple[list[str], bool, list[str]]:
@@ -121,8 +127,18 @@ def lazy_pull(op: Op, name: str) -> Callable:
 
 def dispatch_lines(op: Op) -> list[str]:
     if not op.primitive:
-        return _composite_source(op)
-    return _variadic_source(op) if op.variadic else _dispatch_source(op)
+        head, *lines = _composite_source(op)
+    else:
+        head, *lines = _variadic_source(op) if op.variadic else _dispatch_source(op)
+    return [head, *_autocast_lines(op), *lines]
+
+
+def _autocast_lines(op: Op) -> list[str]:
+    """A look at the policy of `autocast`: 0.02 us, for the operations that it concerns, and once it is in use."""
+    if op.autocast is None or "recast" not in _GLOBALS:
+        return []
+    arrays = op.arrays[0] if op.variadic else f"({', '.join([*op.arrays, ''])})"
+    return ["    if active_policy() is not None:", f"        return recast(OP, {arrays}, {_statics(op)})"]
 
 
 def _composite_source(op: Op) -> list[str]:
@@ -344,7 +360,8 @@ class _Name:
 
 def compile_function(op: Op, lines: list[str], name: str, scope: dict[str, Any]) -> FunctionType:
     """Run the source of one function with `scope` as its globals, extended by the names that generated code uses."""
-    scope |= _GLOBALS | {"OP": op, "BODY": op.body, "CONJUGATED": op.conjugated}
+    body = body_in_float32(op.body) if bfloat16_in_use() else op.body
+    scope |= _GLOBALS | {"OP": op, "BODY": body, "CONJUGATED": op.conjugated}
     scope |= {"ACCELERATED": op.kernels.backends(), "IMPLEMENTATIONS": op.implementations}
     scope |= {f"RULE_{array}": rule for array, rule in op.rules.items()}
     scope |= {f"DEFAULT_{p.name}": p.default for p in op.signature.parameters.values() if p.default is not p.empty}

@@ -16,15 +16,19 @@ In the declared signature the positional parameters are arrays (if there is a `/
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections import namedtuple
 from collections.abc import Callable
 from types import EllipsisType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import codegen
+from .autocast import OTHERS, check_kind
 from .backend import Backend, common_backend
+from .bfloat16 import foreign_dtypes, in_float32
 from .conjugate import Conjugated
 from .domain import REALS, Interval
+from .dtypes import ON_BFLOAT16
 from .errors import (
     DTypeError,
     GradientError,
@@ -36,7 +40,7 @@ from .errors import (
 )
 from .graph import Handle, grad_enabled, record
 from .kernels import Kernel, Kernels, kernel
-from .publish import publish
+from .publish import publish, restart
 from .registry import OPS
 
 __all__ = ["OPS", "Array", "Kernel", "Op", "composite", "kernel", "primitive"]
@@ -63,6 +67,7 @@ class Op:
     conjugated : what stands for the operation in nodes with a complex result.
     outputs : names of the outputs if there are several; the result is then a named tuple, and `g` and `out` are tuples.
         `...` stands for any number of them, and a plain tuple.
+    autocast : in which dtype it computes within `autocast`, see `core/autocast.py`.
     registered : whether it is in OPS; not if it is a user's own function that happens to be compiled.
     explain : called as the operation was when it fails; returns a message, or None if it has none.
     kept : what the rules ask for, and so what a call keeps for the backward pass.
@@ -81,6 +86,7 @@ class Op:
         outputs: tuple[str, ...] | EllipsisType = (),
         holomorphic: bool = True,
         explain: Callable[..., str | None] | None = None,
+        autocast: str | None = None,
         registered: bool = True,
     ) -> None:
         self.name = body.__name__ if body.__name__.isidentifier() else "function"  # a lambda's is not
@@ -89,6 +95,9 @@ class Op:
         self.rules = rules or {}
         self.domain, self.kinks, self.shapes, self.explain = domain, kinks, shapes, explain
         self.unused = unused
+        self.autocast = check_kind(self.name, autocast)
+        if autocast is None and not self.primitive and shapes == "elementwise":
+            self.autocast = "as given"
         self.outputs = outputs
         self.conjugated = Conjugated(self) if holomorphic else self
         self.result: Any = None
@@ -104,6 +113,8 @@ class Op:
         self.function = publish(self)
         if registered:
             self._register()
+        else:
+            OTHERS[:] = [*(ref for ref in OTHERS if ref() is not None), weakref.ref(self)]
 
     @property
     def signature(self) -> inspect.Signature:
@@ -163,10 +174,15 @@ class Op:
         if special is not None:
             return special
         chosen = backend.bind(self.body)
+        foreign = foreign_dtypes(self)
+        if foreign and backend.bfloat16_kernels:
+            chosen = in_float32(self, chosen, backend.xp.astype)
         for candidate in self.kernels[backend.name]:
             chosen = candidate.guard(chosen)
         for quicker in FASTER_BODIES:
             chosen = quicker(self, backend, chosen)
+        if foreign and not backend.bfloat16_kernels:
+            chosen = in_float32(self, chosen, backend.xp.astype)
         return backend.place(self.name, chosen)
 
     def run_kernels(self, arrays: tuple, statics: dict[str, Any]) -> Any:
@@ -189,6 +205,18 @@ class Op:
                 return out if constant else record(candidate, nodes, (values, statics, saved), out, depth=2)
         # On raw arrays the operators of a definition are the library's own; those of Tensors find the device.
         return backend.run_body(self, values, statics) if constant else NotImplemented
+
+
+def _notice_bfloat16() -> None:
+    """Forget what was made without knowing of bfloat16."""
+    for op in [*dict.values(OPS), *[ref() for ref in OTHERS]]:
+        if op is not None:
+            op.implementations.clear()
+            if not op.primitive:
+                restart(op)
+
+
+ON_BFLOAT16.append(_notice_bfloat16)
 
 
 def _plain_tuple(*outs: Any) -> tuple:
@@ -229,6 +257,7 @@ def primitive(
     outputs: tuple[str, ...] | EllipsisType = (),
     holomorphic: bool = True,
     explain: Callable[..., str | None] | None = None,
+    autocast: str | None = None,
     **rules: Callable,
 ) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[P, R]]:
     """Declare an operation by its computation on a namespace and one derivative rule per differentiable array.
@@ -245,6 +274,7 @@ def primitive(
         operation then returns a plain tuple.
     holomorphic : False for an operation such as the complex conjugate, see `core/conjugate.py`.
     explain : called with the arguments of a call that failed; returns what to say of them, or None.
+    autocast : in which dtype it computes within `autocast`: `"low"`, `"float32"`, `"widest"`, `"as given"`, or None.
 
     Raises DeclarationError if a rule is not for an array argument or asks for something that there is not.
 
@@ -258,6 +288,7 @@ def primitive(
 
     def declare(body: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
         facts: dict[str, Any] = {"domain": domain, "kinks": kinks, "shapes": shapes, "explain": explain}
+        facts["autocast"] = autocast
         return Op(body, rules, outputs=outputs, holomorphic=holomorphic, unused=unused, **facts).function
 
     return declare
@@ -268,10 +299,11 @@ def composite(
     domain: Interval | dict[str, Interval] = REALS,
     kinks: tuple[float, ...] = (),
     shapes: str = "elementwise",
+    autocast: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare an operation by a body written with other operations; its derivatives follow from theirs.
 
-    domain, kinks, shapes : as for `primitive`.
+    domain, kinks, shapes, autocast : as for `primitive`; an elementwise one is "as given" where nothing else is said.
 
     >>> from tinygrad_lite import composite, grad, tanh
     >>> @composite()
@@ -282,7 +314,7 @@ def composite(
     """
 
     def declare(body: Callable[P, R]) -> Callable[P, R]:
-        op = Op(body, None, domain=domain, kinks=kinks, shapes=shapes)
+        op = Op(body, None, domain=domain, kinks=kinks, shapes=shapes, autocast=autocast)
         for make in AUTOMATIC_KERNELS:
             make(op)
         return op.function

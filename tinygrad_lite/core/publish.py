@@ -13,7 +13,7 @@ from .codegen import compile_function, dispatch_lines
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["publish"]
+__all__ = ["publish", "restart"]
 
 
 def publish(op: Op) -> Callable:
@@ -30,6 +30,11 @@ def publish(op: Op) -> Callable:
     function.__annotations__ = {name: kind for name, kind in op.body.__annotations__.items() if name != "xp"}
     function.op = op  # type: ignore[attr-defined]
     return function
+
+
+def restart(op: Op) -> None:
+    """Make the public function the stub again, so that its code is generated anew."""
+    op.function.__code__ = _stub_code(op)  # type: ignore[attr-defined]
 
 
 def _stub() -> Any:

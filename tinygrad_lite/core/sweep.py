@@ -15,6 +15,7 @@ import numpy
 
 from . import graph
 from .accumulation import accumulate
+from .autocast import autocasting
 from .backend import backend_of, several_devices
 from .errors import GradientError, OutOfMemoryError
 from .graph import Leaf, Node, Selecting, check_unwritten, record, recording, set_grad_enabled, unwrap, wrap
@@ -75,7 +76,7 @@ def sweep(
     left_out: LeftOut = {}
     several = several_devices()
     pull_specially = _pull_on_device if several else pull_selected
-    token = recording.set(create_graph)
+    token, policy = recording.set(create_graph), autocasting.set(None)
     try:
         for node in order:
             g = grads[node]
@@ -111,6 +112,7 @@ def sweep(
         raise
     finally:
         recording.reset(token)
+        autocasting.reset(policy)
     if inputs is None:
         return []
     results = [grads.get(node) for node in inputs]

@@ -10,6 +10,7 @@ import numpy
 from .. import ops
 from ..core.backend import backend_of
 from ..core.dtypes import is_complex, is_floating
+from ..core.dtypes import limits as _limits
 from ..core.graph import Handle, no_grad
 from .functions import entry, ravel
 from .names import ours, refuse
@@ -66,7 +67,7 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
         parts = (ours(part, "numpy.nan_to_num")(x) for part in ("real", "imag"))
         real, imaginary = (nan_to_num(part, copy, nan, posinf, neginf) for part in parts)
         return ops.add(real, ops.multiply(imaginary, 1j))
-    limits = numpy.finfo(str(x.dtype))
+    limits = _limits(x.dtype)
     high, low = (float(limits.max) if posinf is None else posinf), (float(limits.min) if neginf is None else neginf)
     x = ops.where(ops.isnan(x), nan, x)
     x = ops.where(ops.equal(x, float("inf")), high, x)

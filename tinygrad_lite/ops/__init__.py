@@ -6,6 +6,7 @@ The files that every program needs are imported with the package, the others by 
 from typing import TYPE_CHECKING
 
 from .. import fusion  # operations get their programs from it when they are declared
+from ..core.bfloat16 import MOVES, NO_HALVES
 from ..core.later import later
 from ..core.registry import OPS
 from . import (
@@ -227,3 +228,16 @@ FILES = (
 """The files that declare operations, in the order in which `OPS` lists them."""
 
 OPS.files += [f"{__name__}.{file}" for file in FILES.split()]
+
+MOVES.update([
+    "broadcast_to", "cast", "concat", "copied", "crop", "detach", "expand_dims", "flip", "getitem", "matrix_transpose",
+    "ones_like", "permute_dims", "reshape", "roll", "sections", "squeeze", "stack", "take", "take_along_axis",
+    "transfer", "tril", "triu", "unstack", "zeros_like",
+])  # fmt: skip
+
+# LAPACK and the libraries of Fourier transforms have no 16 bits.
+for _file in (
+    "decompositions", "determinants", "eigenvalues", "fourier", "general_eigenvalues", "hermitian_functions",
+    "matrix_roots", "solving", "triangular_factors",
+):  # fmt: skip
+    NO_HALVES.add(f"{__name__}.{_file}")

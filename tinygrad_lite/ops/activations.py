@@ -106,7 +106,7 @@ def silu(x: Array) -> Array:
     return floored(x) * sigmoid(x)
 
 
-@primitive(x=lambda g, x, beta: g * sigmoid(x * beta))
+@primitive(x=lambda g, x, beta: g * sigmoid(x * beta), autocast="float32")
 def softplus(xp, x: Array, *, beta: float = 1.0) -> Array:
     """Smooth relu, log(1 + e**(beta x)) / beta, without overflow.
 
@@ -226,7 +226,7 @@ def _explain_axis(x: Array, *, axis: int | tuple[int, ...]) -> str | None:
     return message and f"x is {tuple(x.shape)} and axis={axis}; {message}"
 
 
-@primitive(x=_softmax_rule, shapes="any", explain=_explain_axis)
+@primitive(x=_softmax_rule, shapes="any", explain=_explain_axis, autocast="float32")
 def softmax(xp, x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     """Softmax, e**x / sum(e**x) over `axis`, without overflow.
 
@@ -246,7 +246,7 @@ def _log_softmax_rule(g: Array, out: Array, axis: int | tuple[int, ...]) -> Arra
     return g - exp(out) * sum(g, axis=axis, keepdims=True)
 
 
-@primitive(x=_log_softmax_rule, shapes="any", explain=_explain_axis)
+@primitive(x=_log_softmax_rule, shapes="any", explain=_explain_axis, autocast="float32")
 def log_softmax(xp, x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     """Logarithm of softmax, x - log(sum(e**x)) over `axis`, accurate where softmax is close to 0 or 1.
 

@@ -23,7 +23,7 @@ from .reductions import any
 __all__ = ["scaled_dot_product_attention"]
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def scaled_dot_product_attention(
     query: Array,
     key: Array,

@@ -29,7 +29,7 @@ def multi_dot(arrays: Sequence[Array]) -> Array:
     return chain_product(*arrays)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def chain_product(*arrays: Array) -> Array:
     """`multi_dot` with the matrices as separate arguments.
 

@@ -7,7 +7,7 @@ from math import inf, nan
 import numpy
 
 from ..core.backend import backend_of
-from ..core.dtypes import is_floating
+from ..core.dtypes import is_floating, limits
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
@@ -23,7 +23,7 @@ from .reductions import logsumexp, sum
 __all__ = ["ctc", "nll"]
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def nll(
     prediction: Array,
     target: Array,
@@ -66,7 +66,7 @@ _IMPOSSIBLE = -1e30
 """Stands for the logarithm of 0: unlike -inf, differences of it are no NaN."""
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def ctc(
     log_probabilities: Array,
     targets: Array,
@@ -97,7 +97,7 @@ def ctc(
         raise DTypeError(f"ctc: log_probabilities has dtype {log_probabilities.dtype}; it must be floating-point.")
     single = len(log_probabilities.shape) == 2
     logp = expand_dims(log_probabilities, axis=1) if single else log_probabilities
-    narrow = logp.dtype if backend_of(unwrap(logp)).xp.finfo(logp.dtype).bits < 32 else None
+    narrow = logp.dtype if limits(logp.dtype).bits < 32 else None
     logp = astype(logp, "float32") if narrow is not None else logp
     backend = backend_of(unwrap(logp))
     labels, skips, times, lengths = _alignment(logp, (targets, input_lengths, target_lengths), blank)

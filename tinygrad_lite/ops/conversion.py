@@ -18,6 +18,8 @@ def dtype_on(backend: Backend, dtype: Any) -> Any:
     """The dtype of a backend that has the given name, or the name of the given dtype."""
     try:
         return backend.dtype(dtype)
+    except DTypeError:  # says which dtype is missing
+        raise
     except (TypeError, AttributeError) as error:
         raise DTypeError(f"unknown dtype {dtype!r}; give a name, 'float32', or tinygrad_lite.float32.") from error
 

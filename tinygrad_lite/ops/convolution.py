@@ -129,7 +129,7 @@ def convolve_nd_weight(
     return xp.reshape(products, (outputs, x.shape[1] // groups, *kernel))
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def conv1d(
     x: Array,
     w: Array,
@@ -151,7 +151,7 @@ def conv1d(
     return _convolution("conv1d", x, w, bias, stride, padding, dilation, groups, axes=1)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def conv2d(
     x: Array,
     w: Array,
@@ -180,7 +180,7 @@ def conv2d(
     return _convolution("conv2d", x, w, bias, stride, padding, dilation, groups, axes=2)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def conv3d(
     x: Array,
     w: Array,
@@ -205,7 +205,7 @@ def conv3d(
     return _convolution("conv3d", x, w, bias, stride, padding, dilation, groups, axes=3)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def conv_transpose1d(
     x: Array,
     w: Array,
@@ -227,7 +227,7 @@ def conv_transpose1d(
     return _transposed("conv_transpose1d", x, w, bias, stride, padding, output_padding, groups, dilation, axes=1)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def conv_transpose2d(
     x: Array,
     w: Array,
@@ -257,7 +257,7 @@ def conv_transpose2d(
     return _transposed("conv_transpose2d", x, w, bias, stride, padding, output_padding, groups, dilation, axes=2)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def conv_transpose3d(
     x: Array,
     w: Array,

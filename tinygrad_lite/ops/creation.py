@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from ..core.backend import BACKENDS, backend_of, device_backend
-from ..core.dtypes import default_dtype, is_floating
+from ..core.dtypes import default_dtype, is_floating, note_dtype, numpy_dtype
 from ..core.errors import DTypeError, ShapeError, describe
 from ..core.graph import Handle, Leaf, unwrap, wrap
 from ..core.op import Array, primitive
@@ -51,6 +51,7 @@ def _supported(array: Any) -> Any:
         raise DTypeError(
             f"tensor: the data has dtype {array.dtype}; numbers and booleans are required, in arrays or nested lists."
         )
+    note_dtype(array.dtype)
     return array
 
 
@@ -73,7 +74,7 @@ def _from_python(data: Any, dtype: Any) -> numpy.ndarray:
 
 def _is_integer(dtype: Any) -> bool:
     try:
-        return dtype is not None and numpy.dtype(dtype).kind in "iu"
+        return dtype is not None and numpy_dtype(dtype).kind in "iu"
     except TypeError:
         return False
 

@@ -12,7 +12,7 @@ import numpy
 
 from ..core import dtypes
 from ..core.backend import backend_of, device_backend
-from ..core.dtypes import default_dtype
+from ..core.dtypes import default_dtype, is_floating
 from ..core.errors import BackendError, DTypeError
 from ..core.graph import unwrap
 
@@ -29,8 +29,9 @@ def _plain(dtype: Any) -> numpy.dtype:
     """The NumPy dtype of a dtype of any library, a name, an array or a Tensor."""
     dtype = getattr(unwrap(dtype), "dtype", dtype) if not isinstance(dtype, type) else dtype
     try:
-        known = isinstance(dtype, (str, type, numpy.dtype))
-        return numpy.dtype(dtype if known else str(dtype).rpartition(".")[2])
+        return dtypes.numpy_dtype(dtype)
+    except DTypeError:
+        raise
     except TypeError as error:
         raise DTypeError(f"unknown dtype {dtype!r}; give a name, 'float32', or tinygrad_lite.float32.") from error
 
@@ -68,9 +69,9 @@ def finfo(type: Any, /) -> FloatLimits:
     1.1920928955078125e-07
     """
     dtype = _plain(type)
-    if dtype.kind not in "fc":
+    if not is_floating(dtype):
         raise DTypeError(f"finfo: got {dtype}; a floating-point dtype is required. For integers there is iinfo.")
-    found = numpy.finfo(dtype)
+    found = dtypes.limits(dtype)
     numbers = (float(x) for x in (found.eps, found.max, found.min, found.smallest_normal))
     return FloatLimits(int(found.bits), *numbers, numpy.dtype(found.dtype))
 
@@ -105,7 +106,8 @@ def isdtype(dtype: Any, kind: Any) -> bool:
     for one in kind if isinstance(kind, tuple) else (kind,):
         if isinstance(one, str) and one not in _KINDS:
             raise DTypeError(f"isdtype: kind is {one!r}; it must be a dtype or one of {', '.join(map(repr, _KINDS))}.")
-        if dtype.kind in _KINDS[one] if isinstance(one, str) else dtype == _plain(one):
+        letter = "f" if is_floating(dtype) and dtype.kind == "V" else dtype.kind
+        if letter in _KINDS[one] if isinstance(one, str) else dtype == _plain(one):
             return True
     return False
 
@@ -137,9 +139,22 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
     if not arrays_and_dtypes:
         raise DTypeError("result_type: got nothing; at least one array or dtype is required.")
     given = [unwrap(one) for one in arrays_and_dtypes]
-    found = numpy.result_type(*(x if isinstance(x, (bool, int, float, complex)) else _plain(x) for x in given))
+    kinds = [x if isinstance(x, (bool, int, float, complex)) else _plain(x) for x in given]
+    found = _promoted(kinds)
     arrays = [x for x in given if hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, numpy.dtype)]
     return backend_of(arrays[0]).dtype(found) if arrays else found
+
+
+def _is_bfloat16(kind: Any) -> bool:
+    return isinstance(kind, numpy.dtype) and kind.kind == "V" and is_floating(kind)
+
+
+def _promoted(kinds: list[Any]) -> numpy.dtype:
+    """NumPy's promotion, where bfloat16 is float32 that no other floating-point dtype has made wider."""
+    wide = [dtypes.float32 if _is_bfloat16(kind) else kind for kind in kinds]
+    found = numpy.result_type(*wide)
+    others = [kind for kind in kinds if isinstance(kind, numpy.dtype) and is_floating(kind) and not _is_bfloat16(kind)]
+    return dtypes.bfloat16() if wide != kinds and found == dtypes.float32 and not others else found
 
 
 class NamespaceInfo:

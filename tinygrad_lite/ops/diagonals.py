@@ -76,7 +76,7 @@ def trace(x: Array, *, offset: int = 0, dtype: Any = None) -> Array:
     return sum(diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="widest")
 def cross(x: Array, y: Array, *, axis: int = -1) -> Array:
     """Cross product of vectors with three components, which lie along `axis`; the other axes broadcast.
 

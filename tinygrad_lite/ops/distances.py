@@ -32,7 +32,7 @@ def _check_broadcast(op: str, x: Array, y: Array) -> None:
         raise ShapeError(f"{op}: x is {own} and y is {other}; both need an axis, and they must broadcast.")
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def pairwise_distance(x: Array, y: Array, *, p: float = 2.0, eps: float = 1e-6, keepdims: bool = False) -> Array:
     """The p-norm of x - y + eps along the last axis.
 
@@ -47,7 +47,7 @@ def pairwise_distance(x: Array, y: Array, *, p: float = 2.0, eps: float = 1e-6, 
     return vector_norm(subtract(x, y) + eps, ord=p, axis=-1, keepdims=keepdims)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def cosine_similarity(x: Array, y: Array, *, axis: int = 1, eps: float = 1e-8) -> Array:
     """The cosine of the angle between vectors, x . y / (|x| |y|), the lengths taken as at least `eps`.
 
@@ -83,6 +83,7 @@ def _euclidean_rule(g: Array, mine: Array, other: Array, out: Array) -> Array:
     x=lambda g, x, y, out: _euclidean_rule(g, x, y, out),
     y=lambda g, x, y, out: _euclidean_rule(matrix_transpose(g), y, x, matrix_transpose(out)),
     shapes="any",
+    autocast="float32",
 )
 def euclidean_cdist(xp, x: Array, y: Array) -> Array:
     """`cdist` for p = 2, without all differences at once. Its derivative where vectors are equal is 0.
@@ -103,7 +104,7 @@ def euclidean_cdist(xp, x: Array, y: Array) -> Array:
     return xp.concat(parts, axis=-2) if len(parts) > 1 else parts[0]
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def cdist(x: Array, y: Array, *, p: float = 2.0) -> Array:
     """The p-norm of each difference of a vector of x and a vector of y. Equal vectors have gradient 0.
 
@@ -124,7 +125,7 @@ def cdist(x: Array, y: Array, *, p: float = 2.0) -> Array:
     return vector_norm(subtract(expand_dims(x, axis=-2), expand_dims(y, axis=-3)), ord=p, axis=-1)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def pdist(x: Array, *, p: float = 2.0) -> Array:
     """The distances of all pairs of vectors of x: the part of `cdist(x, x)` above its diagonal, row by row.
 

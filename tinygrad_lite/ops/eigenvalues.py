@@ -15,9 +15,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
-
 from ..core.axes import shape_of
+from ..core.dtypes import limits
 from ..core.op import Array, primitive
 from .comparison import less_equal, where
 from .complex import conj, real
@@ -33,7 +32,7 @@ __all__ = ["eigh", "eigvalsh"]
 
 def epsilon(dtype: Any) -> float:
     """The distance from 1 to the next number of a floating-point dtype of any library."""
-    return float(numpy.finfo(getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]).eps)
+    return float(limits(dtype).eps)
 
 
 def hermitian(x: Array) -> Array:

@@ -68,6 +68,7 @@ def _power_x(g: Array, x: Array, y: Array) -> Array:
     # The limit of x**y log(x) for x -> 0 is 0 where y > 0.
     y=lambda g, x, out: g * out * log(where(x == 0, 1.0, x)),
     domain={"x": Interval(0, inf)},
+    autocast="float32",
 )
 def power(xp, x: Array, y: Array) -> Array:
     """Power x ** y, with broadcasting. The derivative with respect to y needs x >= 0.
@@ -131,7 +132,7 @@ def sign(xp, x: Array) -> Array:
     return xp.sign(x)
 
 
-@primitive(x=lambda g, out: g * out)
+@primitive(x=lambda g, out: g * out, autocast="float32")
 def exp(xp, x: Array) -> Array:
     """Natural exponential e**x.
 
@@ -141,7 +142,7 @@ def exp(xp, x: Array) -> Array:
     return xp.exp(x)
 
 
-@primitive(x=lambda g, out: g * (out + 1.0))
+@primitive(x=lambda g, out: g * (out + 1.0), autocast="float32")
 def expm1(xp, x: Array) -> Array:
     """e**x - 1, accurate for small x.
 
@@ -155,7 +156,7 @@ def expm1(xp, x: Array) -> Array:
     return xp.where(plain, xp.expm1(xp.where(plain, x, xp.zeros_like(x))), xp.exp(x) - 1)
 
 
-@primitive(x=lambda g, x: g / x, domain=Interval(0, inf))
+@primitive(x=lambda g, x: g / x, domain=Interval(0, inf), autocast="float32")
 def log(xp, x: Array) -> Array:
     """Natural logarithm.
 
@@ -165,7 +166,7 @@ def log(xp, x: Array) -> Array:
     return xp.log(x)
 
 
-@primitive(x=lambda g, x: g / (x + 1.0), domain=Interval(-1, inf))
+@primitive(x=lambda g, x: g / (x + 1.0), domain=Interval(-1, inf), autocast="float32")
 def log1p(xp, x: Array) -> Array:
     """log(1 + x), accurate for small x.
 

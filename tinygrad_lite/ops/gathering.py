@@ -87,7 +87,7 @@ def _along(x: Array, indices: Any, axis: int) -> tuple:
 # Along one axis
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="widest")
 def put_along_axis(x: Array, indices: Array, values: Array, *, axis: int = -1) -> Array:
     """A copy of x with values at the indices along an axis: out[..., indices[..., j, ...], ...] = values[..., j, ...].
 
@@ -107,7 +107,7 @@ def put_along_axis(x: Array, indices: Array, values: Array, *, axis: int = -1) -
     return set_item(x, values, index=_along(x, indices, axis))
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="widest")
 def scatter_add(x: Array, indices: Array, values: Array, *, axis: int = -1) -> Array:
     """x with `values` added at the indices along an axis: out[..., indices[..., j, ...], ...] += values[..., j, ...].
 
@@ -126,7 +126,7 @@ def scatter_add(x: Array, indices: Array, values: Array, *, axis: int = -1) -> A
     return x + scatter_along_axis(broadcast_to(values, places), indices, axis=axis, shape=tuple(x.shape))
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="widest")
 def index_add(x: Array, indices: Array, values: Array, *, axis: int = 0) -> Array:
     """x with subarrays added at the indices of an axis: out[..., indices[j], ...] += values[..., j, ...].
 
@@ -193,7 +193,8 @@ def segment_mean(x: Array, segments: Array, *, num_segments: int | None = None, 
     axis, segments, count = _segment_index("segment_mean", x, segments, num_segments, axis)
     xp = backend_of(segments).xp
     members = scatter(xp.ones(segments.shape, dtype=x.dtype), index=segments, shape=(count,))
-    members = xp.reshape(xp.where(members == 0, 1.0, members), (count,) + (1,) * (len(x.shape) - 1 - axis))
+    members = xp.maximum(members, xp.ones_like(members))
+    members = xp.reshape(members, (count,) + (1,) * (len(x.shape) - 1 - axis))
     return segment_sum(x, segments, num_segments=count, axis=axis) / members
 
 

@@ -126,7 +126,7 @@ SMOOTHED = {"bilinear": _smoothed(_tent, 1.0), "bicubic": _smoothed(lambda t: _c
 # The operation
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def interpolate(
     x: Array,
     *,

@@ -23,7 +23,7 @@ __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse"]
 Reduction = Literal["mean", "sum", "none"]
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def mse(prediction: Array, target: Array, weight: Array | None = None, *, reduction: Reduction = "mean") -> Array:
     """Mean squared error, the mean of (prediction - target)**2.
 
@@ -39,7 +39,7 @@ def mse(prediction: Array, target: Array, weight: Array | None = None, *, reduct
     return weighted("mse", square(subtract(prediction, target)), weight, reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def binary_cross_entropy_with_logits(
     logits: Array,
     target: Array,
@@ -65,7 +65,7 @@ def binary_cross_entropy_with_logits(
     return reduced("binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def cross_entropy(
     logits: Array,
     target: Array,

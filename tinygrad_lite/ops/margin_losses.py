@@ -30,7 +30,7 @@ def _signs(target: Array, x: Array) -> Array:
     return target if is_floating(target.dtype) else astype(target, x.dtype)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def hinge_embedding(prediction: Array, target: Array, *, margin: float = 1.0, reduction: Reduction = "mean") -> Array:
     """x where the target is 1, and max(margin - x, 0) where it is -1, for distances x.
 
@@ -46,7 +46,7 @@ def hinge_embedding(prediction: Array, target: Array, *, margin: float = 1.0, re
     return reduced("hinge_embedding", near + where(equal(target, 1), 0.0, relu(margin - prediction)), reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def margin_ranking(x: Array, y: Array, target: Array, *, margin: float = 0.0, reduction: Reduction = "mean") -> Array:
     """max(margin - t (x - y), 0): x should be greater than y where t is 1, and less where it is -1.
 
@@ -61,7 +61,7 @@ def margin_ranking(x: Array, y: Array, target: Array, *, margin: float = 0.0, re
     return reduced("margin_ranking", relu(margin - (x - y) * _signs(target, x)), reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def soft_margin(prediction: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
     """log(1 + e**(-t x)) for targets t of 1 and -1, without overflow. Raises ShapeError if the shapes differ.
 
@@ -72,7 +72,7 @@ def soft_margin(prediction: Array, target: Array, *, reduction: Reduction = "mea
     return reduced("soft_margin", softplus(-(prediction * _signs(target, prediction))), reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def multi_margin(
     prediction: Array,
     target: Array,
@@ -109,7 +109,7 @@ def multi_margin(
     return reduced("multi_margin", mean(where(right, 0.0, short), axis=axis), reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def multilabel_margin(prediction: Array, target: Array, *, reduction: Reduction = "mean") -> Array:
     """The sum over right classes j and wrong classes i of max(1 - x[j] + x[i], 0), divided by the number of classes.
 
@@ -133,7 +133,7 @@ def multilabel_margin(prediction: Array, target: Array, *, reduction: Reduction 
     return reduced("multilabel_margin", sum(where(compared, short, 0.0), axis=(-2, -1)) / classes, reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def multilabel_soft_margin(
     prediction: Array, target: Array, weight: Array | None = None, *, reduction: Reduction = "mean"
 ) -> Array:
@@ -152,7 +152,7 @@ def multilabel_soft_margin(
     return reduced("multilabel_soft_margin", mean(losses, axis=-1), reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def cosine_embedding(x: Array, y: Array, target: Array, *, margin: float = 0.0, reduction: Reduction = "mean") -> Array:
     """1 - cos(x, y) where the target is 1, and max(cos(x, y) - margin, 0) where it is -1.
 
@@ -173,7 +173,7 @@ def cosine_embedding(x: Array, y: Array, target: Array, *, margin: float = 0.0, 
     return reduced("cosine_embedding", where(equal(unwrap(target), 1), 1.0 - cosine, relu(cosine - margin)), reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def triplet_margin(
     anchor: Array,
     positive: Array,
@@ -205,7 +205,7 @@ def triplet_margin(
     return _triplet("triplet_margin", anchor, positive, negative, distance, margin, swap, reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def triplet_margin_with_distance(
     anchor: Array,
     positive: Array,

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.axes import axes_of, wrong_axis
 from ..core.backend import backend_of
+from ..core.dtypes import limits
 from ..core.errors import ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def layer_norm(
     x: Array,
     weight: Array | None = None,
@@ -56,7 +57,7 @@ def layer_norm(
     return _scaled("layer_norm", out, weight, bias, axes)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def batch_norm(
     x: Array,
     mean: Array,
@@ -83,7 +84,7 @@ def batch_norm(
     return _scaled("batch_norm", (x - mean) / sqrt(var + eps), weight, bias, axes)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def group_norm(
     x: Array, weight: Array | None = None, bias: Array | None = None, *, num_groups: int, eps: float = 1e-5
 ) -> Array:
@@ -107,7 +108,7 @@ def group_norm(
     return _scaled("group_norm", reshape(layer_norm(groups, eps=eps), shape), weight, bias, (1,))
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def instance_norm(x: Array, weight: Array | None = None, bias: Array | None = None, *, eps: float = 1e-5) -> Array:
     """Instance normalisation: each channel of each example by its own mean and variance.
 
@@ -127,7 +128,7 @@ def instance_norm(x: Array, weight: Array | None = None, bias: Array | None = No
     return _scaled("instance_norm", layer_norm(x, axis=tuple(range(2, len(shape))), eps=eps), weight, bias, (1,))
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def rms_norm(
     x: Array, weight: Array | None = None, *, axis: int | tuple[int, ...] = -1, eps: float | None = None
 ) -> Array:
@@ -143,7 +144,7 @@ def rms_norm(
     """
     axes = _axes("rms_norm", x, axis)
     if eps is None:
-        eps = float(backend_of(unwrap(x)).xp.finfo(x.dtype).eps)
+        eps = min(float(limits(x.dtype).eps), float(limits("float32").eps))
     out = x / sqrt(mean(square(x), axis=axis, keepdims=True) + eps)
     return _scaled("rms_norm", out, weight, None, axes)
 

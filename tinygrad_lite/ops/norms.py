@@ -43,7 +43,7 @@ def _explain_lp(x: Array, *, p: float, axis: Axis, **_: Any) -> str | None:
     return message and f"x is {shape_of(x)}; {message}"
 
 
-@primitive(x=_lp_rule, shapes="any", explain=_explain_lp)
+@primitive(x=_lp_rule, shapes="any", explain=_explain_lp, autocast="float32")
 def lp_norm(xp, x: Array, *, p: float, axis: Axis = None, keepdims: bool = False) -> Array:
     """The norm (sum of |x|^p)^(1/p), with derivative 0 at 0.
 
@@ -57,7 +57,7 @@ def lp_norm(xp, x: Array, *, p: float, axis: Axis = None, keepdims: bool = False
     return xp.sum(xp.abs(x) ** p, axis=axis, keepdims=keepdims) ** (1.0 / p)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def vector_norm(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Array:
     """Norm of vectors, (sum of |x|^ord)^(1/ord).
 
@@ -81,7 +81,7 @@ def vector_norm(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: flo
     return lp_norm(x, p=ord, axis=axis, keepdims=keepdims)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def matrix_norm(x: Array, *, keepdims: bool = False, ord: float | str | None = "fro") -> Array:
     """Norm of matrices.
 
@@ -112,7 +112,7 @@ def matrix_norm(x: Array, *, keepdims: bool = False, ord: float | str | None = "
     raise ShapeError(f"matrix_norm: ord is {ord!r}; it must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf.")
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def norm(x: Array, *, ord: float | str | None = None, axis: Axis = None, keepdims: bool = False) -> Array:
     """NumPy's norm: of all elements without `ord` and `axis`; of vectors along one axis; of matrices along two.
 

@@ -96,7 +96,7 @@ def threshold(xp, x: Array, /, threshold: float, value: float) -> Array:
     return xp.where(x <= threshold, value, x)
 
 
-@composite(shapes="any", kinks=(0.0,))
+@composite(shapes="any", kinks=(0.0,), autocast="low")
 def prelu(x: Array, weight: Array) -> Array:
     """x where x > 0 and weight * x elsewhere; derivative `weight` at 0, but from 0 to 1.
 

@@ -17,7 +17,7 @@ pow = power
 _LOG_2, _LOG_10 = log(2.0), log(10.0)
 
 
-@primitive(x=lambda g, out: -g * (out * out), domain=Interval(0, inf))
+@primitive(x=lambda g, out: -g * (out * out), domain=Interval(0, inf), autocast="float32")
 def reciprocal(xp, x: Array) -> Array:
     """1 / x.
 
@@ -42,7 +42,7 @@ def hypot(xp, x: Array, y: Array) -> Array:
     return xp.hypot(x, y)
 
 
-@primitive(x=lambda g, x: g / (x * _LOG_2), domain=Interval(0, inf))
+@primitive(x=lambda g, x: g / (x * _LOG_2), domain=Interval(0, inf), autocast="float32")
 def log2(xp, x: Array) -> Array:
     """Logarithm to base 2.
 
@@ -52,7 +52,7 @@ def log2(xp, x: Array) -> Array:
     return xp.log2(x)
 
 
-@primitive(x=lambda g, x: g / (x * _LOG_10), domain=Interval(0, inf))
+@primitive(x=lambda g, x: g / (x * _LOG_10), domain=Interval(0, inf), autocast="float32")
 def log10(xp, x: Array) -> Array:
     """Logarithm to base 10.
 

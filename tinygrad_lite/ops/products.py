@@ -53,7 +53,7 @@ def _explain_matmul(x: Array, y: Array) -> str | None:
     return f"{given}; the axes before the last two, {shapes[0][:-2]} and {shapes[1][:-2]}, must broadcast together."
 
 
-@primitive(x=_matmul_x, y=_matmul_y, shapes="any", explain=_explain_matmul)
+@primitive(x=_matmul_x, y=_matmul_y, shapes="any", explain=_explain_matmul, autocast="low")
 def matmul(xp, x: Array, y: Array) -> Array:
     """Matrix product x @ y, the sum over k of x[..., i, k] y[..., k, j].
 
@@ -83,7 +83,7 @@ def outer(x: Array, y: Array) -> Array:
     return multiply(reshape(x, (-1, 1)), reshape(y, (1, -1)))
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def vecdot(x: Array, y: Array, *, axis: int = -1) -> Array:
     """Dot product along one axis, the sum over `axis` of conj(x) * y; the other axes broadcast.
 
@@ -104,7 +104,7 @@ def vecdot(x: Array, y: Array, *, axis: int = -1) -> Array:
     return sum(products, axis=axis, dtype=products.dtype)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="widest")
 def tensordot(x: Array, y: Array, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Array:
     """Sum of products over pairs of axes: the last `axes` of x with the first of y, or the two lists of axes given.
 
@@ -151,7 +151,7 @@ def einsum(subscripts: str, *operands: Array) -> Array:
     return contract(*operands, subscripts=subscripts)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def contract(*operands: Array, subscripts: str) -> Array:
     """`einsum` with the operands first. Two operands at a time are contracted, by one (batched) matrix product.
 

@@ -24,7 +24,7 @@ __all__ = ["gru_scan", "lstm_scan", "rnn_scan"]
 Sizes = tuple[int, ...]
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def rnn_scan(
     x: Array, weight: Array, h: Array, /, *, batch_sizes: Sizes, nonlinearity: str = "tanh", reverse: bool = False
 ) -> Array:
@@ -51,7 +51,7 @@ def rnn_scan(
     return concat(scan_steps(step, x, (h,), batch_sizes, reverse))
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def lstm_scan(x: Array, weight: Array, h: Array, c: Array, /, *, batch_sizes: Sizes, reverse: bool = False) -> Array:
     """The steps of a long short-term memory over packed sequences.
 
@@ -76,7 +76,7 @@ def lstm_scan(x: Array, weight: Array, h: Array, c: Array, /, *, batch_sizes: Si
     return concat(scan_steps(step, x, (h, c), batch_sizes, reverse))
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="low")
 def gru_scan(
     x: Array, weight: Array, h: Array, bias: Array | None = None, /, *, batch_sizes: Sizes, reverse: bool = False
 ) -> Array:

@@ -73,7 +73,12 @@ def _in(xp, op: str, x: Array, dtype: Any) -> tuple[Array, Any]:
 # Sums and means
 
 
-@primitive(x=lambda g, x_shape, axis, keepdims: spread(g, x_shape, axis, keepdims), shapes="any", explain=_explain)
+@primitive(
+    x=lambda g, x_shape, axis, keepdims: spread(g, x_shape, axis, keepdims),
+    shapes="any",
+    explain=_explain,
+    autocast="float32",
+)
 def sum(xp, x: Array, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """Sum of the elements, 0 if there are none. The sum of booleans is an integer.
 
@@ -188,7 +193,7 @@ def _prod_rule(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
     return spread(g, x.shape, axis, keepdims) * others
 
 
-@primitive(x=_prod_rule, shapes="any", explain=_explain)
+@primitive(x=_prod_rule, shapes="any", explain=_explain, autocast="float32")
 def prod(xp, x: Array, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
     """Product of the elements, 1 if there are none. Its derivatives are right at zeros, to any order.
 
@@ -290,7 +295,7 @@ def _logsumexp_rule(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) 
     return spread(g / where(equal(total, 0.0), 1.0, total), x.shape, axis, keepdims) * terms
 
 
-@primitive(x=_logsumexp_rule, shapes="any", explain=_explain)
+@primitive(x=_logsumexp_rule, shapes="any", explain=_explain, autocast="float32")
 def logsumexp(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """log(sum(exp(x))), without overflow. If all elements are -inf the result is -inf and the gradient 0.
 
@@ -325,7 +330,7 @@ def _cumulative_sum_rule(g: Array, axis: int | None, include_initial: bool) -> A
     return flip(cumulative_sum(flip(g, axis=axis), axis=axis), axis=axis)
 
 
-@primitive(x=_cumulative_sum_rule, shapes="any", explain=_explain_scan)
+@primitive(x=_cumulative_sum_rule, shapes="any", explain=_explain_scan, autocast="float32")
 def cumulative_sum(xp, x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
     """Sums of the elements up to each one along an axis, which may be left out if x has only one.
 
@@ -363,7 +368,7 @@ def _cumulative_prod_rule(g: Array, x: Array, axis: int | None, include_initial:
     return others * s
 
 
-@primitive(x=_cumulative_prod_rule, shapes="any", explain=_explain_scan)
+@primitive(x=_cumulative_prod_rule, shapes="any", explain=_explain_scan, autocast="float32")
 def cumulative_prod(
     xp, x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Array:

@@ -20,7 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def l1(prediction: Array, target: Array, weight: Array | None = None, *, reduction: Reduction = "mean") -> Array:
     """Mean absolute error, the mean of |prediction - target|. Raises ShapeError if the shapes differ.
 
@@ -39,7 +39,7 @@ def _huber(error: Array, delta: float) -> Array:
     return near * (error - 0.5 * near)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def huber(
     prediction: Array,
     target: Array,
@@ -64,7 +64,7 @@ def huber(
     return reduced("huber", losses if weight is None else losses * weight, reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def smooth_l1(prediction: Array, target: Array, *, beta: float = 1.0, reduction: Reduction = "mean") -> Array:
     """Huber's loss over its `beta`: e**2 / (2 beta) where |e| < beta, and |e| - beta / 2 elsewhere; l1 for beta 0.
 
@@ -78,7 +78,7 @@ def smooth_l1(prediction: Array, target: Array, *, beta: float = 1.0, reduction:
     return reduced("smooth_l1", _huber(error, beta) / beta if beta else abs(error), reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def kl_div(
     prediction: Array,
     target: Array,
@@ -106,7 +106,7 @@ def kl_div(
     return reduced("kl_div", losses, reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def poisson_nll(
     prediction: Array,
     target: Array,
@@ -134,7 +134,7 @@ def poisson_nll(
     return reduced("poisson_nll", losses, reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def gaussian_nll(
     prediction: Array,
     target: Array,
@@ -159,7 +159,7 @@ def gaussian_nll(
     return reduced("gaussian_nll", losses + 0.5 * log_of_number(2 * pi) if full else losses, reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def binary_cross_entropy(
     prediction: Array, target: Array, weight: Array | None = None, *, reduction: Reduction = "mean"
 ) -> Array:
@@ -180,7 +180,7 @@ def binary_cross_entropy(
     return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def focal(
     logits: Array, target: Array, *, alpha: float = 0.25, gamma: float = 2.0, reduction: Reduction = "none"
 ) -> Array:

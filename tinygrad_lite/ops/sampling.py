@@ -11,7 +11,7 @@ import numpy
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
-from ..core.dtypes import is_complex, is_floating
+from ..core.dtypes import is_complex, is_floating, limits
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
@@ -26,7 +26,7 @@ from .products import matmul
 __all__ = ["affine_grid", "grid_sample"]
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="widest")
 def grid_sample(
     x: Array, grid: Array, *, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool = False
 ) -> Array:
@@ -47,6 +47,9 @@ def grid_sample(
     """
     _check(x, grid, mode, padding_mode)
     n, c, *image = x.shape
+    narrow = x.dtype if limits(x.dtype).bits < 32 else None
+    if limits(grid.dtype).bits < 32:
+        grid = astype(grid, "float32")  # 16 bits do not tell the elements of a row apart
     grid = where(isnan(grid) if padding_mode != "reflection" else logical_not(isfinite(grid)), -1.0, grid)
     taps = []
     for i, size in enumerate(image):
@@ -64,7 +67,8 @@ def grid_sample(
         if weights:
             part = part * reshape(reduce(multiply, weights), (n, 1, part.shape[-1]))
         out = part if out is None else out + part
-    return reshape(out, (n, c, *grid.shape[1:-1]))
+    out = reshape(out, (n, c, *grid.shape[1:-1]))
+    return out if narrow is None else astype(out, narrow)
 
 
 def _inside(position: Array, size: int, padding_mode: str, align_corners: bool) -> Array:

@@ -106,7 +106,7 @@ def cummin(xp, x: Array, *, axis: int = -1) -> Array:
 # The running smooth maximum
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def logcumsumexp(x: Array, *, axis: int = -1) -> Array:
     """log(cumulative_sum(exp(x))) along an axis, without overflow.
 

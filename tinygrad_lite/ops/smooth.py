@@ -66,7 +66,7 @@ def glu(x: Array, *, axis: int = -1) -> Array:
     return value * sigmoid(gate)
 
 
-@composite(shapes="any")
+@composite(shapes="any", autocast="float32")
 def softmin(x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     """Softmax of -x over `axis`.
 

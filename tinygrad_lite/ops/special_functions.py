@@ -49,7 +49,7 @@ def erfc(xp, x: Array) -> Array:
     return computed(xp, "erfc", x)
 
 
-@primitive(x=lambda g, out: g * ((sqrt(pi) / 2) * exp(square(out))), domain=Interval(-1, 1))
+@primitive(x=lambda g, out: g * ((sqrt(pi) / 2) * exp(square(out))), domain=Interval(-1, 1), autocast="float32")
 def erfinv(xp, x: Array) -> Array:
     """The inverse of the error function. Needs SciPy on the CPU.
 

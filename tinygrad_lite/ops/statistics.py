@@ -208,11 +208,11 @@ def _interpolated(x: Array, fractions: numpy.ndarray, method: str) -> Array:
     part = places - low
     below = take(ordered, backend.asarray(low), axis=-1)
     above = take(ordered, backend.asarray(numpy.minimum(low + 1, last)), axis=-1)
-    part = backend.asarray(part, dtype=raw.dtype)
+    part, rest = (backend.asarray(share, dtype=raw.dtype) for share in (part, 1.0 - part))
     # A neighbour of weight 0 takes no part, be it infinite.
     out = where(part == 0, below, where(part == 1, above, 0.0))
     between = backend.xp.logical_and(part > 0, part < 1)
-    out = where(between, where(between, below, 0.0) * (1.0 - part) + where(between, above, 0.0) * part, out)
+    out = where(between, where(between, below, 0.0) * rest + where(between, above, 0.0) * part, out)
     return where(any(isnan(x), axis=-1, keepdims=True), nan, out)
 
 

@@ -8,7 +8,7 @@ import numpy
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
-from ..core.dtypes import is_floating
+from ..core.dtypes import is_floating, limits
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
@@ -116,7 +116,7 @@ def embedding_bag(
     if mode == "max":
         places, filled = (backend.asarray(part) for part in _padded(segments, bags))
         filled = xp.expand_dims(filled & xp.take(counted, places, axis=0), axis=-1)
-        lowest = float(xp.finfo(rows.dtype).min)
+        lowest = float(limits(rows.dtype).min)
         shape = (*places.shape, rows.shape[-1])
         members = where(filled, reshape(take(rows, xp.reshape(places, (-1,)), axis=0), shape), lowest)
         return where(xp.any(filled, axis=1), max(members, axis=1), 0.0)
@@ -128,7 +128,7 @@ def embedding_bag(
     if mode == "sum":
         return total
     counts = segment_sum(astype(counted, rows.dtype), numbers, num_segments=bags)
-    return divide(total, expand_dims(xp.where(unwrap(counts) == 0, 1.0, unwrap(counts)), axis=-1))
+    return divide(total, expand_dims(xp.maximum(unwrap(counts), xp.ones_like(unwrap(counts))), axis=-1))
 
 
 def _checked(op: str, x: Array, weight: Array, padding_idx: int | None) -> tuple[Any, int]:

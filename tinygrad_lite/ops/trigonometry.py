@@ -14,7 +14,7 @@ from .powers import hypot
 __all__ = ["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cosh", "sinh", "tan"]
 
 
-@primitive(x=lambda g, out: g * (1.0 + out * out), domain=Interval(-pi / 2, pi / 2))
+@primitive(x=lambda g, out: g * (1.0 + out * out), domain=Interval(-pi / 2, pi / 2), autocast="float32")
 def tan(xp, x: Array) -> Array:
     """Tangent of x in radians.
 
@@ -27,7 +27,7 @@ def tan(xp, x: Array) -> Array:
 # (1 - x) * (1 + x) in place of 1 - x * x: near 1 and -1 the square would lose its last digits.
 
 
-@primitive(x=lambda g, x: g / sqrt((1.0 - x) * (1.0 + x)), domain=Interval(-1, 1))
+@primitive(x=lambda g, x: g / sqrt((1.0 - x) * (1.0 + x)), domain=Interval(-1, 1), autocast="float32")
 def asin(xp, x: Array) -> Array:
     """Inverse sine, from -pi/2 to pi/2, NaN outside [-1, 1]; derivative inf at -1 and 1.
 
@@ -37,7 +37,7 @@ def asin(xp, x: Array) -> Array:
     return xp.asin(x)
 
 
-@primitive(x=lambda g, x: -g / sqrt((1.0 - x) * (1.0 + x)), domain=Interval(-1, 1))
+@primitive(x=lambda g, x: -g / sqrt((1.0 - x) * (1.0 + x)), domain=Interval(-1, 1), autocast="float32")
 def acos(xp, x: Array) -> Array:
     """Inverse cosine, from 0 to pi, NaN outside [-1, 1]; derivative -inf at -1 and 1.
 
@@ -66,7 +66,10 @@ def _over_square(x: Array, other: Array) -> Array:
 
 
 @primitive(
-    y=lambda g, y, x: g * _over_square(x, y), x=lambda g, y, x: -g * _over_square(y, x), domain={"x": Interval(0, inf)}
+    y=lambda g, y, x: g * _over_square(x, y),
+    x=lambda g, y, x: -g * _over_square(y, x),
+    domain={"x": Interval(0, inf)},
+    autocast="widest",
 )
 def atan2(xp, y: Array, x: Array) -> Array:
     """The angle of the point (x, y) from the positive x axis, from -pi to pi, with broadcasting; y comes first.
@@ -79,7 +82,7 @@ def atan2(xp, y: Array, x: Array) -> Array:
     return xp.atan2(y, x)
 
 
-@primitive(x=lambda g, x: g * cosh(x))
+@primitive(x=lambda g, x: g * cosh(x), autocast="float32")
 def sinh(xp, x: Array) -> Array:
     """Hyperbolic sine.
 
@@ -89,7 +92,7 @@ def sinh(xp, x: Array) -> Array:
     return xp.sinh(x)
 
 
-@primitive(x=lambda g, x: g * sinh(x))
+@primitive(x=lambda g, x: g * sinh(x), autocast="float32")
 def cosh(xp, x: Array) -> Array:
     """Hyperbolic cosine.
 

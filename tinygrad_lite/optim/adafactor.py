@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Any, Unpack
 
 from ..core.backend import backend_of
+from ..core.dtypes import limits
 from .optimizer import Common, Optimizer, State
 
 __all__ = ["Adafactor"]
@@ -69,7 +70,7 @@ class Adafactor(Optimizer):
     def update(param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
         xp, (eps1, eps2), lr, step = backend_of(param).xp, hyper["eps"], hyper["lr"], hyper["step"]
         if eps1 is None:
-            eps1 = float(xp.finfo(param.dtype).eps)
+            eps1 = float(limits(param.dtype).eps)
         newest = step ** hyper["beta2_decay"]
 
         def averaged(name: str, value: Any) -> Any:

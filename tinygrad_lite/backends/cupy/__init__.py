@@ -16,6 +16,7 @@ from typing import Any
 import numpy
 
 from ...core.backend import Backend
+from ...core.dtypes import numpy_dtype
 from ...core.errors import BackendError, OutOfMemoryError
 from ...core.registry import OPS
 
@@ -47,6 +48,7 @@ class CupyBackend(Backend):
     name = "cupy"
     default_device = "cuda"
     asynchronous = True
+    bfloat16_kernels = True
 
     def __init__(self) -> None:
         self.device_count = count_devices()
@@ -138,7 +140,7 @@ class CupyBackend(Backend):
         return self._feeds[index]
 
     def dtype(self, dtype: Any) -> numpy.dtype:
-        return numpy.dtype(getattr(dtype, "name", dtype))
+        return numpy_dtype(dtype)
 
     def to_numpy(self, array: Any) -> numpy.ndarray:
         with self.on(array):

@@ -18,6 +18,7 @@ from .calls import called
 from .captures import *
 from .derivatives import *
 from .dtypes import *
+from .halves import *
 from .kinks import *
 from .purity import *
 from .taken import *

@@ -17,7 +17,7 @@ from ..samples import UNCLAIMED, Sample
 from .calls import called, differentiable, is_float, law
 from .derivatives import real_parts
 
-__all__ = ["DTYPES", "complex64_kept", "complex_derivatives", "dtypes_right_or_refused", "float16_kept", "takes"]
+__all__ = ["DTYPES", "complex64_kept", "complex_derivatives", "dtypes_right_or_refused", "takes"]
 
 DTYPES = ("bool", "int64", "float16", "float32", "float64", "complex64", "complex128")
 """The dtypes that the laws try."""
@@ -40,16 +40,7 @@ def complex_derivatives(op: Op, sample: Sample, arrays: tuple, statics: dict[str
 @law
 def complex64_kept(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
     """Results of complex64 arrays are in single precision wherever those of complex128 are in double precision."""
-    _check_kept(op, sample, arrays, statics, "complex64", "complex128")
-
-
-@law
-def float16_kept(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
-    """Results of float16 arrays are float16 wherever those of float64 are float64."""
-    _check_kept(op, sample, arrays, statics, "float16", "float64")
-
-
-def _check_kept(op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any], narrow: str, wide: str) -> None:
+    narrow, wide = "complex64", "complex128"
     asked = statics.get("dtype") is not None
     if asked or not all(takes(op, sample, arrays, statics, dtype) for dtype in (narrow, wide)):
         return
