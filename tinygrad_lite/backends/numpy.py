@@ -9,7 +9,7 @@ import numpy
 
 from ..core.backend import Backend, register_backend, scipy_special
 from ..core.bfloat16 import rounded, widened
-from ..core.dtypes import bfloat16, bfloat16_in_use, numpy_dtype
+from ..core.dtypes import bfloat16, bfloat16_in_use, numpy_dtype, numpy_dtype_of
 from .direct import DIRECT_NUMPY
 
 __all__ = ["NumpyBackend"]
@@ -29,7 +29,7 @@ class NumpyBackend(Backend):
     # Kernels compute in float32 for bfloat16, and their results are rounded.
 
     def attempt(self, kernel: Any, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
-        if not bfloat16_in_use() or not any([getattr(x, "dtype", None) == bfloat16() for x in values]):
+        if not bfloat16_in_use() or not any([numpy_dtype_of(x) == bfloat16() for x in values]):
             return kernel.attempt(values, statics, needs)
         found = kernel.attempt(tuple([widened(x, self.xp.astype) for x in values]), statics, needs)
         return found if found is NotImplemented else (rounded(found[0], values, self.xp.astype), found[1])

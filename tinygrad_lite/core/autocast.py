@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from . import graph
 from .codegen import look_for_policies
-from .dtypes import bfloat16, bfloat16_in_use, float16, float32, numpy_dtype
+from .dtypes import bfloat16, bfloat16_in_use, float16, float32, numpy_dtype, numpy_dtype_of
 from .errors import DeclarationError, DTypeError
 from .graph import Handle, Leaf, grad_enabled, record, wrap
 from .publish import restart
@@ -54,11 +54,11 @@ class Policy:
     def inputs(self, kind: str, arrays: tuple) -> tuple:
         """The arrays of a call in the dtypes that an operation of this kind computes in."""
         if kind == "low":
-            return tuple([self._lowered(x) if getattr(x, "dtype", None) == float32 else x for x in arrays])
+            return tuple([self._lowered(x) if numpy_dtype_of(x) == float32 else x for x in arrays])
         if kind == "float32":
             return tuple([_cast(x, float32) if _is_half(x) else x for x in arrays])
         if kind == "widest":
-            found = {dtype for x in arrays if (dtype := getattr(x, "dtype", None)) == float32 or _is_half(x)}
+            found = {dtype for x in arrays if (dtype := numpy_dtype_of(x)) == float32 or _is_half(x)}
             if len(found) > 1:
                 return tuple([_cast(x, float32) if _is_half(x) else x for x in arrays])
         return arrays
@@ -87,7 +87,7 @@ def _forget(held: dict[int, Any], key: int, ref: weakref.ref) -> None:
 
 
 def _is_half(x: Any) -> bool:
-    dtype = getattr(x, "dtype", None)
+    dtype = numpy_dtype_of(x)
     return dtype == float16 or (bfloat16_in_use() and dtype == bfloat16())
 
 

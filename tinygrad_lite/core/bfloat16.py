@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from .backend import backend_of
-from .dtypes import bfloat16, bfloat16_in_use, float16, float32, is_floating
+from .dtypes import bfloat16, bfloat16_in_use, float16, float32, is_floating, numpy_dtype_of
 from .graph import Handle
 from .tree import map_leaves
 
@@ -44,7 +44,7 @@ def in_float32(op: Op, compute: Callable, astype: Callable) -> Callable:
     foreign, moves = foreign_dtypes(op), op.name in MOVES
 
     def computed(*arrays: Any, **statics: Any) -> Any:
-        dtypes = [x.dtype for x in arrays if hasattr(x, "dtype")]
+        dtypes = [numpy_dtype_of(x) for x in arrays if hasattr(x, "dtype")]
         if not any([dtype in foreign for dtype in dtypes]) or (moves and dtypes.count(dtypes[0]) == len(dtypes)):
             return compute(*arrays, **statics)
         asked = statics.get("dtype")
@@ -60,7 +60,7 @@ def body_in_float32(body: Callable) -> Callable:
     """The body of a composite, but for arrays of bfloat16 that are no Tensors in float32; Tensors' operators round."""
 
     def computed(*arrays: Any, **statics: Any) -> Any:
-        low = [getattr(x, "dtype", None) == bfloat16() for x in arrays]
+        low = [numpy_dtype_of(x) == bfloat16() for x in arrays]
         if True not in low or any([isinstance(x, Handle) for x in arrays]):
             return body(*arrays, **statics)
         astype = backend_of(arrays[low.index(True)]).xp.astype
@@ -71,7 +71,7 @@ def body_in_float32(body: Callable) -> Callable:
 
 def widened(x: Any, astype: Callable, foreign: tuple = ()) -> Any:
     """An array of bfloat16, or of one of the dtypes given, in float32; anything else as it is."""
-    if getattr(x, "dtype", None) not in (foreign or (bfloat16(),)):
+    if numpy_dtype_of(x) not in (foreign or (bfloat16(),)):
         return x
     return x.astype(float32) if isinstance(x, numpy.generic) else astype(x, float32)
 
@@ -84,7 +84,7 @@ def rounded(out: Any, arrays: tuple, astype: Callable) -> Any:
     (low,) = dtypes
 
     def narrow(x: Any) -> Any:
-        if getattr(x, "dtype", None) != float32:
+        if numpy_dtype_of(x) != float32:
             return x
         return x.astype(low) if isinstance(x, numpy.generic) else astype(x, low)
 

@@ -10,8 +10,8 @@ import numpy
 from .errors import DTypeError
 
 __all__ = [
-    "bfloat16", "bfloat16_in_use", "default_dtype", "is_complex", "is_floating", "limits", "note_dtype", "numpy_dtype",
-    "set_default_dtype",
+    "ON_BFLOAT16", "bfloat16", "bfloat16_in_use", "default_dtype", "is_complex", "is_floating", "limits", "note_dtype",
+    "numpy_dtype", "numpy_dtype_of", "set_default_dtype",
 ]  # fmt: skip
 
 bool_ = numpy.dtype("bool")
@@ -103,6 +103,12 @@ def limits(dtype: Any) -> Any:
     from ml_dtypes import finfo  # it is there if the dtype is
 
     return finfo(known)
+
+
+def numpy_dtype_of(x: Any) -> numpy.dtype | None:
+    """The dtype of an array of a library that has NumPy's, else None; others' may not be compared with these."""
+    dtype = getattr(x, "dtype", None)
+    return dtype if isinstance(dtype, numpy.dtype) else None
 
 
 def numpy_dtype(dtype: Any) -> numpy.dtype:
