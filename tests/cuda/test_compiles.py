@@ -18,8 +18,9 @@ core = pytest.importorskip(
 
 PACKAGE = Path(tinygrad_lite.__file__).parent
 
-for path in sorted(PACKAGE.rglob("*.cu")):
-    importlib.import_module(".".join(["tinygrad_lite", *path.relative_to(PACKAGE).with_suffix("").parts]))
+for folder in sorted({path.parent for path in PACKAGE.rglob("*.cu")}):
+    for path in sorted(folder.glob("*.py")):
+        importlib.import_module(".".join(["tinygrad_lite", *path.relative_to(PACKAGE).with_suffix("").parts]))
 
 
 def compiled(text, architecture):

@@ -155,3 +155,14 @@ DEVICE void mma_16816(float d[4], const u32 a[4], const u32 b[2], half16) {
 }
 #endif
 #endif
+
+// Two 8 x 8 matrices of 16-bit elements from shared memory, transposed: b is as `mma_16816` wants it of a B that lies in
+// memory by rows. Lane i < 16 gives the address of row i of B, 16 bytes, aligned; the addresses of other lanes are unused.
+// Source: PTX ISA, "ldmatrix".
+#ifndef EMULATED
+DEVICE void load_transposed(u32 b[2], const void* row) {
+    const u32 address = (u32)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(b[0]), "=r"(b[1])
+                 : "r"(address) : "memory");
+}
+#endif

@@ -6,14 +6,16 @@ from ..core.kernels import KERNEL_FILES
 from ..core.later import later
 
 if TYPE_CHECKING:
+    from . import cupy, symbols
     from . import numpy as numpy
-    from . import symbols
 else:
-    __getattr__, __dir__ = later(__name__, {"numpy": "", "symbols": ""})
+    __getattr__, __dir__ = later(__name__, {"cupy": "", "numpy": "", "symbols": ""})
 
-__all__ = ["numpy", "symbols"]
+__all__ = ["cupy", "numpy", "symbols"]
 
 FILES = {
+    "cupy.attention": "scaled_dot_product_attention",
+    "cupy.attention": "scaled_dot_product_attention",
     "numpy.activations": "sigmoid",
     "numpy.attention": "scaled_dot_product_attention",
     "numpy.channels": "batch_norm",

@@ -419,3 +419,17 @@ struct bfloat;
 template <typename T> inline void mma_16816(float d[4], const unsigned a[4], const unsigned b[2], T) {
     emulated::multiply_fragments(d, a, b, std::is_same<T, bfloat>::value, 0);
 }
+
+inline void load_transposed(unsigned b[2], const void* row) {
+    const int lane = emulated::lane_of(emulated::current);
+    if (lane < 16 && ((uintptr_t)row & 15)) emulated::fail("the address of a row is not aligned", 0);
+    emulated::Warp& warp = emulated::warps[emulated::current / emulated::LANES];
+    warp.shown[lane] = (unsigned long long)row;
+    emulated::warp_wait(0xffffffffu, 0);
+    for (int i = 0; i < 2; ++i) {
+        const unsigned short* first = (const unsigned short*)warp.shown[8 * i + lane % 4 * 2];
+        const unsigned short* second = (const unsigned short*)warp.shown[8 * i + lane % 4 * 2 + 1];
+        b[i] = first[lane / 4] | (unsigned)second[lane / 4] << 16;
+    }
+    emulated::warp_wait(0xffffffffu, 0);
+}

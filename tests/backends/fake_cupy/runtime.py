@@ -47,6 +47,8 @@ class Device:
         if not 0 <= self.id < DEVICES:
             raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
 
+    compute_capability = "90"
+
     def __int__(self) -> int:
         return self.id
 
