@@ -15,7 +15,6 @@ __all__ = ["cupy", "numpy", "symbols"]
 
 FILES = {
     "cupy.attention": "scaled_dot_product_attention",
-    "cupy.attention": "scaled_dot_product_attention",
     "numpy.activations": "sigmoid",
     "numpy.attention": "scaled_dot_product_attention",
     "numpy.channels": "batch_norm",
