@@ -28,11 +28,11 @@ CASES = [
 # Operations
 
 
-def agree(backend, sample, examples):
+def agree(backend, sample, examples, device="cuda"):
     @settings(max_examples=examples)
     @given(sample.strategy)
     def agrees(arguments):
-        backends_agree(backend, tl.OPS[sample.op], sample, *arguments)
+        backends_agree(backend, tl.OPS[sample.op], sample, *arguments, device)
 
     agrees()
 
@@ -41,6 +41,13 @@ def agree(backend, sample, examples):
 def test_operations_agree_with_numpy_on_the_stand_in(sample):
     with fake_cupy.installed():
         agree(device_backend("cuda"), sample, examples=4)
+
+
+@pytest.mark.parametrize("sample", CASES)
+def test_operations_are_done_on_the_device_of_their_arrays_whichever_is_the_current_one(sample):
+    with fake_cupy.installed() as cupy:
+        agree(device_backend("cuda"), sample, examples=2, device="cuda:1")
+        assert cupy.cuda.Device().id == 0
 
 
 @pytest.mark.gpu

@@ -15,13 +15,16 @@ from tinygrad_lite.io import load_weights, save_weights
 from tinygrad_lite.regularizers import L1, L2, matrices
 
 
-@pytest.fixture(params=["strict", "stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
+@pytest.fixture(params=["strict", "stand-in", "second device", pytest.param("gpu", marks=pytest.mark.gpu)])
 def backend(request):
-    if request.param != "stand-in":
+    if request.param in ("strict", "gpu"):
         yield request.getfixturevalue(request.param)
         return
     with fake_cupy.installed():
-        yield device_backend("cuda")
+        made = device_backend("cuda")
+        if request.param == "second device":
+            made.default_device = "cuda:1"
+        yield made
 
 
 def train(device, optimizer, steps=4):

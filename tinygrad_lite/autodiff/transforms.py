@@ -21,6 +21,7 @@ from ..core.errors import BatchError, DTypeError, GradientError, LoopWarning, Sh
 from ..core.graph import Handle, Leaf, Node, as_array, enable_grad, grad_enabled, next_birth, node_of, unwrap, wrap
 from ..core.sweep import reach, stand_in, sweep
 from ..core.tree import leaves, map_leaves, unflatten
+from ..ops.creation import zeros
 from ..ops.elementwise import add
 from ..ops.joining import concat, stack
 from ..ops.movement import reshape
@@ -201,7 +202,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Any, Callable]:
         for out, part in zip(leaves(call.out), leaves(g), strict=True):
             if isinstance(out, Handle):
                 found = call.gradients(out, cotangent("vjp", out, part, record), create_graph=record, retain_graph=True)
-                total = [a if b is None else b if a is None else a + b for a, b in zip(total, found, strict=True)]
+                total = [a if b is None else b if a is None else add(a, b) for a, b in zip(total, found, strict=True)]
         return call.like_inputs(total)
 
     return map_leaves(lambda out: call.like_output(out, connected), call.out), pull
@@ -295,10 +296,12 @@ def jacobian(f: Callable, argnum: int = 0, *, mode: str | None = None, chunk_siz
         x, out = call.inputs[0].data, unwrap(call.out)
         shape = tuple(out.shape) + tuple(x.shape)
         if not isinstance(call.out, Handle) or call.out.node is None or 0 in shape:
-            return call.like_inputs([backend_of(x).xp.zeros(shape, dtype=x.dtype)])[0]
+            return call.like_inputs([zeros(shape, dtype=x.dtype, device=backend_of(x).device_of(x)).data])[0]
         connected = call.connected(call.out)
         forward = mode == "forward" or (mode is None and out.size > x.size)
-        lines = _along_basis(_line(call, forward, connected), x if forward else out, -1 if forward else 0, chunk_size)
+        line, space = _line(call, forward, connected), x if forward else out
+        with backend_of(space).on(space):
+            lines = _along_basis(line, space, -1 if forward else 0, chunk_size)
         return call.like_inputs([reshape(lines, shape)])[0]
 
     return differentiated

@@ -84,7 +84,7 @@ class BatchedBackend(Backend):
     def root_function(self, name: str) -> Any:
         return operator.attrgetter(name)(self.root.xp)
 
-    def bind(self, body: Callable) -> Callable:
+    def bind(self, body: Callable, xp: Any = None) -> Callable:
         def bound(*args: Any, **statics: Any) -> Any:
             return body(Namespace(self, sizes=_sizes(args)), *args, **statics)
 

@@ -116,8 +116,11 @@ class Backend:
         """What runs `compute`, the implementation of the primitive `name`, on the device of its arrays."""
         return compute
 
-    def run_body(self, op: Any, values: tuple, statics: dict[str, Any]) -> Any:
-        """The definition of a composite on the device of its arrays, or NotImplemented if it may run as it is."""
+    def run_body(self, op: Any, arguments: tuple, arrays: tuple, statics: dict[str, Any]) -> Any:
+        """The definition of a composite on the device of its arrays, or NotImplemented if that makes no difference.
+
+        arguments : what it is given, Tensors or arrays. arrays : the same with the Tensors' arrays.
+        """
         return NotImplemented
 
     # Kernels
@@ -130,20 +133,20 @@ class Backend:
         """A kernel's backward for a cotangent of this backend."""
         return kernel._backward(g, saved, needs)
 
-    def bind(self, body: Callable) -> Callable:
-        """The body of a primitive with this backend's namespace filled in.
+    def bind(self, body: Callable, xp: Any = None) -> Callable:
+        """The body of a primitive with this backend's namespace filled in, or another one.
 
         A body that only forwards, `return xp.multiply(x, y)`, becomes the namespace's own function: two Python frames
         fewer where they cost as much as NumPy's work on a small array.
         """
-        code = body.__code__
+        code, xp = body.__code__, self.xp if xp is None else xp
         # Not with static arguments: they are passed by name, and the namespace's function may call them otherwise.
         if len(code.co_names) == 1 and not code.co_kwonlyargcount and not code.co_posonlyargcount:
             names = code.co_varnames[: code.co_argcount]
             forwarding = eval(f"lambda {', '.join(names)}: {names[0]}.{code.co_names[0]}({', '.join(names[1:])})")
             if code.co_code == forwarding.__code__.co_code:
-                return getattr(self.xp, code.co_names[0])
-        return partial(body, self.xp)
+                return getattr(xp, code.co_names[0])
+        return partial(body, xp)
 
     def owns_device(self, device: str) -> bool:
         """Whether `device` names a device of this backend."""

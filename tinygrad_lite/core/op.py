@@ -203,8 +203,7 @@ class Op:
             if found is not NotImplemented:
                 out, saved = found
                 return out if constant else record(candidate, nodes, (values, statics, saved), out, depth=2)
-        # On raw arrays the operators of a definition are the library's own; those of Tensors find the device.
-        return backend.run_body(self, values, statics) if constant else NotImplemented
+        return backend.run_body(self, arrays, values, statics)
 
 
 def _notice_bfloat16() -> None:

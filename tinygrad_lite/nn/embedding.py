@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ..core.backend import backend_of
 from ..core.errors import ShapeError
 from ..core.op import Array
 from ..ops import embedding, embedding_bag
@@ -57,7 +58,8 @@ class Embedding(Module):
         self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
         weight = init.normal((num_embeddings, embedding_dim), rng=rng, dtype=dtype, device=device)
         if self.padding_idx is not None:
-            weight[self.padding_idx, :] = 0
+            with backend_of(weight).on(weight):
+                weight[self.padding_idx, :] = 0
         self.weight = Parameter(weight)
 
     def _options(self) -> dict[str, Any]:

@@ -235,8 +235,10 @@ class BatchNorm1d(Module):
 
     @replayed
     def _track(self, mean: Any, var: Any) -> None:
-        self.num_batches_tracked = wrap(backend_of(mean).asarray(self.num_batches_tracked.data + 1), None)
-        self._move(mean, var, 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum)
+        backend = backend_of(mean)
+        with backend.on(mean):
+            self.num_batches_tracked = wrap(backend.asarray(self.num_batches_tracked.data + 1), None)
+            self._move(mean, var, 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum)
 
     def _move(self, mean: Any, var: Any, rate: float) -> None:
         """Bind new running statistics; an array that somebody else holds is not changed."""

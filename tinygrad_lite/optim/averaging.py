@@ -76,10 +76,11 @@ class AveragedModel(Module):
         for name, tensor in own.items():
             value = others[name].data
             averaged = count and (name in parameters or (self.use_buffers and is_floating(tensor.data.dtype)))
-            if averaged:
-                write_over([tensor.data, value], lambda a, b: [self.rule(a, b, count), b])
-            else:
-                tensor.data[...] = value
+            with backend_of(tensor.data).on(tensor.data):
+                if averaged:
+                    write_over([tensor.data, value], lambda a, b: [self.rule(a, b, count), b])
+                else:
+                    tensor.data[...] = value
             note_write(tensor.data)
         self.n_averaged = wrap(backend_of(self.n_averaged.data).asarray(self.n_averaged.data + 1), None)
 

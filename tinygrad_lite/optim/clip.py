@@ -10,6 +10,7 @@ from ..core.effects import replayed
 from ..core.errors import GradientError
 from ..core.graph import wrap
 from ..nn import named_tensors
+from ..ops.creation import to_array
 from ..tensor import Tensor
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
@@ -44,25 +45,32 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2.0, *, erro
     if not pairs:
         return Tensor(0.0)
     backend = backend_of(pairs[0][1])
-    xp = backend.xp
-    total = backend.asarray(_norm(xp, [_norm(xp, [gradient], norm_type) for _, gradient in pairs], norm_type))
+    norms = [_norm(backend.xp, [gradient], norm_type) for _, gradient in pairs]
+    device = pairs[0][0].device
+    if backend.several_devices:
+        norms = [to_array(norm, device=device) for norm in norms]
+    total = backend.asarray(_norm(backend.xp, norms, norm_type))
     if error_if_nonfinite and not isfinite(value := float(backend.to_numpy(total))):
         raise GradientError(
             f"clip_grad_norm: the norm of the gradients is {value}; it must be finite. "
             f"Look for an overflow or a NaN in the loss, or lower the learning rate."
         )
-    factor = xp.minimum(max_norm / (total + 1e-6), xp.ones_like(total))
+    with backend.on(total):
+        factor = backend.xp.minimum(max_norm / (total + 1e-6), backend.xp.ones_like(total))
     for tensor, gradient in pairs:
-        tensor.grad = wrap(gradient * xp.astype(factor, gradient.dtype), None)
+        share = to_array(factor, device=tensor.device) if backend.several_devices else factor
+        with backend.on(gradient):
+            tensor.grad = wrap(gradient * backend.xp.astype(share, gradient.dtype), None)
     return wrap(total, None)
 
 
 def _norm(xp: Any, arrays: list[Any], p: float) -> Any:
     """The p-norm of one array, or of several 0-d arrays together."""
-    x = xp.abs(arrays[0] if len(arrays) == 1 else xp.stack(arrays))
-    if p == inf:
-        return xp.max(x)
-    return xp.sqrt(xp.sum(x * x)) if p == 2 else xp.sum(x**p) ** (1 / p)
+    with backend_of(arrays[0]).on(arrays[0]):
+        x = xp.abs(arrays[0] if len(arrays) == 1 else xp.stack(arrays))
+        if p == inf:
+            return xp.max(x)
+        return xp.sqrt(xp.sum(x * x)) if p == 2 else xp.sum(x**p) ** (1 / p)
 
 
 @replayed

@@ -128,7 +128,9 @@ class FlatGroup:
             for name, buffer in theirs.items():
                 if name not in ours:
                     ours[name] = self._zeros()
-                ours[name][part] = to_array(buffer[source], device=self.device)
+                with backend_of(buffer).on(buffer):
+                    moving = buffer[source]
+                ours[name][part] = to_array(moving, device=self.device)
 
     def gather(self) -> list[int]:
         """Copy the gradients into their buffer, but for large ones, which are used where they are.
@@ -207,9 +209,10 @@ class FlatGroup:
     def gradient(self) -> Any:
         """The gradients in an array of its own, `(n,)`, with 0 for parameters that have none."""
         buffer = self._zeros()
-        for view, parameter in zip(self.views(buffer), self.parameters, strict=True):
-            if parameter.grad is not None:
-                view[...] = unwrap(parameter.grad)
+        with backend_of(buffer).on(buffer):
+            for view, parameter in zip(self.views(buffer), self.parameters, strict=True):
+                if parameter.grad is not None:
+                    view[...] = unwrap(parameter.grad)
         return buffer
 
     def mix(self, name: str, weight: float) -> None:

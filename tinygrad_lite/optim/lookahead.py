@@ -110,7 +110,8 @@ class Lookahead:
         self.steps = int(saved["steps"])
         for flat in self.optimizer.groups:
             for name, part in zip(flat.names, flat.views(flat.beside["slow"]), strict=True):
-                part[...] = to_array(unwrap(saved["slow"][name]), dtype=flat.dtype, device=flat.device)
+                with backend_of(part).on(part):
+                    part[...] = to_array(unwrap(saved["slow"][name]), dtype=flat.dtype, device=flat.device)
 
     def __repr__(self) -> str:
         return f"Lookahead({self.optimizer!r}, k={self.k}, alpha={self.alpha})"

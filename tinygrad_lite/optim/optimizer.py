@@ -318,7 +318,8 @@ class Optimizer:
                         continue
                     array = to_array(unwrap(value), dtype=flat.dtype, device=flat.device)
                     if self.elementwise:
-                        flat.views(flat.buffer(key))[i][...] = array
+                        with backend_of(array).on(array):
+                            flat.views(flat.buffer(key))[i][...] = array
                     else:
                         flat.own[i][key] = backend_of(array).copy(array)
 

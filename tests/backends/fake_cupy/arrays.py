@@ -146,6 +146,13 @@ class ndarray:
         streams.read(self._block.uses)
         return from_numpy(self._host.copy())
 
+    def __deepcopy__(self, memo: Any) -> ndarray:
+        with self.device:
+            return self.copy()
+
+    def __reduce__(self) -> tuple:
+        return NAMESPACE["array"], (self.get(),)
+
     def astype(self, dtype: Any, copy: bool = True) -> ndarray:
         return self if not copy and self.dtype == dtype else from_numpy(to_numpy(self).astype(dtype))
 

@@ -30,7 +30,7 @@ except ImportError as error:
 
 from .devices import common_device, count_devices, index_of, is_name
 from .memory import Memory
-from .namespace import namespace
+from .namespace import namespace, placed
 from .transfers import Feed, across, from_host
 
 __all__ = ["CupyBackend"]
@@ -53,11 +53,12 @@ class CupyBackend(Backend):
     def __init__(self) -> None:
         self.device_count = count_devices()
         self.several_devices = self.device_count > 1
-        self.xp = namespace(cupy)
+        self.xp = self._unplaced = namespace(cupy)
         self.array_types = (cupy.ndarray,)
         self.memory = Memory(self.device_count)
         self._feeds: dict[int, Feed] = {}
         if self.several_devices:
+            self.xp = placed(self.xp, self.place)
             for op in dict.values(OPS):  # those that there are so far; the others look for themselves
                 op.kernels.declared.append(self.name)
 
@@ -82,29 +83,35 @@ class CupyBackend(Backend):
             return super().on(where)
         return cupy.cuda.Device(index if isinstance(where, str) else where.device.id)
 
+    def bind(self, body: Callable, xp: Any = None) -> Callable:
+        return super().bind(body, self._unplaced)  # `place` sees to the device once for the whole body
+
     def place(self, name: str, compute: Callable) -> Callable:
         if not self.several_devices:
             return compute
+        current = cupy.cuda.runtime.getDevice
 
         def placed(*arrays: Any, **statics: Any) -> Any:
-            index = common_device(name, (*arrays, *statics.values()))
-            if index is None or index == cupy.cuda.Device().id:
+            index = common_device(name, arrays, statics)
+            if index is None or index == current():
                 return compute(*arrays, **statics)
             with cupy.cuda.Device(index):
                 return compute(*arrays, **statics)
 
         return placed
 
-    def run_body(self, op: Any, values: tuple, statics: dict[str, Any]) -> Any:
+    def run_body(self, op: Any, arguments: tuple, arrays: tuple, statics: dict[str, Any]) -> Any:
         if not self.several_devices:
             return NotImplemented
-        return self.place(op.name, op.body)(*values, **statics)
+        with cupy.cuda.Device(common_device(op.name, arrays, {})):  # the current one for None
+            return op.body(*arguments, **statics)
 
     def attempt(self, kernel: Any, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
         try:
             if not self.several_devices:
                 return kernel.attempt(values, statics, needs)
-            return self.place(kernel.name, kernel.attempt)(values, statics=statics, needs=needs)
+            with cupy.cuda.Device(common_device(kernel.name, values, {})):
+                return kernel.attempt(values, statics, needs)
         except OutOfMemoryError as error:
             error.name_operation(kernel.name)
             raise

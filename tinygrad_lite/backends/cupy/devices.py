@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cupy
+import numpy
 
 from ...batching import Batched
 from ...core.errors import BackendError
@@ -66,17 +66,24 @@ def _no_gpu(reason: str) -> BackendError:
     )
 
 
-def common_device(name: str, values: Iterable[Any]) -> int | None:
-    """The number of the one device that holds the arrays among `values`, and in the tuples in them; None without any.
+def common_device(name: str, values: tuple, statics: dict[str, Any]) -> int | None:
+    """The number of the one device that holds all arrays of a call, also those in tuples; None if there are none.
 
     Raises BackendError, for the call of `name`, if they lie on two devices.
     """
     found = None
-    for array in _arrays(values):
-        index = array.device.id
+    for value in values if not statics else (*values, *statics.values()):
+        if type(value) is cupy.ndarray:
+            index = value.data.device_id
+        elif value is None or type(value) in _NO_ARRAYS:
+            continue
+        elif isinstance(value, cupy.ndarray):
+            index = value.device.id
+        else:
+            index = common_device(name, _parts(value), {})
         if found is None:
             found = index
-        elif index != found:
+        elif index is not None and index != found:
             raise BackendError(
                 f"{name}: got arrays on cuda:{found} and on cuda:{index}; all arrays of a call must be on one device. "
                 f"Move some of them, for example with x.to('cuda:{found}')."
@@ -84,11 +91,11 @@ def common_device(name: str, values: Iterable[Any]) -> int | None:
     return found
 
 
-def _arrays(values: Iterable[Any]) -> Iterator[Any]:
-    for value in values:
-        while isinstance(value, Batched):
-            value = value.data
-        if isinstance(value, cupy.ndarray):
-            yield value
-        elif isinstance(value, (tuple, list)):
-            yield from _arrays(value)
+_NO_ARRAYS = frozenset({bool, int, float, complex, str, slice, numpy.dtype, type})
+
+
+def _parts(value: Any) -> tuple:
+    """What lies within a tuple, a list or a batch."""
+    if isinstance(value, Batched):
+        return (value.data,)
+    return tuple(value) if isinstance(value, (tuple, list)) else ()

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy
 
-__all__ = ["namespace"]
+__all__ = ["namespace", "placed"]
 
 
 def namespace(module: Any) -> Any:
     """CuPy's main namespace, with the Array API's names and parameters where CuPy has others."""
     names = vars(module) | _parameters(module)
     return types.SimpleNamespace(**(names if "astype" in names else names | _names_of_14(module)))
+
+
+def placed(xp: Any, place: Callable[[str, Callable], Callable]) -> Any:
+    """A namespace whose functions are wrapped by `place(name, function)`, those of `xp.linalg` and `xp.fft` too."""
+    names = {}
+    for name, value in vars(xp).items():
+        if name in ("linalg", "fft") and not callable(value):
+            value = placed(value, place)
+        elif callable(value) and not isinstance(value, type) and not name.startswith("_"):
+            value = place(name, value)
+        names[name] = value
+    return types.SimpleNamespace(**names)
 
 
 def _parameters(cupy: Any) -> dict[str, Any]:

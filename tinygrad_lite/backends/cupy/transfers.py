@@ -40,7 +40,8 @@ def across(array: Any, index: int) -> Any:
     """
     with array.device:
         source = cupy.cuda.get_current_stream()
-        array = cupy.ascontiguousarray(array)  # the only layout that CuPy copies
+        if not array.flags.c_contiguous:  # CuPy copies arrays in one piece only
+            array = array.copy()
         ready = _mark(source)
     stream = cupy.cuda.get_current_stream()
     stream.wait_event(ready)

@@ -180,5 +180,6 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Array]:
 
 def _indices(like: Any, values: numpy.ndarray) -> Any:
     """Indices or a mask where `like` is."""
-    backend = backend_of(unwrap(like))
-    return backend.asarray(values)
+    array = unwrap(like)
+    backend = backend_of(array)
+    return backend.asarray(values, device=backend.device_of(array))

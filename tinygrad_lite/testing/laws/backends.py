@@ -19,24 +19,32 @@ from .calls import called
 __all__ = ["backends_agree"]
 
 
-def backends_agree(backend: Backend, op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> None:
-    """AssertionError unless the operation gives the same on arrays of `backend` and of NumPy."""
+def backends_agree(
+    backend: Backend, op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any], device: str | None = None
+) -> None:
+    """AssertionError unless the operation gives the same on arrays of `backend` and of NumPy, and where they are.
+
+    device : one of the backend's, by default its default device; the current one of its library may be another.
+    """
+    device = backend.full_name(backend.default_device if device is None else device)
     for what, expected, got in zip(
         ("value", "gradient"),
-        _on(BACKENDS["numpy"], op, sample, arrays, statics),
-        _on(backend, op, sample, arrays, statics),
+        _on(BACKENDS["numpy"], "cpu", op, sample, arrays, statics),
+        _on(backend, device, op, sample, arrays, statics),
         strict=True,
     ):
         assert len(leaves(expected)) == len(leaves(got)), f"{op.name}: NumPy gives another number of {what}s"
         for one, other in zip(leaves(expected), leaves(got), strict=True):
-            _assert_equal(backend, f"{op.name}: the {what}", np.asarray(one), unwrap(other))
+            _assert_equal(backend, device, f"{op.name}: the {what}", np.asarray(one), unwrap(other))
 
 
-def _on(backend: Backend, op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]) -> tuple[Any, Any]:
-    """The value on `backend`, and the vector-Jacobian products."""
+def _on(
+    backend: Backend, device: str, op: Op, sample: Sample, arrays: tuple, statics: dict[str, Any]
+) -> tuple[Any, Any]:
+    """The value on `device` of `backend`, and the vector-Jacobian products."""
 
     def moved(value: Any) -> Any:
-        return backend.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else value
+        return backend.asarray(value, device=device) if isinstance(value, (np.ndarray, np.generic)) else value
 
     arrays = map_leaves(moved, list(arrays))
     statics = {name: backend.dtype(x) if isinstance(x, np.dtype) else x for name, x in statics.items()}
@@ -66,8 +74,9 @@ def _cotangent(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.cos(np.arange(size) + 1.0).reshape(shape).astype(str(dtype).rpartition(".")[2])
 
 
-def _assert_equal(backend: Backend, what: str, expected: np.ndarray, got: Any) -> None:
+def _assert_equal(backend: Backend, device: str, what: str, expected: np.ndarray, got: Any) -> None:
     assert isinstance(got, backend.array_types), f"{what} is a {type(got).__name__}"
+    assert backend.device_of(got) == device, f"{what} is on {backend.device_of(got)}, the arrays on {device}"
     got = backend.to_numpy(got)
     assert got.dtype == expected.dtype, f"{what} has dtype {got.dtype}, NumPy's {expected.dtype}"
     tolerance = 1e-4 if expected.dtype == np.float32 else 1e-10
