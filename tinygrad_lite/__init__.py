@@ -44,6 +44,7 @@ from .core.errors import (
 from .core.graph import enable_grad, no_grad, set_grad_enabled
 from .core.later import later
 from .core.op import OPS, composite, kernel, primitive
+from .core.precision import get_matmul_precision, set_matmul_precision
 from .core.threads import get_num_threads, set_num_threads
 from .fusion import fuse
 from .interop.dlpack import from_dlpack

@@ -15,6 +15,7 @@ __all__ = ["cupy", "numpy", "symbols"]
 
 FILES = {
     "cupy.attention": "scaled_dot_product_attention",
+    "cupy.products": "linear matmul",
     "numpy.activations": "sigmoid",
     "numpy.attention": "scaled_dot_product_attention",
     "numpy.channels": "batch_norm",

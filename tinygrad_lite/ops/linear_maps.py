@@ -8,7 +8,7 @@ from ..core.axes import shape_of
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .movement import expand_dims, matrix_transpose, permute_dims, reshape, squeeze
-from .products import matmul
+from .products import matmul, times
 
 __all__ = ["bilinear", "linear"]
 
@@ -24,8 +24,8 @@ def _linear_x(g: Array, weight: Array) -> Array:
 
 def _linear_weight(g: Array, x: Array, weight_shape: tuple[int, ...]) -> Array:
     if len(weight_shape) == 1:
-        return reshape(g, (prod(g.shape),)) @ _rows(x)
-    return matrix_transpose(_rows(g)) @ _rows(x)
+        return times(reshape(g, (prod(g.shape),)), _rows(x))
+    return times(matrix_transpose(_rows(g)), _rows(x))
 
 
 def _explain_linear(x: Array, weight: Array, bias: Array | None = None) -> str | None:

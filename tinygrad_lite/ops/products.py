@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy
+
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .complex import conj
@@ -21,24 +23,32 @@ __all__ = ["contract", "einsum", "matmul", "outer", "tensordot", "vecdot"]
 # Matrix products
 
 
+def times(x: Array, y: Array) -> Array:
+    """`matmul` of two matrices, for rules. NumPy's operator on NumPy's arrays, which saves the dispatch.
+
+    Raw arrays of other libraries go through `matmul` too: it has kernels for them.
+    """
+    return x @ y if type(x) is numpy.ndarray else matmul(x, y)
+
+
 def _matmul_x(g: Array, y: Array, x_shape: tuple[int, ...]) -> Array:
     if len(y.shape) == 1:
         return g * y if len(x_shape) == 1 else expand_dims(g, axis=-1) * y
     if len(x_shape) == 1:
         return reshape(matmul(y, expand_dims(g, axis=-1)), y.shape[:-1])
-    return matmul(g, matrix_transpose(y)) if len(g.shape) > 2 else g @ matrix_transpose(y)
+    return matmul(g, matrix_transpose(y)) if len(g.shape) > 2 else times(g, matrix_transpose(y))
 
 
 def _matmul_y(g: Array, x: Array, y_shape: tuple[int, ...]) -> Array:
     if len(x.shape) == 1:
         return g * x if len(y_shape) == 1 else expand_dims(x, axis=-1) * expand_dims(g, axis=-2)
     if len(y_shape) > 2:
-        return matrix_transpose(x) @ g
+        return times(matrix_transpose(x), g)
     # One y for the whole batch: a single product over all its rows, instead of one for each matrix and their sum.
     if len(x.shape) > 2:
         count = math.prod(x.shape[:-1])
         x, g = reshape(x, (count, x.shape[-1])), reshape(g, (count, *y_shape[1:]))
-    return matrix_transpose(x) @ g
+    return times(matrix_transpose(x), g)
 
 
 def _explain_matmul(x: Array, y: Array) -> str | None:

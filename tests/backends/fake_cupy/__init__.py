@@ -5,7 +5,7 @@ are no NumPy arrays: they refuse, as CuPy's do, to meet NumPy arrays and to beco
 CuPy in one respect: `float(x)`, `int(x)` and `bool(x)` are refused, each of which makes CuPy wait for the device.
 Explicit copies to the host are counted in `state.host_copies`. New memory holds NaN. There are two devices.
 
-Kernels in CUDA C++ run too, on the processor: `emulator.py`.
+Kernels in CUDA C++ run too, on the processor: `emulator.py`. So do matrix products by cuBLASLt: `cublaslt.py`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,22 @@ from typing import Any
 from tinygrad_lite import backends
 from tinygrad_lite.batching.backend import batched_class
 from tinygrad_lite.core import backend as core
+from tinygrad_lite.cuda import cublaslt as binding
 
 from .arrays import ndarray
+from .cublaslt import FakeCublasLt
 from .functions import CUPYX, build, cupyx
 from .memory import get_allocator, set_allocator
 from .runtime import HostCopyError, state
 
-__all__ = ["HostCopyError", "cupy", "installed", "ndarray", "state"]
+__all__ = ["BLAS", "HostCopyError", "cupy", "installed", "ndarray", "state"]
 
 _BACKEND_MODULE = "tinygrad_lite.backends.cupy"
 
 cupy: Any = build()
+
+BLAS = FakeCublasLt()
+"""The cuBLASLt of the stand-in."""
 
 
 @contextmanager
@@ -38,6 +43,7 @@ def installed(module: Any = cupy) -> Iterator[Any]:
     before = {name: sys.modules.get(name) for name in ("cupy", *CUPYX, _BACKEND_MODULE, *own)}
     allocator = get_allocator()
     batched_class(core.BACKENDS["numpy"])  # known before, so that it is not forgotten afterwards
+    open_library = binding.open_library
     registries = [(registry, registry.copy()) for registry in (core.BACKENDS, core._BY_TYPE, core._ON_DEMAND)]
     try:
         sys.modules["cupy"] = module
@@ -48,9 +54,11 @@ def installed(module: Any = cupy) -> Iterator[Any]:
         vars(backends).pop("cupy", None)
         core.BACKENDS.pop("cupy", None)
         core.load_on_demand("cupy", "cuda", backends._load_cupy)
+        binding.open_library = lambda major: binding.Library(BLAS)
         yield module
     finally:
         set_allocator(allocator)
+        binding.open_library = open_library
         for registry, contents in registries:
             registry.clear()
             registry.update(contents)

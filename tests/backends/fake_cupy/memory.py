@@ -9,12 +9,12 @@ from typing import Any
 import numpy
 
 from .runtime import DEVICES, Device, state
-from .streams import Queue, Uses, current_queue
+from .streams import Queue, Uses, current_queue, read, write
 
 __all__ = [
-    "TOTAL", "Block", "MemoryPointer", "MemoryPool", "OutOfMemoryError", "PinnedMemoryPool", "alloc_pinned_memory",
+    "TOTAL", "Block", "Memory", "MemoryPointer", "MemoryPool", "OutOfMemoryError", "PinnedMemoryPool", "alloc_pinned_memory",
     "default_pinned_pool", "default_pool", "empty_pinned", "get_allocator", "is_memory_pinned", "set_allocator",
-    "taken",
+    "taken", "touch",
 ]  # fmt: skip
 
 TOTAL = 8 << 30
@@ -23,6 +23,14 @@ TOTAL = 8 << 30
 
 class OutOfMemoryError(MemoryError):
     """There is no room on the device."""
+
+
+class Memory:
+    """Memory of the current device that is from no pool."""
+
+    def __init__(self, size: int) -> None:
+        self._bytes = numpy.empty(size + 256, numpy.uint8)
+        self.ptr, self.size, self.device_id = -(-self._bytes.ctypes.data // 256) * 256, size, state.device
 
 
 class MemoryPointer:
@@ -150,6 +158,18 @@ class Block:
 
 
 _BLOCKS: weakref.WeakValueDictionary[int, Block] = weakref.WeakValueDictionary()
+
+
+def touch(address: int, size: int, *, writes: bool) -> None:
+    """Work on the current stream reads bytes or writes on them; all must be those of one array of the current device."""
+    for block in list(_BLOCKS.values()):
+        start = block.root.ctypes.data
+        if start <= address and address + size <= start + block.root.nbytes:
+            if block.pointer.device_id != state.device:
+                raise ValueError(f"memory of device {block.pointer.device_id} is used on device {state.device}")
+            (write if writes else read)(block.uses)
+            return
+    raise ValueError(f"{size} bytes from {address:#x} on are not within an array of the device")
 
 
 # Pinned memory: NumPy arrays whose places are known.

@@ -42,6 +42,8 @@ state = State()
 class Device:
     """One of the devices; `with Device(1):` makes it the current one."""
 
+    compute_capability = "90"
+
     def __init__(self, index: int | Device | None = None) -> None:
         self.id = state.device if index is None else int(index)
         if not 0 <= self.id < DEVICES:

@@ -1,0 +1,71 @@
+"""Matrix products by cuBLASLt: kernels for `ops/products.py` and `ops/linear_maps.py`.
+
+A product reads its operands as they lie, transposed views too, and writes its result: no other memory is moved, but for
+operands with gaps between the elements of both last axes, and for batches that no single stride describes. What
+cuBLASLt cannot do, and everything if it is missing, is left to CuPy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import ops
+from ...core.backend import backend_of
+from ...core.op import kernel
+from ...cuda.cublaslt import DATA_TYPES, Epilogue
+from ...cuda.plans import multiply
+
+__all__ = ["linear", "matmul"]
+
+
+def _factors(x: Any, y: Any) -> bool:
+    """Whether both are arrays that cuBLASLt could multiply."""
+    return (
+        getattr(x, "dtype", None) == getattr(y, "dtype", 0)
+        and x.dtype.name in DATA_TYPES
+        and x.ndim > 0
+        and y.ndim > 0
+        and x.size > 0
+        and y.size > 0
+    )
+
+
+def _multipliable(x: Any, y: Any) -> bool:
+    return _factors(x, y) and x.shape[-1] == y.shape[max(y.ndim - 2, 0)]
+
+
+@kernel(ops.matmul, "cupy", when=_multipliable)
+def matmul(x: Any, y: Any) -> Any:
+    """One product, or a batch of them at one stride."""
+    out = multiply(x, y)
+    return _defined(ops.matmul, x, y) if out is None else out
+
+
+def _affine(x: Any, weight: Any, bias: Any = None) -> bool:
+    return (
+        _factors(x, weight)
+        and weight.ndim == 2
+        and x.shape[-1] == weight.shape[1]
+        and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype == x.dtype))
+    )
+
+
+@kernel(ops.linear, "cupy", when=_affine)
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """The bias is added to the product before it is stored."""
+    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    out = None
+    if bias is not None and bias.flags.c_contiguous:
+        out = multiply(rows, weight.T, Epilogue.BIAS, bias)
+    if out is None:
+        out = multiply(rows, weight.T)
+        if out is None:
+            return _defined(ops.linear, x, weight, bias)
+        if bias is not None:
+            out += bias
+    return out if x.ndim == 2 else out.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def _defined(function: Any, *arrays: Any) -> Any:
+    """The operation by its definition."""
+    return function.op.body(backend_of(arrays[0]).xp, *arrays)
