@@ -103,6 +103,8 @@ def test_batches_have_one_stride_which_is_0_where_they_broadcast():
     transposed = np.ones((6, 3, 5)).swapaxes(1, 2)
     found = layout_of(transposed, np.ones((3, 4)))
     assert (found.batch, found.a.stride, found.b.stride, found.b.transposed) == (6, 0, 15, True)
+    found = layout_of(np.broadcast_to(np.ones(3), (6, 1, 3)), np.ones((3, 4)))
+    assert (found.batch, found.a.stride, found.b.stride) == (6, 0, 0)
 
 
 def test_copies():

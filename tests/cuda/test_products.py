@@ -5,6 +5,8 @@ CuPy. On the stand-in; tests that take `cuda` also run on a GPU.
 from __future__ import annotations
 
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -102,12 +104,12 @@ def test_products_and_gradients_agree_with_numpy(cuda):
         loss.backward()
         results.append([y, *(a.grad for a in arrays)])
     for mine, theirs in zip(*results, strict=True):
-        close(mine.numpy(), theirs.numpy(), "float32", 10.0)
+        close(mine.detach().numpy(), theirs.detach().cpu().numpy(), "float32", 10.0)
 
 
 def test_the_whole_of_a_linear_layer_is_three_products(blas):
     x, w, b = (tl.Tensor(on_device(a), requires_grad=True) for a in (draw((2, 5, 6)), draw((3, 6)), draw(3)))
-    tl.sum(tl.linear(x, w, b)).backward()
+    tl.sum(tl.sin(tl.linear(x, w, b))).backward()
     names = [(call["name"], call["transa"], call["transb"]) for call in blas.calls]
     assert names == [("bias", 1, 0), ("", 0, 0), ("", 0, 1)]
     assert [call["d"]["batch"] for call in blas.calls] == [1, 1, 1]
@@ -351,15 +353,14 @@ def test_an_error_of_the_product_itself_is_raised(blas):
 
 
 def test_threads_with_different_biases_share_a_plan(blas):
-    from concurrent.futures import ThreadPoolExecutor
-
     x, w = draw((4, 5)), draw((6, 5))
     plain = x @ w.T
+    blas.before = lambda: time.sleep(0.0005)  # others may come in between
 
     def work(number):
         b = np.full(6, number, "float32")
         return np.abs(tl.linear(on_device(x), on_device(w), on_device(b))._host - plain - b).max()
 
     with ThreadPoolExecutor(4) as pool:
-        assert max(pool.map(work, range(200))) < 1e-4
+        assert max(pool.map(work, range(60))) < 1e-4
     assert blas.searches <= 8

@@ -85,7 +85,7 @@ class FakeCublasLt:
     """The library.
 
     calls : the products, as dicts. failures : why calls were refused. searches : how often for an algorithm.
-    live : the objects by number.
+    live : the objects by number. before : called when a product begins.
     """
 
     def __init__(self, refuse: Callable[[dict], bool] = lambda product: False) -> None:
@@ -94,6 +94,7 @@ class FakeCublasLt:
         self.searches = 0
         self.live: dict[int, dict] = {}
         self.refuse = refuse
+        self.before: Callable[[], None] = lambda: None
         self._next = 0x1000
         self._algorithms: dict[int, tuple] = {}
         for name, types in PROTOTYPES.items():
@@ -232,6 +233,7 @@ class FakeCublasLt:
         c_layout: int, d: int, d_layout: int, algorithm: int, workspace: int, workspace_bytes: int, stream: int | None,
     ) -> None:  # fmt: skip
         self._get(handle, "handle")
+        self.before()
         what = self._product(product, (a_layout, b_layout, c_layout, d_layout))
         number = c_uint64.from_address(algorithm).value
         require(number in self._algorithms, "no algorithm that was found")
