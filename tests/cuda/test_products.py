@@ -25,12 +25,12 @@ TOLERANCES = {"float64": 1e-12, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e
 
 
 @pytest.fixture
-def blas(monkeypatch):
+def blas():
     """A new cuBLASLt of the stand-in, and no plans; within, `import cupy` gives the stand-in."""
     with fake_cupy.installed():
         plans.products.cache_clear()
         fake = FakeCublasLt()
-        monkeypatch.setattr(cublaslt, "open_library", lambda major: cublaslt.Library(fake))
+        cublaslt.open_library = lambda major: cublaslt.Library(fake)
         device_backend("cuda")
         yield fake
         plans.products.cache_clear()
@@ -67,7 +67,7 @@ def test_products_of_any_layout_are_numpys(blas, dtype):
         low = sum(min(0, (n - 1) * s) for n, s in zip(x.shape, x.strides, strict=True)) // 8
         high = sum(max(0, (n - 1) * s) for n, s in zip(x.shape, x.strides, strict=True)) // 8
         memory = np.full(high - low + 1, np.nan, kind)
-        out = np.lib.stride_tricks.as_strided(memory[-low:], x.shape, [s // 8 * size for s in x.strides])
+        out = np.ndarray(x.shape, kind, memory, -low * size, [s // 8 * size for s in x.strides])
         out[...] = (np.asarray(base) % 7 - 3).astype(kind)
         return out
 
@@ -117,10 +117,11 @@ def test_the_whole_of_a_linear_layer_is_three_products(blas):
 
 def test_a_product_runs_on_the_current_stream_and_uses_its_workspace(blas):
     x = on_device(draw((4, 4)))
-    for stream in (0, 7, 0):
-        with fake_cupy.cupy.cuda.Stream(stream):
+    streams = fake_cupy.cupy.cuda.Stream.null, fake_cupy.cupy.cuda.Stream(), fake_cupy.cupy.cuda.Stream.null
+    for stream in streams:
+        with stream:
             tl.matmul(x, x)
-    assert [call["stream"] for call in blas.calls] == [0, 7, 0]
+    assert [call["stream"] for call in blas.calls] == [stream.ptr for stream in streams]
     first, second, third = (call["workspace"] for call in blas.calls)
     assert first == third != second
     assert blas.calls[0]["limits"]["workspace"] == 32 << 20

@@ -159,8 +159,8 @@ class Products:
         key = device, stream, threading.get_ident() if stream == _STREAM_PER_THREAD else 0
         memory = self._workspaces.get(key)
         if memory is None:
-            # Not from CuPy's pool: that of a captured graph, if it is in use now, is for the graph alone.
-            memory = self._workspaces.setdefault(key, self.cupy.cuda.Memory(size))
+            # Not through the allocator in use: that of a captured graph is for the graph alone.
+            memory = self._workspaces.setdefault(key, self.cupy.get_default_memory_pool().malloc(size))
         return memory.ptr
 
 

@@ -156,6 +156,9 @@ class ndarray:
     def astype(self, dtype: Any, copy: bool = True) -> ndarray:
         return self if not copy and self.dtype == dtype else from_numpy(to_numpy(self).astype(dtype))
 
+    def reshape(self, *shape: Any) -> ndarray:
+        return from_numpy(to_numpy(self).reshape(*shape))
+
     def fill(self, value: Any) -> None:
         self[...] = value
 

@@ -239,12 +239,16 @@ class FakeCublasLt:
         require(number in self._algorithms, "no algorithm that was found")
         signature, limits = self._algorithms[number]
         require(signature == self._signature(what), "the algorithm is for another product")
+        require((stream or 0) == get_current_stream().ptr, f"stream {stream} is not the current one")
         require(a % limits["align_a"] == 0 and b % limits["align_b"] == 0, "A or B is aligned less than was said")
         require(workspace and workspace % 256 == 0 and workspace_bytes >= limits["workspace"], "the workspace")
         scale = ctypes.c_double if what["scale"] == 1 else ctypes.c_float
         factor, kept = scale.from_address(alpha).value, scale.from_address(beta).value
         require(kept == 0 or c, "no C")
         wide = np.dtype("float64") if what["compute"] == FLOAT64 else np.dtype("float32")
+        for pointer, name in ((a, "a"), (b, "b")):
+            touch(pointer, extent(what[name]), writes=False)
+        touch(d, extent(what["d"]), writes=True)
         left, right = (view(pointer, what[name]).astype(wide) for pointer, name in ((a, "a"), (b, "b")))
         if what["compute"] == TF32:
             left, right = tf32(left), tf32(right)
@@ -263,52 +267,61 @@ class FakeCublasLt:
         """The epilogue of one product (m, n)."""
         steps, dtype, (m, n) = what["name"].split(), what["d"]["dtype"], out.shape
         if "bias" in steps:
-            out = out + vector(what["bias"], m, dtype).astype(out.dtype)[:, None]
+            out = out + vector(what["bias"], m, dtype, writes=False).astype(out.dtype)[:, None]
         if "relu" in steps:
             if "aux" in steps:
-                bits(what, m, n)[...] = np.packbits(out > 0, axis=0, bitorder="little")
+                bits(what, m, n, writes=True)[...] = np.packbits(out > 0, axis=0, bitorder="little")
             out = np.maximum(out, 0)
         if "gelu" in steps:
             if "aux" in steps:
-                kept(what, m, n)[...] = out.astype(dtype)
+                kept(what, m, n, writes=True)[...] = out.astype(dtype)
             out = gelu(out)
         if "drelu" in steps:
-            out = out * np.unpackbits(bits(what, m, n), axis=0, count=m, bitorder="little")
+            out = out * np.unpackbits(bits(what, m, n, writes=False), axis=0, count=m, bitorder="little")
         if "dgelu" in steps:
-            out = out * gelu_slope(kept(what, m, n).astype(out.dtype))
+            out = out * gelu_slope(kept(what, m, n, writes=False).astype(out.dtype))
         if "bgrad" in steps:
-            vector(what["bias"], m, dtype)[...] = out.sum(axis=1).astype(dtype)
+            vector(what["bias"], m, dtype, writes=True)[...] = out.sum(axis=1).astype(dtype)
         if "bgradb" in steps:
-            vector(what["bias"], n, dtype)[...] = right.sum(axis=0).astype(dtype)
+            vector(what["bias"], n, dtype, writes=True)[...] = right.sum(axis=0).astype(dtype)
         return out
 
 
 def memory(pointer: int, count: int, dtype: np.dtype) -> np.ndarray:
-    """`count` elements from an address on."""
+    """`count` elements from an address on, which an array of the device has."""
     return np.frombuffer((ctypes.c_char * (count * dtype.itemsize)).from_address(pointer), dtype, count)
+
+
+def extent(matrix: dict) -> int:
+    """The bytes from the first element of a batch of matrices to the last."""
+    last = (matrix["batch"] - 1) * matrix["stride"] + (matrix["columns"] - 1) * matrix["leading"] + matrix["rows"]
+    return last * matrix["dtype"].itemsize
 
 
 def view(pointer: int, matrix: dict) -> np.ndarray:
     """A batch of matrices (batch, rows, columns) stored by columns."""
-    count = (matrix["batch"] - 1) * matrix["stride"] + (matrix["columns"] - 1) * matrix["leading"] + matrix["rows"]
+    count = extent(matrix) // matrix["dtype"].itemsize
     strides = [step * matrix["dtype"].itemsize for step in (matrix["stride"], 1, matrix["leading"])]
     shape = matrix["batch"], matrix["rows"], matrix["columns"]
     return np.lib.stride_tricks.as_strided(memory(pointer, count, matrix["dtype"]), shape, strides)
 
 
-def vector(pointer: int, count: int, dtype: np.dtype) -> np.ndarray:
+def vector(pointer: int, count: int, dtype: np.dtype, *, writes: bool) -> np.ndarray:
+    touch(pointer, count * dtype.itemsize, writes=writes)
     return memory(pointer, count, dtype)
 
 
-def bits(what: dict, m: int, n: int) -> np.ndarray:
+def bits(what: dict, m: int, n: int, *, writes: bool) -> np.ndarray:
     """The bytes (m / 8, n) of the mask of a ReLU."""
     bytes_per_column = what["aux_ld"] // 8
+    touch(what["aux"], bytes_per_column * n, writes=writes)
     whole = memory(what["aux"], bytes_per_column * n, np.dtype("uint8")).reshape(n, bytes_per_column)
     return whole.T[: -(-m // 8)]
 
 
-def kept(what: dict, m: int, n: int) -> np.ndarray:
+def kept(what: dict, m: int, n: int, *, writes: bool) -> np.ndarray:
     """The arguments (m, n) of a GELU."""
+    touch(what["aux"], what["aux_ld"] * n * what["d"]["dtype"].itemsize, writes=writes)
     return memory(what["aux"], what["aux_ld"] * n, what["d"]["dtype"]).reshape(n, what["aux_ld"]).T[:m]
 
 

@@ -116,7 +116,7 @@ def _cuda() -> Any:
         runtimeGetVersion=lambda: 13000,
     )  # fmt: skip
     return types.SimpleNamespace(
-        Device=Device, Event=streams.Event, Memory=memory.Memory, MemoryPointer=memory.MemoryPointer, MemoryPool=memory.MemoryPool,
+        Device=Device, Event=streams.Event, MemoryPointer=memory.MemoryPointer, MemoryPool=memory.MemoryPool,
         Stream=streams.Stream, alloc=lambda size: memory.get_allocator()(size),
         alloc_pinned_memory=memory.alloc_pinned_memory, get_allocator=memory.get_allocator,
         get_current_stream=get_current_stream, memory=types.SimpleNamespace(OutOfMemoryError=memory.OutOfMemoryError),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from .runtime import DEVICES, Device, state
 from .streams import Queue, Uses, current_queue, read, write
 
 __all__ = [
-    "TOTAL", "Block", "Memory", "MemoryPointer", "MemoryPool", "OutOfMemoryError", "PinnedMemoryPool", "alloc_pinned_memory",
+    "TOTAL", "Block", "MemoryPointer", "MemoryPool", "OutOfMemoryError", "PinnedMemoryPool", "alloc_pinned_memory",
     "default_pinned_pool", "default_pool", "empty_pinned", "get_allocator", "is_memory_pinned", "set_allocator",
     "taken", "touch",
 ]  # fmt: skip
@@ -23,14 +24,6 @@ TOTAL = 8 << 30
 
 class OutOfMemoryError(MemoryError):
     """There is no room on the device."""
-
-
-class Memory:
-    """Memory of the current device that is from no pool."""
-
-    def __init__(self, size: int) -> None:
-        self._bytes = numpy.empty(size + 256, numpy.uint8)
-        self.ptr, self.size, self.device_id = -(-self._bytes.ctypes.data // 256) * 256, size, state.device
 
 
 class MemoryPointer:
@@ -62,6 +55,9 @@ class _DevicePool:
         return sum(size for arena in self.arenas.values() for size, _ in arena)
 
 
+_addresses = itertools.count(1 << 50, TOTAL)
+
+
 class MemoryPool:
     """CuPy's: keeps what is freed for the same stream."""
 
@@ -87,7 +83,8 @@ class MemoryPool:
             if self._no_room(size):
                 raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes")
         pool.used += size
-        return MemoryPointer(_Chunk(pool, size, queue, uses), 0, state.device)
+        # Addresses that nothing is at; where an array's elements are, says the array.
+        return MemoryPointer(_Chunk(pool, size, queue, uses), next(_addresses), state.device)
 
     def _no_room(self, size: int) -> bool:
         limit = self._pool().limit
@@ -161,7 +158,7 @@ _BLOCKS: weakref.WeakValueDictionary[int, Block] = weakref.WeakValueDictionary()
 
 
 def touch(address: int, size: int, *, writes: bool) -> None:
-    """Work on the current stream reads bytes or writes on them; all must be those of one array of the current device."""
+    """Work on the current stream reads bytes or writes on them; they must be of one array of the current device."""
     for block in list(_BLOCKS.values()):
         start = block.root.ctypes.data
         if start <= address and address + size <= start + block.root.nbytes:
