@@ -30,7 +30,7 @@ def c_type(dtype: Any) -> str:
     >>> c_type("float16")
     'half16'
     """
-    name = numpy.dtype(dtype).name
+    name = dtype if isinstance(dtype, str) else numpy.dtype(dtype).name  # bfloat16 may not be known to NumPy yet
     if name not in _C_TYPES:
         raise DTypeError(f"a kernel was given {name}; kernels know {', '.join(_C_TYPES)}. Convert it first.")
     return _C_TYPES[name]
