@@ -15,7 +15,9 @@ __all__ = ["cupy", "numpy", "symbols"]
 
 FILES = {
     "cupy.attention": "scaled_dot_product_attention",
+    "cupy.losses": "cross_entropy",
     "cupy.products": "linear matmul",
+    "cupy.reductions": "log_softmax logsumexp softmax",
     "numpy.activations": "sigmoid",
     "numpy.attention": "scaled_dot_product_attention",
     "numpy.channels": "batch_norm",

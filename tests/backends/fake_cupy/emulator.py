@@ -31,7 +31,15 @@ GUARD = 256
 PATTERN = 0xFF
 FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fno-strict-aliasing", "-ffp-contract=off")
 
-_KERNEL = re.compile(r"(?:\bKERNEL|extern\s+\"C\"\s+__global__\s+void)\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(")
+ENTRY = """
+extern "C" const char* run_NAME(const unsigned* g, const unsigned* b, size_t shared, void** args, const char* kinds,
+                                const size_t* sizes, size_t given) {
+    return emulated::launch(NAME, g, b, shared, args, kinds, sizes, given);
+}
+"""
+
+_KERNEL = re.compile(r"\bextern\s+\"C\"\s+void\s+(\w+)\s*\(")
+"""A kernel, behind the preprocessor."""
 
 
 class EmulationError(RuntimeError):
@@ -49,28 +57,26 @@ def _folder() -> Path:
     return folder
 
 
-def _compiled(code: str) -> tuple[Any, list[str]]:
-    """The library of a source, and the names of its kernels."""
-    names = [name for name in _KERNEL.findall(code) if name != "__launch_bounds__"]
-    entries = "".join(
-        f'extern "C" const char* run_{name}(const unsigned* g, const unsigned* b, size_t shared, void** args, '
-        f"const char* kinds, const size_t* sizes, size_t given) {{\n"
-        f"    return emulated::launch({name}, g, b, shared, args, kinds, sizes, given);\n}}\n"
-        for name in names
-    )
-    text = f'{HEADER.read_text()}\n#line 1 "kernel"\n{code}\n{entries}'
-    place = _folder() / hashlib.sha256(text.encode()).hexdigest()
+def _run(text: str, *arguments: str) -> str:
+    """What g++ says to a source."""
+    command = [compiler() or "g++", *FLAGS, "-x", "c++", "-", *arguments]
+    ran = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise EmulationError(f"a kernel does not compile:\n{ran.stderr[:4000]}")
+    return ran.stdout
+
+
+def _compiled(code: str) -> Any:
+    """The library of a source, with a function `run_<name>` for each of its kernels."""
+    text = f'{HEADER.read_text()}\n#line 1 "kernel"\n{code}\n'
+    place = _folder() / hashlib.sha256((ENTRY + text).encode()).hexdigest()
     library = place.with_suffix(".so")
     if not library.exists():
         made = place.with_suffix(f".{os.getpid()}.so")  # renamed when whole: several processes may compile the same
-        ran = subprocess.run(
-            [compiler() or "g++", *FLAGS, "-x", "c++", "-", "-o", str(made), "-lm"],
-            input=text, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if ran.returncode:
-            raise EmulationError(f"a kernel does not compile:\n{ran.stderr[:4000]}")
+        entries = [ENTRY.replace("NAME", name) for name in _KERNEL.findall(_run(text, "-E", "-P"))]
+        _run(text + "".join(entries), "-o", str(made), "-lm")
         made.rename(library)
-    return ctypes.CDLL(str(library)), names
+    return ctypes.CDLL(str(library))
 
 
 class RawModule:
@@ -82,9 +88,9 @@ class RawModule:
 
     def get_function(self, name: str) -> RawKernel:
         if self._library is None:
-            self._library, self._names = _compiled(self.code)
-        if name not in self._names:
-            raise EmulationError(f"there is no kernel {name}; there are {', '.join(self._names)}")
+            self._library = _compiled(self.code)
+        if not hasattr(self._library, f"run_{name}"):
+            raise EmulationError(f"there is no kernel {name}")
         return RawKernel(self._library, name)
 
 

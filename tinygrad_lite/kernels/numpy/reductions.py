@@ -8,8 +8,9 @@ import numpy as np
 
 from ... import ops
 from ...core.op import kernel
+from ..rules import rule
 from .memory import scratch
-from .rows import dots, floats, over_rows, rule, sums
+from .rows import dots, floats, over_rows, sums
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
@@ -42,7 +43,7 @@ def softmax(x: Any, *, axis: Any = -1) -> Any:
     return out
 
 
-@rule(ops.softmax)
+@rule(ops.softmax, "numpy")
 def _(g: Any, out: Any, axis: Any) -> Any:
     """out * (g - sum(g * out))"""
     if not _last_axis(out, axis=axis) or g.dtype != out.dtype:
@@ -74,7 +75,7 @@ def log_softmax(x: Any, *, axis: Any = -1) -> Any:
     return out
 
 
-@rule(ops.log_softmax)
+@rule(ops.log_softmax, "numpy")
 def _(g: Any, out: Any, axis: Any) -> Any:
     """g - exp(out) * sum(g)"""
     if not _last_axis(out, axis=axis) or g.dtype != out.dtype:
@@ -109,7 +110,7 @@ def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return out if keepdims else out[..., 0]
 
 
-@rule(ops.logsumexp)
+@rule(ops.logsumexp, "numpy")
 def _(g: Any, x: Any, out: Any, axis: Any) -> Any:
     """g * softmax(x), divided by its sum because of the rounding of out."""
     if not _last_axis(x, axis=axis) or g.dtype != x.dtype:

@@ -1,4 +1,4 @@
-"""Rows of arrays in blocks, which several threads work on, and faster rules for primitives."""
+"""Rows of arrays in blocks, which several threads work on."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...core.backend import backend_of
 from ...core.blas import one_blas_thread
-from ...core.codegen import FASTER_RULES, rule_wants
-from ...core.op import Op
 from ...core.threads import run_blocks
 
-__all__ = ["Rows", "dots", "floats", "ones", "over_rows", "rule", "sums"]
+__all__ = ["Rows", "dots", "floats", "ones", "over_rows", "sums"]
 
 
 class Rows:
@@ -75,54 +72,3 @@ def sums(a: np.ndarray) -> np.ndarray:
     if a.flags.c_contiguous:
         return np.matmul(a.reshape(-1, n), every).reshape(*a.shape[:-1], 1)
     return np.vecdot(a, every)[..., None]
-
-
-RULES: dict[str, Callable] = {}
-"""The faster rules, by operation."""
-
-
-def rule(function: Callable) -> Callable[[Callable], Callable]:
-    """Declare a faster rule for the primitive `function` of one array, on NumPy's arrays.
-
-    It asks by name for what the primitive's own asks for, or less; where it cannot, it returns NotImplemented.
-    """
-
-    def declare(quicker: Callable) -> Callable:
-        op: Op = function.op  # type: ignore[attr-defined]
-        RULES[op.name] = quicker
-        return quicker
-
-    return declare
-
-
-class _Rule:
-    """A faster rule as what a backend may attempt, as it does kernels; so captured steps have it, too."""
-
-    def __init__(self, op: Op, quicker: Callable) -> None:
-        self.name, self.quicker = f"{op.name}_rule", quicker
-
-    def attempt(self, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
-        gradient = self.quicker(*values)
-        return gradient if gradient is NotImplemented else (gradient, None)
-
-
-def _faster_rule(op: Op, array: str, own: Callable) -> Callable:
-    if op.name not in RULES:
-        return own
-    quicker = RULES[op.name]
-    names, wants = rule_wants(own), rule_wants(quicker)
-    attempted, places = _Rule(op, quicker), [names.index(name) for name in wants]
-    cotangent = names.index("g")
-
-    def ruled(*given: Any) -> Any:
-        backend = backend_of(given[cotangent])
-        if backend.kernel_backend == "numpy":
-            found = backend.attempt(attempted, tuple([given[place] for place in places]), {}, (True,))
-            if found is not NotImplemented:
-                return found[0]
-        return own(*given)
-
-    return ruled
-
-
-FASTER_RULES.append(_faster_rule)
