@@ -100,7 +100,13 @@ def test_drawn_shapes(cupy, name):
 @pytest.mark.parametrize("name", SOFT)
 def test_views(cupy, name):
     (x,) = draws("float32", (6, 41, 12))
-    for view in (lambda x: x[:, ::2], lambda x: x.T, lambda x: x[1:, 1:, 3:], lambda x: x[0, 0, 1:9], lambda x: x[::-1]):
+    for view in (
+        lambda x: x[:, ::2],
+        lambda x: x.T,
+        lambda x: x[1:, 1:, 3:],
+        lambda x: x[0, 0, 1:9],
+        lambda x: x[::-1],
+    ):
         agrees(name, cupy, x, view=view, axis=-1)
 
 
@@ -167,7 +173,7 @@ def test_cross_entropy(cupy, dtype):
             (x,) = draws(dtype, (n, count), scale=2)
             target = classes(n, count, "int32" if reduction == "sum" else "int64")
             target[1:2] = -100
-            if reduction == "sum" and (count == 1 or dtype in ("float16", "bfloat16") and n > 1000):
+            if reduction == "sum" and (count == 1 or (np.dtype(DTYPES[dtype]).itemsize == 2 and n > 1000)):
                 continue  # a sum of zeros; a sum beyond what 16 bits resolve
             agrees("cross_entropy", cupy, x, target, reduction=reduction, label_smoothing=smoothing)
 
@@ -284,7 +290,8 @@ def test_planted_bugs_in_rows(cupy, before, after, error):
 
 
 @pytest.mark.parametrize("index", [0, 1])
-def test_a_missing_barrier_in_columns(cupy, index):
+def test_a_missing_barrier_in_columns(cupy, index, monkeypatch):
+    monkeypatch.setattr(rows.Limits, "blocks", 1)  # the second one is between a block's rounds
     code = "all.join(Exponentials(largest[k], sums[k]));\n"
     barrier = "        __syncthreads();\n"
     parts = ("        sums[column.mine] = part.sum;\n", barrier, "        for (int k = threadIdx.x", code, barrier)
