@@ -38,11 +38,12 @@ class Array:
 @pytest.mark.parametrize(
     ("itemsize", "n", "kind", "lanes", "threads"),
     [
-        (4, 1, "single_few", 1, 128), (4, 4, "packs_few", 1, 128), (4, 10, "single_few", 4, 128),
+        (4, 1, "single_held", 1, 128), (4, 4, "packs_few", 1, 128), (4, 10, "single_held", 2, 128),
         (4, 128, "packs_few", 32, 128), (4, 132, "packs_many", 16, 128), (4, 512, "packs_many", 32, 128),
-        (4, 516, "packs_many", 64, 64), (4, 8192, "packs_many", 512, 512), (4, 8193, "single_long", 512, 512),
-        (4, 8196, "packs_long", 512, 512), (2, 8, "packs_few", 1, 128), (2, 50304, "packs_long", 512, 512),
-        (8, 64, "packs_few", 32, 128), (8, 4096, "packs_many", 512, 512), (8, 4097, "single_long", 512, 512),
+        (4, 516, "packs_many", 64, 64), (4, 8192, "packs_many", 512, 512), (4, 4095, "single_held", 512, 512),
+        (4, 4097, "single_long", 512, 512), (4, 8196, "packs_long", 512, 512), (2, 8, "packs_few", 1, 128),
+        (2, 768, "packs_many", 64, 64), (2, 50304, "packs_long", 512, 512), (8, 64, "packs_few", 32, 128),
+        (8, 4096, "packs_many", 512, 512), (8, 4097, "single_long", 512, 512),
     ],
 )  # fmt: skip
 def test_plans(itemsize, n, kind, lanes, threads):
@@ -52,7 +53,7 @@ def test_plans(itemsize, n, kind, lanes, threads):
 
 
 def test_plans_look_at_addresses_and_limit_blocks():
-    assert rows.Rows.plan(3, 8, Array(4), Array(4, ptr=8)).kind == "single_few"
+    assert rows.Rows.plan(3, 8, Array(4), Array(4, ptr=8)).kind == "single_held"
     assert rows.Rows.plan(10**9, 8192, Array(4)).blocks == rows.Limits.blocks
 
 

@@ -16,6 +16,7 @@ __all__ = ["cupy", "numpy", "symbols"]
 FILES = {
     "cupy.attention": "scaled_dot_product_attention",
     "cupy.losses": "cross_entropy",
+    "cupy.normalization": "layer_norm rms_norm",
     "cupy.products": "linear matmul",
     "cupy.reductions": "log_softmax logsumexp softmax",
     "numpy.activations": "sigmoid",

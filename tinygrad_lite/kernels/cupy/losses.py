@@ -10,7 +10,7 @@ from ... import ops
 from ...core.op import kernel
 from ...cuda.module import cupy
 from ...cuda.source import CudaSource
-from .rows import TYPES, Limits, Rows, dense, floats, type_of
+from .rows import TYPES, Limits, Rows, accumulator, dense, floats, type_of
 
 __all__ = ["cross_entropy"]
 
@@ -53,7 +53,7 @@ class _Call:
         self.target = dense(target if target.dtype in (numpy.int32, numpy.int64) else target.astype(numpy.int64))
         self.reduction, self.ignored = reduction, ignore_index
         self.module = SOURCE(T=type_of(logits))
-        self.accumulator = numpy.dtype("float64" if logits.dtype == numpy.float64 else "float32")
+        self.accumulator = accumulator(logits)
         self.smoothing = self.accumulator.type(label_smoothing)
         self.wide, self.mean = self.target.dtype == numpy.int64, reduction == "mean"
         self.divisor = None

@@ -1,13 +1,17 @@
 // Rows of n elements of type T, each of which a group of threads works on: some lanes of a warp, a power of two, or all
 // threads of a block. For sources that are compiled with T.
 //
-// A row of up to 32 KiB is held in registers between its passes, E elements a thread, and so read once. A longer one is
-// read again in each pass: rows that the running blocks share fit the second-level cache up to about 100 KiB.
+// A row of up to 8192 elements (double: 4096; where it is not read by packs of 16 bytes: 4096) is held in registers between
+// its passes, E elements a thread, and so read once. A longer one is read again in each pass; the rows that blocks work on
+// at a time fit a second-level cache of 40 MB up to about 150 KiB.
 
 typedef acc_t<T> A;
 
 // Elements that 16 bytes hold.
 #define W ((int)(16 / sizeof(T)))
+// Elements that a thread holds of long rows, and of those that are not read by packs.
+#define MANY (sizeof(T) == 8 ? 8 : 16)
+#define SINGLE 8
 #define MOST_THREADS 512
 
 // Where a thread stands in its block's rows.
@@ -77,12 +81,11 @@ template <int N, int E> DEVICE void write_row(T* row, int n, const Place& place,
 // Which element of the row held[k] is.
 template <int N> DEVICE int element(int k, const Place& place) { return (k / N * place.lanes + place.lane) * N + k % N; }
 
-// The kernels `name`_... of a template <int N, int E> (rows in registers), for the combinations that plans name.
-#define HELD_KERNELS(name, parameters, arguments)      \
-    ROW_KERNEL(name##_packs_few, name<W COMMA W>, parameters, arguments)          \
-    ROW_KERNEL(name##_packs_many, name<W COMMA 4 * W>, parameters, arguments)     \
-    ROW_KERNEL(name##_single_few, name<1 COMMA W>, parameters, arguments)         \
-    ROW_KERNEL(name##_single_many, name<1 COMMA 4 * W>, parameters, arguments)
+// The kernels `name`_... of a template <int N, int E> (rows in registers), as plans name them.
+#define HELD_KERNELS(name, parameters, arguments)                           \
+    ROW_KERNEL(name##_packs_few, name<W COMMA W>, parameters, arguments)    \
+    ROW_KERNEL(name##_packs_many, name<W COMMA MANY>, parameters, arguments) \
+    ROW_KERNEL(name##_single_held, name<1 COMMA SINGLE>, parameters, arguments)
 
 // The kernels of a template <int N> (rows that are read in each pass).
 #define LONG_KERNELS(name, parameters, arguments)                            \

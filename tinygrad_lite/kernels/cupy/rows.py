@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy
+
 from ...core.axes import wrong_axis
 from ...cuda.module import Module, cupy
 from ...cuda.source import c_type
 
-__all__ = ["TYPES", "Limits", "Rows", "collapsed", "columns_of", "dense", "floats", "launch_columns", "type_of"]
+__all__ = [
+    "TYPES",
+    "Limits",
+    "Rows",
+    "accumulator",
+    "collapsed",
+    "columns_of",
+    "dense",
+    "floats",
+    "launch_columns",
+    "type_of",
+]
 
 TYPES = ("float", "double", "half16", "bfloat")
 """The types of elements that kernels of rows are compiled for."""
@@ -40,16 +53,19 @@ class Rows(NamedTuple):
         """For `rows` rows of n elements of arrays of one dtype, None among them if they are not wanted."""
         size = arrays[0].itemsize
         width = 16 // size
-        packs = n % width == 0 and not any(x is not None and x.data.ptr % 16 for x in arrays)
-        few, many = -(-n // width), -(-n // (4 * width))  # threads that hold a row
-        needed = few if few <= 32 else many
-        amount = "few" if few <= 32 else "many" if many <= MOST_THREADS else "long"
+        if n % width == 0 and not any(x is not None and x.data.ptr % 16 for x in arrays):
+            way, held = ("packs_few", width) if n <= 32 * width else ("packs_many", 8 if size == 8 else 16)
+        else:
+            way, held = "single_held", 8
+        needed = -(-n // held)  # threads that hold a row
+        if needed > MOST_THREADS:
+            way = f"{way.partition('_')[0]}_long"
         if needed <= 32:
             lanes, threads = 1 << (needed - 1).bit_length(), 128
         else:
             lanes = threads = min(-(-needed // 32) * 32, MOST_THREADS)
         blocks = min(-(-rows * lanes // threads), Limits.blocks)
-        return cls(f"{'packs' if packs else 'single'}_{amount}", lanes, threads, blocks)
+        return cls(way, lanes, threads, blocks)
 
     def launch(self, module: Module, name: str, *args: Any) -> None:
         """Start the kernel `name` of the right kind, with the number of lanes as its last argument."""
@@ -57,7 +73,7 @@ class Rows(NamedTuple):
 
 
 MOST_THREADS = 512
-"""Threads of a block; so a row of up to 32 KiB is held in registers."""
+"""Threads of a block; so a row of up to 8192 elements is held in registers."""
 
 COLUMN_THREADS = 256
 
@@ -83,6 +99,11 @@ def type_of(x: Any) -> str | None:
 def floats(x: Any) -> bool:
     """Whether it is an array, not empty, of a dtype that kernels of rows take."""
     return type_of(x) is not None and x.size > 0
+
+
+def accumulator(x: Any) -> numpy.dtype:
+    """The dtype in which kernels add up the elements of an array."""
+    return numpy.dtype("float64" if x.dtype == numpy.float64 else "float32")
 
 
 def dense(x: Any) -> Any:
