@@ -25,12 +25,12 @@ def cupy() -> Any:
 class Module:
     """A compiled source. It is compiled when one of its kernels is first launched, for the current device.
 
-    text : the whole source; its kernels are `extern "C"`.
+    text : the whole source; its kernels are `extern "C"`. options : for the compiler.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, options: tuple[str, ...] = OPTIONS) -> None:
         self.text = text
-        self._module = cupy().RawModule(code=text, options=OPTIONS)
+        self._module = cupy().RawModule(code=text, options=options)
         self._kernels: dict[str, Any] = {}
 
     def launch(

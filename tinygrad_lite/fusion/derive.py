@@ -13,6 +13,7 @@ import numpy
 from ..core.graph import Handle, Leaf, enable_grad, wrap
 from ..core.sweep import sweep
 from .expressions import Expressions, Node, cost, dependents, in_order
+from .halves import rounded, widened
 from .symbols import NotElementwise, Symbol, expression
 
 __all__ = ["Pair", "derive", "trace"]
@@ -34,18 +35,19 @@ class Pair:
         self.value, self.keep, self.gradients = value, keep, gradients
 
 
-def trace(function: Callable, kinds: Sequence[Any]) -> tuple[Any, list[Handle | Any]]:
+def trace(function: Callable, kinds: Sequence[Any], *, widen: bool = False) -> tuple[Any, list[Handle | Any]]:
     """What `function` computes from symbols: its result, and the arguments that it was given.
 
-    kinds : for each argument the dtype of an array, or a Python number.
+    kinds : for each argument the dtype of an array, or a Python number. widen : see `halves.py`.
     Raises NotElementwise, or what the function raises on arrays of length 3.
     """
     expressions = Expressions()
     arguments: list[Any] = []
     for number, kind in enumerate(kinds):
         if isinstance(kind, numpy.dtype):
-            symbol = Symbol(expressions, expressions.input(number, kind))
-            arguments.append(wrap(symbol, Leaf(symbol) if kind.kind == "f" else None))
+            node = expressions.input(number, kind)
+            symbol = Symbol(expressions, widened(expressions, node) if widen else node)
+            arguments.append(wrap(symbol, Leaf(symbol) if symbol.dtype.kind == "f" else None))
         else:
             arguments.append(kind)
     with enable_grad():
@@ -55,25 +57,31 @@ def trace(function: Callable, kinds: Sequence[Any]) -> tuple[Any, list[Handle | 
     return out, arguments
 
 
-def derive(function: Callable, kinds: Sequence[Any], needs: Sequence[bool]) -> Pair:
+def derive(
+    function: Callable, kinds: Sequence[Any], needs: Sequence[bool], *, widen: bool = False, memory: float = 1.0
+) -> Pair:
     """The pair of an elementwise function.
 
-    kinds : as for `trace`. needs : for each argument whether its gradient is wanted.
+    kinds, widen : as for `trace`. needs : for each argument whether its gradient is wanted. memory : what a value that
+    is read or written costs, in units of what it costs beside NumPy's arithmetic.
     Raises NotElementwise where there is none.
     """
-    out, arguments = trace(function, kinds)
-    value = expression(out.data)
+    out, arguments = trace(function, kinds, widen=widen)
+    expressions, computed = out.data.expressions, expression(out.data)
+    value = rounded(expressions, computed, kinds) if widen else computed
     wanted = [x.node for x, needed in zip(arguments, needs, strict=True) if needed]
     if not wanted:
         return Pair(value, [], [])
-    expressions = out.data.expressions
     cotangent = expressions.input(len(kinds), value.dtype)
+    start = widened(expressions, cotangent) if widen else cotangent
     plans = []
-    for g in (cotangent, expressions.full(1, value.dtype)):
+    for g in (start, expressions.full(1, computed.dtype)):
         found = _gradients(out, wanted, Symbol(expressions, g))
-        if g is not cotangent:  # the derivative itself: the gradient is its product with the cotangent
-            found = [expressions.make("multiply", cotangent, slope) for slope in found]
-        plans.append(_plan(expressions, value, found, cotangent))
+        if g is not start:  # the derivative itself: the gradient is its product with the cotangent
+            found = [expressions.make("multiply", start, slope) for slope in found]
+        dtypes = [kind for kind, needed in zip(kinds, needs, strict=True) if needed]
+        found = [expressions.convert(gradient, dtype) for gradient, dtype in zip(found, dtypes, strict=True)]
+        plans.append(_plan(expressions, value, found, cotangent, memory))
     return min(plans, key=lambda plan: plan[0])[1]
 
 
@@ -87,18 +95,20 @@ def _gradients(out: Handle, wanted: list[Any], g: Symbol) -> list[Node]:
     return found
 
 
-def _plan(expressions: Expressions, value: Node, gradients: list[Node], cotangent: Node) -> tuple[float, Pair]:
+def _plan(
+    expressions: Expressions, value: Node, gradients: list[Node], cotangent: Node, memory: float
+) -> tuple[float, Pair]:
     """What to keep for these gradients, and the cost of both passes for an element."""
     nodes = in_order(gradients)
     moving = dependents(nodes, cotangent)
     border = dict.fromkeys(p for node in nodes if node in moving for p in node.parents if p not in moving)
     border |= dict.fromkeys(gradient for gradient in gradients if gradient not in moving)
-    keep = [node for node in border if node.name not in ("input", "full") and cost([node]) > _keeping(node)]
+    keep = [node for node in border if node.name not in ("input", "full") and cost([node]) > memory * _keeping(node)]
     number = cotangent.operands[0] + 1
     known = {node: expressions.input(number + i, node.dtype) for i, node in enumerate(keep)}
     replaced = [_replaced(expressions, gradient, known) for gradient in gradients]
     inputs = [node for node in in_order(replaced) if node.name == "input"]
-    total = cost([value, *keep]) + cost(replaced) + sum(map(_keeping, keep)) + 4.0 * len(inputs)
+    total = cost([value, *keep]) + cost(replaced) + memory * (sum(map(_keeping, keep)) + 4.0 * len(inputs))
     return total, Pair(value, keep, replaced)
 
 

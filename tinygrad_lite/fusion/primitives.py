@@ -1,9 +1,10 @@
-"""Elementwise primitives whose body, or whose rule, is more than one call of NumPy's: as calls of NumPy's and nothing
-else on small arrays, and as programs on large ones."""
+"""Elementwise primitives whose body, or whose rule, is more than one call: as calls of NumPy's and nothing else on
+small arrays, as programs on large ones, and as one kernel on a GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,9 +16,11 @@ from ..core.errors import TinygradLiteError
 from ..core.op import Op
 from .calls import calls_of
 from .expressions import Expressions, Node, distinct, in_order, inputs_of
+from .halves import FLOAT32, is_half, rounded, widened
+from .makers import PROGRAMS
 from .programs import SIGNATURES, Program
 from .recent import Recent
-from .symbols import SHAPE, SYMBOLS, Symbol, expression
+from .symbols import SHAPE, SYMBOLS, NotElementwise, Symbol, expression
 
 __all__ = ["Threshold", "faster_body", "faster_rule"]
 
@@ -48,12 +51,49 @@ class _Compiled:
         self.calls: _Forms | None = None
 
     def __call__(self, given: dict[str, Any], like: numpy.ndarray) -> Any:
-        """The value for these arguments, of which arrays have the shape of `like`; NotImplemented if there is none."""
+        """The value for these arguments; NotImplemented if there is none.
+
+        like : one of the arrays. NumPy's have all its shape.
+        """
+        if type(like) is not numpy.ndarray:
+            return self._on_device(given, like)
         found = self.find(given, like)
         if found is None:
             return NotImplemented
         program, used = found
         return program([given[name] for name in used])[0]
+
+    def _on_device(self, given: dict[str, Any], like: Any) -> Any:
+        """The value of arrays that broadcast, of a backend other than NumPy's."""
+        backend, array_type = backend_of(like).name, type(like)
+        if backend not in PROGRAMS:
+            return NotImplemented
+        key: list[Any] = [backend]
+        shapes = set()
+        for value in given.values():
+            if type(value) is array_type:
+                key.append(value.dtype)
+                shapes.add(value.shape)
+            else:
+                key.append(distinct(value))
+        try:
+            found = self.programs[tuple(key)]
+        except KeyError:
+            found = self._compile(tuple(key), given, array_type, backend)
+        except TypeError:  # a value without a hash
+            return NotImplemented
+        if found is None:
+            return NotImplemented
+        program, used = found
+        arrays = [given[name] for name in used]
+        try:
+            if len(shapes) > 1 and numpy.broadcast_shapes(*shapes) != numpy.broadcast_shapes(
+                *[x.shape for x in arrays]
+            ):
+                return NotImplemented  # what is not used has a say in the result's shape
+        except ValueError:  # for the definition to explain
+            return NotImplemented
+        return program(arrays)[0]
 
     def find(self, given: dict[str, Any], like: numpy.ndarray) -> tuple[Program, list[str]] | None:
         """The program for such arguments, and the names of those that it takes; None if there is none."""
@@ -68,7 +108,7 @@ class _Compiled:
         try:
             return self.programs[tuple(key)]
         except KeyError:
-            return self._compile(tuple(key), given)
+            return self._compile(tuple(key), given, numpy.ndarray, "numpy")
         except TypeError:  # a value without a hash
             return None
 
@@ -86,27 +126,37 @@ class _Compiled:
         found = None if like.size < Threshold.size else self.find(given, like)
         return None if found is None else (found[0].bound([given[name] for name in found[1]]), found[1])
 
-    def _compile(self, key: tuple, given: dict[str, Any]) -> tuple[Program, list[str]] | None:
+    def _compile(self, key: tuple, given: dict[str, Any], array_type: type, backend: str) -> Any:
         root = self._root(
-            {name: value.dtype if type(value) is numpy.ndarray else value for name, value in given.items()},
-            {name for name, value in given.items() if type(value) is numpy.ndarray},
+            {name: value.dtype if type(value) is array_type else value for name, value in given.items()},
+            {name for name, value in given.items() if type(value) is array_type},
+            widen=backend != "numpy",
         )
         made = None
         if root is not None:
             inputs, names = inputs_of([root]), list(given)
-            made = Program([root], inputs, self.name), [names[n.operands[0]] for n in inputs]
+            with suppress(NotElementwise):  # a GPU has not all functions and dtypes
+                made = PROGRAMS[backend]([root], inputs, self.name), [names[n.operands[0]] for n in inputs]
         self.programs[key] = made
         return made
 
-    def _root(self, given: dict[str, Any], arrays: Collection[str]) -> Node | None:
-        """The expression for arguments by name, of `arrays` their dtypes; None if there is none."""
+    def _root(self, given: dict[str, Any], arrays: Collection[str], widen: bool = False) -> Node | None:
+        """The expression for arguments by name, of `arrays` their dtypes; None if there is none.
+
+        widen : see `halves.py`; float32 is then the dtype that the function is told.
+        """
         expressions = Expressions()
-        symbols = {
-            name: Symbol(expressions, expressions.input(i, value)) if name in arrays else value
-            for i, (name, value) in enumerate(given.items())
-        }
+        symbols: dict[str, Any] = {}
+        for i, (name, value) in enumerate(given.items()):
+            if name in arrays:
+                node = expressions.input(i, value)
+                symbols[name] = Symbol(expressions, widened(expressions, node) if widen else node)
+            else:
+                symbols[name] = FLOAT32 if widen and is_half(value) else value
         try:
             root = expression(self.make(**symbols))
+            if widen:
+                root = rounded(expressions, root, [given[name] for name in arrays])
         except (TinygradLiteError, TypeError, AttributeError, ValueError):
             return None
         return root if isinstance(root, Node) and root.name not in ("input", "full") else None
@@ -162,9 +212,14 @@ class _Forms(dict):
 
 def faster_body(op: Op, backend: Backend, body: Callable) -> Callable:
     """`body`, but on small arrays as calls of NumPy's and on large ones as a program; itself if it is a single call."""
-    if backend.name != "numpy" or not _elementwise(op) or not _several_calls(partial(_on_symbols, op), op.arrays):
+    if backend.name not in ("numpy", "cupy") or not _elementwise(op):
         return body
+    several = _several_calls(partial(_on_symbols, op), op.arrays)
     names, compiled = op.arrays, _Compiled(op.name, partial(_on_symbols, op))
+    if backend.name != "numpy":
+        return _launched(compiled, names, backend.array_types[0], body, several)
+    if not several:
+        return body
 
     def quicker(*arrays: Any, **statics: Any) -> Any:
         for first in arrays:
@@ -177,6 +232,26 @@ def faster_body(op: Op, backend: Backend, body: Callable) -> Callable:
         return body(*arrays, **statics)
 
     return quicker if op.statics else compiled.by_dtypes(names, body, quicker)
+
+
+def _launched(compiled: _Compiled, names: Sequence[str], array_type: type, body: Callable, several: bool) -> Callable:
+    """`body` as one kernel, if it is several calls or its arrays are 16-bit floating point, which is then computed in
+    float32."""
+
+    def launched(*arrays: Any, **statics: Any) -> Any:
+        like = None
+        chosen = several
+        for x in arrays:
+            if type(x) is array_type:
+                like = x
+                chosen = chosen or is_half(x.dtype)
+        if chosen and like is not None:
+            out = compiled(dict(zip(names, arrays, strict=True)) | statics, like)
+            if out is not NotImplemented:
+                return out
+        return body(*arrays, **statics)
+
+    return launched
 
 
 def _elementwise(op: Op) -> bool:
@@ -198,7 +273,7 @@ def faster_rule(op: Op, array: str, rule: Callable) -> Callable:
     def quicker(*given: Any) -> Any:
         g = given[place]
         backend = backend_of(g)
-        if backend.kernel_backend != "numpy" or (backend.name == "numpy" and g.size < Threshold.size):
+        if backend.kernel_backend not in PROGRAMS or (backend.name == "numpy" and g.size < Threshold.size):
             return rule(*given)
         for name, value in zip(wants, given, strict=True):
             if name.endswith("_shape") and value != g.shape and value != ():

@@ -5,7 +5,9 @@ are no NumPy arrays: they refuse, as CuPy's do, to meet NumPy arrays and to beco
 CuPy in one respect: `float(x)`, `int(x)` and `bool(x)` are refused, each of which makes CuPy wait for the device.
 Explicit copies to the host are counted in `state.host_copies`. New memory holds NaN. There are two devices.
 
-Kernels in CUDA C++ run too, on the processor: `emulator.py`. So do matrix products by cuBLASLt: `cublaslt.py`.
+Kernels in CUDA C++ run too, on the processor: `emulator.py`. So do matrix products by cuBLASLt: `cublaslt.py`. Programs
+of expressions, of which there would be one for every operation and every combination of dtypes, and which take g++ half
+a second each, run only where they are asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from tinygrad_lite import backends
 from tinygrad_lite.batching.backend import batched_class
 from tinygrad_lite.core import backend as core
 from tinygrad_lite.cuda import cublaslt as binding
+from tinygrad_lite.fusion.makers import PROGRAMS
 
 from .arrays import ndarray
 from .cublaslt import FakeCublasLt
@@ -37,14 +40,18 @@ BLAS = FakeCublasLt()
 
 
 @contextmanager
-def installed(module: Any = cupy) -> Iterator[Any]:
-    """Within the block, `import cupy` gives `module` (fails if None), and the package has not loaded CuPy yet."""
+def installed(module: Any = cupy, *, programs: bool = False) -> Iterator[Any]:
+    """Within the block, `import cupy` gives `module` (fails if None), and the package has not loaded CuPy yet.
+
+    programs : whether expressions are compiled; if not, definitions run as they are written.
+    """
     own = [name for name in sys.modules if name.startswith(_BACKEND_MODULE)]
     before = {name: sys.modules.get(name) for name in ("cupy", *CUPYX, _BACKEND_MODULE, *own)}
     allocator = get_allocator()
     batched_class(core.BACKENDS["numpy"])  # known before, so that it is not forgotten afterwards
     open_library = binding.open_library
-    registries = [(registry, registry.copy()) for registry in (core.BACKENDS, core._BY_TYPE, core._ON_DEMAND)]
+    kept = (core.BACKENDS, core._BY_TYPE, core._ON_DEMAND, PROGRAMS)
+    registries = [(registry, registry.copy()) for registry in kept]
     try:
         sys.modules["cupy"] = module
         sys.modules.update(cupyx() if module is not None else dict.fromkeys(CUPYX))
@@ -55,6 +62,8 @@ def installed(module: Any = cupy) -> Iterator[Any]:
         core.BACKENDS.pop("cupy", None)
         core.load_on_demand("cupy", "cuda", backends._load_cupy)
         binding.open_library = lambda major: binding.Library(BLAS)
+        if not programs:
+            del PROGRAMS["cupy"]
         yield module
     finally:
         set_allocator(allocator)

@@ -1,0 +1,319 @@
+"""The source of CUDA kernels: an expression as C++, with what reads its inputs and writes its values around it.
+
+It is text made from text, and needs no GPU. A kernel computes all roots in one pass over memory: it reads each input
+once and writes each root once, so many bytes at a time as one thread can, and keeps everything between in registers.
+Operations are rounded one by one, as NumPy's are (`OPTIONS`); functions are CUDA's, a unit or two in the last place
+from NumPy's. 16-bit floating point is read and written, never computed with: expressions convert it first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from ..cuda.source import c_type
+from .expressions import Node, in_order
+from .symbols import NotElementwise
+
+__all__ = ["OPTIONS", "THREADS", "Form", "functions", "kernel_text", "parameters"]
+
+OPTIONS = ("-std=c++17", "-fmad=false")
+"""For the compiler: without sums and products in one, which would make x * x - x * x another number than 0."""
+
+THREADS = 256
+"""Threads of a block."""
+
+_HALVES = ("float16", "bfloat16")
+
+_OWN = {"isfinite", "isinf", "isnan", "signbit"}
+_LOGICAL = {"logical_and": "&&", "logical_or": "||", "logical_xor": "!="}
+_COMPARISONS = {
+    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+}  # fmt: skip
+_ARITHMETIC = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+_BITS = {"bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}
+_NAMES = {"quiet_exp": "exp", "maximum": "larger", "minimum": "smaller"}
+_FUNCTIONS = {
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "copysign", "cos", "cosh", "exp",
+    "expm1", "floor", "floor_divide", "hypot", "log", "log10", "log1p", "log2", "logaddexp", "negative", "nextafter",
+    "pow", "quiet_exp", "reciprocal", "remainder", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a kernel goes through memory.
+
+    width : elements of a pack, which a thread takes at a time.
+    reads : for each input how a pack of it is read: "pack", all elements at once; "row", one element that stands for
+        all of the pack; "one", one element that stands for the whole array.
+    rank : axes whose coordinates are computed, where the inputs' memory is not simply one pack after another; else 0.
+    wide : whether indices have 64 bits.
+    live : whether numbers are read from the device's memory, see `core/effects.py`; else they are parameters.
+    """
+
+    width: int
+    reads: tuple[str, ...]
+    rank: int = 0
+    wide: bool = False
+    live: bool = False
+
+
+@cache
+def functions() -> str:
+    """The source of the functions that kernels use, which follows the prelude."""
+    return Path(__file__).with_name("elementwise.cuh").read_text()
+
+
+def computing(dtype: numpy.dtype) -> str:
+    """The type in which values of a dtype are computed."""
+    return "float" if dtype.name in _HALVES else c_type(dtype)
+
+
+def parameters(numbers: Sequence[tuple[Node, int]]) -> list[numpy.dtype]:
+    """The dtypes as which numbers are given to a kernel: those in which the functions use them."""
+    return [_operand_dtypes(node)[position] for node, position in numbers]
+
+
+def kernel_text(
+    roots: Sequence[Node],
+    inputs: Sequence[Node],
+    form: Form,
+    *,
+    name: str = "program",
+    over: bool = False,
+    numbers: Sequence[tuple[Node, int]] = (),
+) -> str:
+    """The source of the kernel `name`, which `cuda.source.assemble` completes behind `functions()`.
+
+    over : whether roots are written over inputs. numbers : operands that are given with each launch.
+
+    Its parameters are pointers to the inputs and the roots, the numbers (or, if they are live, a pointer to them), and
+    the count of elements; with coordinates, a structure `{i64 packs; u32 sizes[rank]; int strides[inputs][rank];}` of
+    8-byte integers where indices are wide, the strides in elements and times the width along the last axis.
+    Raises NotElementwise for what kernels have no type or function for.
+    """
+    kinds = [c_type(node.dtype) for node in inputs]
+    stored = [c_type(root.dtype) for root in roots]
+    given = [computing(dtype) for dtype in parameters(numbers)]
+    values = [f"{computing(node.dtype)} x{i}" for i, node in enumerate(inputs)]
+    values += [f"{kind} k{i}" for i, kind in enumerate(given)]
+    values += [f"{kind}& y{i}" for i, kind in enumerate(stored)]
+    restrict = "" if over else " __restrict__"
+    pointers = [f"const {kind}*{restrict} x{i}" for i, kind in enumerate(kinds)]
+    pointers += [f"{kind}*{restrict} y{i}" for i, kind in enumerate(stored)]
+    if form.live and given:
+        pointers.append("const i64* live")
+    else:
+        pointers += [f"{kind} k{i}" for i, kind in enumerate(given)]
+    body = _Body(roots, inputs, numbers).lines()
+    index, signed = ("u64", "i64") if form.wide else ("u32", "int")
+    lines = [f"DEVICE void {name}_value({', '.join(values)}) {{", *(f"    {line}" for line in body), "}"]
+    if form.rank:
+        lines += [
+            f"struct {name}_layout {{",
+            f"    i64 packs; {index} sizes[{form.rank}]; {signed} strides[{len(inputs)}][{form.rank}];",
+            "};",
+        ]
+        pointers.append(f"{name}_layout layout")
+    else:
+        pointers.append("i64 count")
+    lines += [f"KERNEL {name}({', '.join(pointers)}) {{"]
+    lines += [f"    {line}" for line in _head(form, kinds, given, numbers)]
+    lines += [f"    {line}" for line in _loop(form, name, kinds, stored, len(given), index)]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _head(form: Form, kinds: list[str], given: list[str], numbers: Sequence[tuple[Node, int]]) -> list[str]:
+    """What a thread does before its first pack."""
+    lines = []
+    if form.live:
+        for i, (kind, (node, position)) in enumerate(zip(given, numbers, strict=True)):
+            real = isinstance(node.operands[position], float)
+            lines.append(f"const {kind} k{i} = ({kind}){f'__longlong_as_double(live[{i}])' if real else f'live[{i}]'};")
+    lines += [f"const acc_t<{kinds[i]}> s{i} = to_acc(x{i}[0]);" for i, read in enumerate(form.reads) if read == "one"]
+    count = "layout.packs" if form.rank else "count" if form.width == 1 else f"count / {form.width}"
+    return [
+        *lines,
+        f"const i64 packs = {count}, step = (i64)gridDim.x * blockDim.x;",
+        "const i64 first = (i64)blockIdx.x * blockDim.x + threadIdx.x;",
+    ]
+
+
+def _loop(form: Form, name: str, kinds: list[str], stored: list[str], given: int, index: str) -> list[str]:
+    numbers = [f"k{i}" for i in range(given)]
+    lines = ["for (i64 i = first; i < packs; i += step) {"]
+    if form.rank:
+        lines += [f"    {line}" for line in _coordinates(form, index)]
+    place = "i" if form.width == 1 else f"i * {form.width}"
+    for i, (read, kind) in enumerate(zip(form.reads, kinds, strict=True)):
+        at = f"o{i}" if form.rank else place
+        if read == "pack":
+            lines += [f"    {kind} a{i}[{form.width}];", f"    read<{form.width}>(x{i} + {at}, a{i});"]
+        elif read == "row":
+            lines.append(f"    const acc_t<{kind}> s{i} = to_acc(x{i}[{at}]);")
+    lines += [f"    {kind} b{i}[{form.width}];" for i, kind in enumerate(stored)]
+    values = [f"to_acc(a{i}[k])" if read == "pack" else f"s{i}" for i, read in enumerate(form.reads)]
+    results = [f"b{i}[k]" for i in range(len(stored))]
+    lines += [
+        "#pragma unroll",
+        f"    for (int k = 0; k < {form.width}; ++k) {name}_value({', '.join([*values, *numbers, *results])});",
+        *(f"    write<{form.width}>(y{i} + {place}, b{i});" for i in range(len(stored))),
+        "}",
+    ]
+    if form.width > 1 and not form.rank:  # what does not fill a pack
+        values = [f"to_acc(x{i}[i])" if read == "pack" else f"s{i}" for i, read in enumerate(form.reads)]
+        results = [f"y{i}[i]" for i in range(len(stored))]
+        lines += [
+            "#pragma unroll 1",
+            f"for (i64 i = packs * {form.width} + first; i < count; i += step) {{",
+            f"    {name}_value({', '.join([*values, *numbers, *results])});",
+            "}",
+        ]
+    return lines
+
+
+def _coordinates(form: Form, index: str) -> list[str]:
+    """The offsets of a pack in the inputs, from the last axis to the first."""
+    moving = [i for i, read in enumerate(form.reads) if read != "one"]
+    lines = [f"{index} rest = ({index})i, c;"]
+    lines += [f"i64 o{i} = 0;" if form.wide else f"int o{i} = 0;" for i in moving]
+    for axis in reversed(range(form.rank)):
+        lines.append(f"c = rest % layout.sizes[{axis}]; rest /= layout.sizes[{axis}];" if axis else "c = rest;")
+        kind = "i64" if form.wide else "int"
+        lines += [f"o{i} += ({kind})c * layout.strides[{i}][{axis}];" for i in moving]
+    return lines
+
+
+class _Body:
+    """Writes the computation of one element, a statement for each node."""
+
+    def __init__(self, roots: Sequence[Node], inputs: Sequence[Node], numbers: Sequence[tuple[Node, int]]) -> None:
+        self.roots = roots
+        self.numbers = {place: f"k{i}" for i, place in enumerate(numbers)}
+        self.places = {node: f"x{i}" for i, node in enumerate(inputs)}
+
+    def lines(self) -> list[str]:
+        written = []
+        for node in in_order(self.roots):
+            if node.name not in ("input", "full"):
+                place = f"v{len(written)}"
+                written.append(f"const {computing(node.dtype)} {place} = {self._value(node)};")
+                self.places[node] = place
+        for i, root in enumerate(self.roots):
+            written.append(f"y{i} = stored<{c_type(root.dtype)}>({self._operand(root, 0, root, root.dtype)});")
+        return written
+
+    def _value(self, node: Node) -> str:
+        name, dtype = node.name, node.dtype
+        if name == "nextafter" and dtype.name in _HALVES:
+            raise NotElementwise("a neighbour among 16-bit numbers is another one than among those of 32 bits")
+        x, *others = [
+            self._operand(node, i, operand, wanted)
+            for i, (operand, wanted) in enumerate(zip(node.operands, _operand_dtypes(node), strict=True))
+        ]
+        if name == "astype":
+            return f"to_acc(stored<{c_type(dtype)}>({x}))" if dtype.name in _HALVES else x
+        if name == "where":
+            return f"{x} ? {others[0]} : {others[1]}"
+        if name in _COMPARISONS:
+            return f"{x} {_COMPARISONS[name]} {others[0]}"
+        if name in _LOGICAL:
+            return f"{x} {_LOGICAL[name]} {others[0]}"
+        if name == "logical_not":
+            return f"!{x}"
+        if name in _BITS:
+            return f"({c_type(dtype)})({x} {_BITS[name]} {others[0]})"
+        if name == "bitwise_invert":
+            return f"!{x}" if dtype == bool else f"({c_type(dtype)})~{x}"
+        if dtype.kind == "f" and name in _ARITHMETIC:
+            return f"{x} {_ARITHMETIC[name]} {others[0]}"
+        if name in ("positive", "real", "conj"):
+            return x
+        if name == "square" and dtype.kind == "f":
+            return f"{x} * {x}"
+        if name == "pow" and dtype.kind == "f":
+            return self._power(node, x, others[0])
+        if name in _FUNCTIONS or name in _OWN or name in _ARITHMETIC:
+            return f"{_NAMES.get(name, name)}_of({', '.join([x, *others])})"
+        if name in _NAMES:
+            return f"{_NAMES[name]}({x}, {others[0]})"
+        raise NotElementwise(f"kernels have no {name}")
+
+    def _power(self, node: Node, x: str, exponent: str) -> str:
+        """A power; by small whole numbers as products, for which the function takes a hundred operations."""
+        number = None if (node, 1) in self.numbers else node.operands[1]
+        if isinstance(number, Node) and number.name == "full":
+            number = number.operands[0]
+        if type(number) in (int, float) and number in _POWERS:
+            return _POWERS[number].format(x)
+        return f"pow_of({x}, {exponent})"
+
+    def _operand(self, node: Node, position: int, operand: Any, dtype: numpy.dtype) -> str:
+        """An operand as a value of the type in which `dtype` is computed."""
+        if (node, position) in self.numbers and operand is not node:
+            return self.numbers[node, position]
+        if not isinstance(operand, Node) or operand.name == "full":
+            if isinstance(operand, Node):  # rounded to its own dtype first
+                operand = _rounded(operand.operands[0], operand.dtype)
+            return _literal(operand, dtype)
+        place, own, kind = self.places[operand], computing(operand.dtype), computing(dtype)
+        return place if own == kind else f"convert<{kind}>({place})"
+
+
+_POWERS = {-1: "reciprocal_of({0})", 1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}", 4: "square_of({0} * {0})"}
+
+
+def _operand_dtypes(node: Node) -> list[numpy.dtype]:
+    """The dtypes in which a function uses its operands."""
+    name, operands = node.name, node.operands
+    if node.dtype.kind == "c" or any(parent.dtype.kind == "c" for parent in node.parents):
+        raise NotElementwise("kernels have no complex numbers")
+    boolean = numpy.dtype(bool)
+    if name.startswith("logical_"):
+        return [boolean] * len(operands)
+    if name == "where":
+        return [boolean, node.dtype, node.dtype]
+    if name in _OWN:
+        return [operands[0].dtype]
+    if name in _COMPARISONS:
+        kinds = [operand.dtype if isinstance(operand, Node) else type(operand)(1) for operand in operands]
+        common = numpy.result_type(*kinds)
+        if common.kind == "f" and not any(numpy.result_type(kind).kind == "f" for kind in kinds):
+            raise NotElementwise("int64 and uint64 have no common type to be compared in")
+        return [common] * len(operands)
+    if name == "astype" and operands[0].dtype.name not in _HALVES and node.dtype.name in _HALVES:
+        return [numpy.dtype("float32")]
+    return [node.dtype] * len(operands)
+
+
+def _rounded(value: Any, dtype: numpy.dtype) -> Any:
+    with numpy.errstate(over="ignore"):
+        return dtype.type(value).item()
+
+
+def _literal(value: Any, dtype: numpy.dtype) -> str:
+    """A number as C++ writes it, of the type in which `dtype` is computed."""
+    kind = computing(dtype)
+    if kind == "bool":
+        return "true" if value else "false"
+    if dtype.kind in "iu":
+        limits = numpy.iinfo(dtype)
+        if int(value) != value or not limits.min <= value <= limits.max:
+            raise NotElementwise(f"{value} is no {dtype}")
+        if dtype.kind == "i" and value == limits.min:
+            return f"({kind})({limits.min + 1}ll - 1)"
+        return f"({kind}){int(value)}{'ull' if dtype.kind == 'u' else 'll'}"
+    with numpy.errstate(over="ignore"):
+        number = float(numpy.float32(value)) if kind == "float" else float(value)
+    if math.isnan(number) or math.isinf(number):
+        text = "NOT_A_NUMBER" if math.isnan(number) else "INFINITE" if number > 0 else "(-INFINITE)"
+        return text if kind == "float" else f"(double){text}"
+    text = f"{number!r}{'f' if kind == 'float' else ''}"
+    return f"({text})" if text.startswith("-") else text
