@@ -29,7 +29,8 @@ BINARY = {
 }  # fmt: skip
 UNARY = sorted(ELEMENTWISE - BINARY - {"where"})
 EXACT = {
-    "abs", "add", "ceil", "copysign", "divide", "equal", "floor", "floor_divide", "greater", "greater_equal", "isfinite",
+    "abs", "add", "ceil", "copysign", "divide", "equal", "floor", "floor_divide", "greater", "greater_equal",
+    "isfinite",
     "isinf", "isnan", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "multiply",
     "negative", "nextafter", "not_equal", "positive", "real", "conj", "reciprocal", "remainder", "sign", "signbit",
     "sqrt", "square", "subtract", "trunc",

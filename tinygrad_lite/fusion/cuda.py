@@ -231,7 +231,7 @@ class _Body:
         if name in _BITS:
             return f"({c_type(dtype)})({x} {_BITS[name]} {others[0]})"
         if name == "bitwise_invert":
-            return f"!{x}" if dtype == bool else f"({c_type(dtype)})~{x}"
+            return f"!{x}" if dtype.kind == "b" else f"({c_type(dtype)})~{x}"
         if dtype.kind == "f" and name in _ARITHMETIC:
             return f"{x} {_ARITHMETIC[name]} {others[0]}"
         if name in ("positive", "real", "conj"):
