@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from .launches import CudaProgram
 from .programs import Program
 
 __all__ = ["PROGRAMS"]
 
-PROGRAMS: dict[str, Any] = {"numpy": Program, "cupy": CudaProgram}
+
+def _cuda_program(*args: Any, **kwargs: Any) -> Any:
+    from .launches import CudaProgram  # on demand: few programs need it
+
+    return CudaProgram(*args, **kwargs)
+
+
+PROGRAMS: dict[str, Callable[..., Any]] = {"numpy": Program, "cupy": _cuda_program}
 """Where a backend is missing, definitions run as they are written."""
