@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.samples import arrays, sample, shapes, st
-from tinygrad_lite import Interval
+from tinygrad_lite import Generator, Interval
 
 
 def layer_norm(x, weight=None, bias=None, axis=-1, eps=1e-5):
@@ -120,3 +120,17 @@ def _(draw):
     x = draw(arrays(shapes(min_dims=2, min_side=2)))
     axis = draw(st.sampled_from([1, 0, -1, (0, 1)]))
     return (x,), {"axis": axis, "p": draw(st.sampled_from([2.0, 1.0, 3.0, np.inf])), "eps": 1e-12}
+
+
+def drop(x, draw, scale):
+    return np.where(draw.make(), x * scale, 0.0)
+
+
+@sample("drop", reference=drop)
+def _(draw):
+    x = draw(arrays(shapes(min_side=0)))
+    p = draw(st.sampled_from([0.0, 0.3, 1.0]))
+    return (x,), {
+        "draw": Generator(draw(st.integers(0, 9))).mask(p, x.shape),
+        "scale": draw(st.sampled_from([1.0, 1.7])),
+    }

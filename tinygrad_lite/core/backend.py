@@ -204,8 +204,14 @@ class Backend:
         """A copy of `array` in memory of its own."""
         return self.xp.asarray(array, copy=True)
 
-    def draw(self, draw: Any, device: str | None = None) -> Any:
-        """The random numbers of a `core.philox.Draw`. The default makes them in main memory, and moves them."""
+    draws: bool = False
+    """Whether `draw` makes numbers on the device; what they need is then the place in the stream and nothing else."""
+
+    def draw(self, draw: Any, device: str | None = None, dtype: Any = None) -> Any:
+        """The random numbers of a `core.philox.Draw`, if they are floats perhaps in `dtype` already.
+
+        The default makes them in main memory, and moves them.
+        """
         return self.asarray(draw.make(), device=device)
 
     def synchronize(self, device: str | None = None) -> None:

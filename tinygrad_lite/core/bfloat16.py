@@ -63,10 +63,14 @@ def body_in_float32(body: Callable) -> Callable:
         low = [numpy_dtype_of(x) == bfloat16() for x in arrays]
         if True not in low or any([isinstance(x, Handle) for x in arrays]):
             return body(*arrays, **statics)
-        astype = backend_of(arrays[low.index(True)]).xp.astype
-        return rounded(body(*[widened(x, astype) for x in arrays], **statics), arrays, astype)
+        return rounded(body(*[widened(x, _astype) for x in arrays], **statics), arrays, _astype)
 
     return computed
+
+
+def _astype(x: Any, dtype: Any) -> Any:
+    """In the library of the array, which a result may have changed."""
+    return backend_of(x).xp.astype(x, dtype)
 
 
 def widened(x: Any, astype: Callable, foreign: tuple = ()) -> Any:

@@ -54,6 +54,7 @@ class Draw(NamedTuple):
 
     stream, start : whose words, and the first one's position. shape : of the result.
     kind : a name in KINDS. scale, shift : see this file's first lines.
+    live : where `counters` are on the device, if they are live numbers of a captured step.
     """
 
     stream: Stream
@@ -62,6 +63,12 @@ class Draw(NamedTuple):
     kind: str
     scale: Any = 1
     shift: Any = 0
+    live: Any = None
+
+    @property
+    def dtype(self) -> numpy.dtype:
+        """Of the numbers as they are drawn."""
+        return KINDS[self.kind].dtype
 
     @property
     def counters(self) -> tuple[int, ...]:

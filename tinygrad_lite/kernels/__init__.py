@@ -15,6 +15,7 @@ __all__ = ["cupy", "numpy", "symbols"]
 
 FILES = {
     "cupy.attention": "scaled_dot_product_attention",
+    "cupy.dropout": "drop",
     "cupy.losses": "cross_entropy",
     "cupy.normalization": "layer_norm rms_norm",
     "cupy.products": "linear matmul",

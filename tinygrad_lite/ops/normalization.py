@@ -6,11 +6,12 @@ import math
 from typing import Any
 
 from ..core.axes import axes_of, wrong_axis
-from ..core.backend import backend_of
-from ..core.dtypes import limits
+from ..core.backend import backend_of, device_backend
+from ..core.dtypes import is_complex, is_floating, limits
 from ..core.errors import ShapeError
 from ..core.graph import unwrap
-from ..core.op import Array, composite
+from ..core.op import Array, composite, primitive
+from ..core.philox import Draw
 from .comparison import where
 from .elementwise import maximum, power, sqrt, square
 from .joining import pad
@@ -22,6 +23,7 @@ from .reductions import mean
 __all__ = [
     "batch_norm",
     "batch_statistics",
+    "drop",
     "dropout",
     "group_norm",
     "instance_norm",
@@ -230,9 +232,26 @@ def dropout(x: Array, *, p: float = 0.5, training: bool = True, rng: Any = None)
         raise ShapeError(f"dropout: p is {p}; it must be a probability, from 0 to 1.")
     if not training or p == 0.0:
         return x
-    data = unwrap(x)
-    kept = unwrap((rng or default_generator()).bernoulli(1.0 - p, x.shape, device=backend_of(data).device_of(data)))
-    return where(kept, x * (1.0 / (1.0 - p) if p < 1.0 else 1.0), 0.0)
+    data, source = unwrap(x), rng or default_generator()
+    backend, scale = backend_of(data), 1.0 / (1.0 - p) if p < 1.0 else 1.0
+    if backend.draws and is_floating(data.dtype) and not is_complex(data.dtype):
+        return drop(x, draw=source.mask(1.0 - p, tuple(x.shape)), scale=scale)
+    kept = unwrap(source.bernoulli(1.0 - p, x.shape, device=backend.device_of(data)))
+    return where(kept, x * scale, 0.0)
+
+
+@primitive(x=lambda g, draw, scale: drop(g, draw=draw, scale=scale), shapes="any", autocast="as given")
+def drop(xp: Any, x: Array, *, draw: Draw, scale: float) -> Array:
+    """`x * scale` where `draw`, the truth values of `Generator.mask` for the shape of x, is true, and 0 elsewhere.
+
+    Nothing is kept for the derivative, which makes the truth values again: on a GPU that costs less than reading them.
+
+    >>> drop(np.ones(4), draw=Generator(0).mask(0.5, (4,)), scale=2.0)
+    array([2., 2., 0., 2.])
+    """
+    device = backend_of(x).device_of(x)
+    scaled = x * scale
+    return xp.where(device_backend(device).draw(draw, device), scaled, xp.zeros_like(scaled))
 
 
 def _axes(op: str, x: Array, axis: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ import numpy
 
 from ..core.backend import BACKENDS, device_backend
 from ..core.dtypes import default_dtype
-from ..core.effects import replayed
+from ..core.effects import live_numbers, replayed
 from ..core.errors import DTypeError, ShapeError, StateError
 from ..core.philox import Draw, Stream
 from .conversion import dtype_on
@@ -42,7 +42,7 @@ class Generator:
             raise DTypeError(f"Generator: seed is {seed!r}; a non-negative integer or None is required.")
         self._stream = Stream(seed)
 
-    @replayed
+    @replayed(graph="refreshed")
     def uniform(
         self, shape: Shape = (), *, low: float = 0.0, high: float = 1.0, dtype: Any = None, device: str | None = None
     ) -> Any:
@@ -53,7 +53,7 @@ class Generator:
         bits, dtype = _precision(dtype)
         return _make(self._stream.draw("uniform" + bits, _checked(shape), high - low, low), dtype, device)
 
-    @replayed
+    @replayed(graph="refreshed")
     def normal(
         self, shape: Shape = (), *, mean: float = 0.0, std: float = 1.0, dtype: Any = None, device: str | None = None
     ) -> Any:
@@ -61,7 +61,7 @@ class Generator:
         bits, dtype = _precision(dtype)
         return _make(self._stream.draw("normal" + bits, _checked(shape), std, mean), dtype, device)
 
-    @replayed
+    @replayed(graph="refreshed")
     def integers(
         self, low: int, high: int | None = None, shape: Shape = (), *, dtype: Any = "int64", device: str | None = None
     ) -> Any:
@@ -84,7 +84,7 @@ class Generator:
         """The integers from 0 to n - 1 in random order."""
         return tensor(self._stream.permutation(*_checked(n)), device=device)
 
-    @replayed
+    @replayed(graph="refreshed")
     def bernoulli(self, p: float, shape: Shape = (), *, device: str | None = None) -> Any:
         """Booleans that are true with probability p.
 
@@ -93,6 +93,11 @@ class Generator:
         if not 0 <= p <= 1:
             raise ShapeError(f"bernoulli: p is {p}; a probability from 0 to 1 is required.")
         return _make(self._stream.draw("bernoulli", _checked(shape), round(p * 2**32)), "bool", device)
+
+    @replayed(graph="refreshed")
+    def mask(self, p: float, shape: tuple[int, ...]) -> Draw:
+        """What `bernoulli` draws, not made yet: for operations that make it where they need it."""
+        return _live(self._stream.draw("bernoulli", shape, round(p * 2**32)))
 
     def spawn(self, n: int) -> list[Generator]:
         """`n` new generators, independent of each other and of this one, which moves on."""
@@ -135,9 +140,24 @@ def _wanted(dtype: Any) -> numpy.dtype:
 
 
 def _make(draw: Draw, dtype: Any, device: str | None) -> Any:
+    """The numbers as a Tensor; None while only the numbers of a captured step are refreshed."""
     backend = BACKENDS["numpy"] if device is None else device_backend(device)
-    made = backend.draw(draw, device)
+    live = live_numbers.get()
+    if live is not None:
+        if not backend.draws:
+            live.refuse("random numbers are made in main memory; draw them on the device, with device='cuda'")
+        else:
+            draw = _live(draw)
+            if live.refreshing:
+                return None
+    made = backend.draw(draw, device, dtype)
     return tensor(made, dtype=None if made.dtype == dtype else dtype, device=device)
+
+
+def _live(draw: Draw) -> Draw:
+    """A draw whose place in the stream is among the live numbers of the step that is captured, if one is."""
+    live = live_numbers.get()
+    return draw if live is None else draw._replace(live=live.take(draw.counters, draw[2:6]))
 
 
 @cache  # made when it is first needed: numpy.random is a tenth of what importing NumPy costs

@@ -344,6 +344,8 @@ inline float __logf(float x) { return logf(x); }
 inline float __fmul_rn(float x, float y) { volatile float z = x * y; return z; }
 inline float __fadd_rn(float x, float y) { volatile float z = x + y; return z; }
 inline float __fsub_rn(float x, float y) { volatile float z = x - y; return z; }
+inline double __dmul_rn(double x, double y) { volatile double z = x * y; return z; }
+inline double __dadd_rn(double x, double y) { volatile double z = x + y; return z; }
 inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 inline double rsqrt(double x) { return 1.0 / sqrt(x); }
 inline void sincospif(float x, float* s, float* c) { *s = sinf(x * 3.14159265358979f), *c = cosf(x * 3.14159265358979f); }

@@ -28,6 +28,7 @@ except ImportError as error:
         f"or 'tinygrad-lite[cuda12]' for a driver that has CUDA 12 only; or compute on the device 'cpu'."
     ) from error
 
+from ...cuda.random import draw_on_device
 from .devices import common_device, count_devices, index_of, is_name
 from .memory import Memory
 from .namespace import namespace, placed
@@ -49,6 +50,7 @@ class CupyBackend(Backend):
     default_device = "cuda"
     asynchronous = True
     bfloat16_kernels = True
+    draws = True
 
     def __init__(self) -> None:
         self.device_count = count_devices()
@@ -133,6 +135,10 @@ class CupyBackend(Backend):
             return from_host(value, dtype)
         with cupy.cuda.Device(self.index(device)):
             return from_host(value, dtype)
+
+    def draw(self, draw: Any, device: str | None = None, dtype: Any = None) -> Any:
+        with cupy.cuda.Device(self.index(device or self.default_device)):
+            return draw_on_device(draw, dtype)
 
     def send(self, value: Any, *, device: str) -> Any:
         if isinstance(value, cupy.ndarray):
