@@ -18,6 +18,7 @@ FILES = {
     "cupy.dropout": "drop",
     "cupy.losses": "cross_entropy",
     "cupy.normalization": "layer_norm rms_norm",
+    "cupy.perceptrons": "mlp",
     "cupy.products": "linear matmul",
     "cupy.reductions": "log_softmax logsumexp softmax",
     "numpy.activations": "sigmoid",

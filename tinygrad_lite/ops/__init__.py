@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         margin_losses,
         noise,
         normalization,
+        perceptrons,
         piecewise,
         pooling,
         powers,
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from .margin_losses import *
     from .noise import *
     from .normalization import *
+    from .perceptrons import *
     from .piecewise import *
     from .pooling import *
     from .powers import *
@@ -136,6 +138,7 @@ if TYPE_CHECKING:
     __all__ += margin_losses.__all__
     __all__ += noise.__all__
     __all__ += normalization.__all__
+    __all__ += perceptrons.__all__
     __all__ += piecewise.__all__
     __all__ += pooling.__all__
     __all__ += powers.__all__
@@ -187,6 +190,7 @@ else:
             "batch_norm batch_statistics drop dropout group_norm instance_norm layer_norm local_response_norm "
             "normalize rms_norm"
         ),
+        "perceptrons": "mlp",
         "piecewise": "celu hardshrink hardsigmoid hardswish hardtanh prelu relu6 selu softshrink softsign threshold",
         "pooling": "avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d lp_pool3d max_pool1d max_pool2d max_pool3d",
         "powers": "hypot log2 log10 logaddexp pow reciprocal",
@@ -221,9 +225,9 @@ FILES = (
     "comparison elementwise conversion movement indexing joining reductions activations creation windows pooling "
     "adaptive_pooling complex products solving eigenvalues decompositions norms normalization attention bits losses "
     "class_losses convolution distances fractional_pooling gathering histograms interpolation linear_maps "
-    "margin_losses piecewise powers special_functions recurrent regression_losses repetition rounding sampling scans "
-    "smooth sorting statistics tables trigonometry unpooling fourier chains determinants diagonals general_eigenvalues "
-    "hermitian_functions least_squares matrix_functions matrix_roots triangular_factors bessel "
+    "margin_losses perceptrons piecewise powers special_functions recurrent regression_losses repetition rounding "
+    "sampling scans smooth sorting statistics tables trigonometry unpooling fourier chains determinants diagonals "
+    "general_eigenvalues hermitian_functions least_squares matrix_functions matrix_roots triangular_factors bessel "
 )
 """The files that declare operations, in the order in which `OPS` lists them."""
 

@@ -15,7 +15,7 @@ from ...core.op import kernel
 from ...cuda.cublaslt import DATA_TYPES, Epilogue
 from ...cuda.plans import multiply
 
-__all__ = ["linear", "matmul"]
+__all__ = ["affine", "linear", "matmul"]
 
 
 def _factors(x: Any, y: Any) -> bool:
@@ -41,7 +41,8 @@ def matmul(x: Any, y: Any) -> Any:
     return _defined(ops.matmul, x, y) if out is None else out
 
 
-def _affine(x: Any, weight: Any, bias: Any = None) -> bool:
+def affine(x: Any, weight: Any, bias: Any = None) -> bool:
+    """Whether `linear` takes them."""
     return (
         _factors(x, weight)
         and weight.ndim == 2
@@ -50,7 +51,7 @@ def _affine(x: Any, weight: Any, bias: Any = None) -> bool:
     )
 
 
-@kernel(ops.linear, "cupy", when=_affine)
+@kernel(ops.linear, "cupy", when=affine)
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """The bias is added to the product before it is stored."""
     rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
