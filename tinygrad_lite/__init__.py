@@ -54,7 +54,7 @@ from .tensor import Tensor
 from .ops import tensor  # after the file tensor.py, which would hide it
 
 if TYPE_CHECKING:
-    from . import data, fft, io, linalg, nn, optim, plots, regularizers, special, testing, train
+    from . import cuda, data, fft, io, linalg, nn, optim, plots, regularizers, special, testing, train
     from .autodiff.capture import jit
     from .autodiff.estimators import stop_gradient, straight_through
     from .autodiff.recompute import checkpoint
@@ -76,7 +76,7 @@ LATER = {
     "autodiff.vectorize": "vmap",
     "ops": " ".join(ops.__all__),
 } | dict.fromkeys(
-    ["data", "fft", "io", "linalg", "nn", "optim", "plots", "regularizers", "special", "testing", "train"], ""
+    ["cuda", "data", "fft", "io", "linalg", "nn", "optim", "plots", "regularizers", "special", "testing", "train"], ""
 )
 """What not every program needs is imported when it is first used, see `core/later.py`."""
 
@@ -95,5 +95,5 @@ def __getattr__(name: str) -> Any:
 
 
 if not TYPE_CHECKING:
-    _HELPERS = {"LATER", "TYPE_CHECKING", "Any", "later", "data", "io", "plots", "testing", "train"}
+    _HELPERS = {"LATER", "TYPE_CHECKING", "Any", "later", "cuda", "data", "io", "plots", "testing", "train"}
     __all__ = [name for name in __dir__() if not name.startswith("_") and name not in _HELPERS]

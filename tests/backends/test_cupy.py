@@ -232,6 +232,35 @@ def without_gpu(count):
     return module
 
 
+def test_versions_that_are_too_old():
+    for version, cuda, message in (
+        (
+            "12.3.0",
+            12020,
+            r"CuPy 12\.3\.0 is installed; 13 or later is required\. Install it with pip install --upgrade",
+        ),
+        ("13.6.0", 11080, r"CuPy 13\.6\.0 is built for CUDA 11\.8; CUDA 12 or 13 is required\. Replace the package by"),
+    ):
+        module = without_gpu(lambda: 1)
+        module.cuda.runtime.runtimeGetVersion, module.__version__ = (lambda cuda=cuda: cuda), version
+        with fake_cupy.installed(module), pytest.raises(tl.BackendError, match=f"device 'cuda': {message}"):
+            tl.zeros(3, device="cuda")
+
+
+def test_on_a_machine_with_one_gpu_nothing_looks_for_the_device(monkeypatch):
+    with fake_cupy.installed() as cupy:
+        monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", lambda: 1)
+        cuda = device_backend("cuda")
+        assert not cuda.several_devices and cuda.place("add", tl.add) is tl.add
+        assert cuda.xp.add is cupy.add and cuda.on("cuda") is cuda.on(cuda.xp.zeros(3))
+        assert tl.OPS["add"].implementation(cuda) is cupy.add
+        x = tl.tensor([1.0, 2.0], device="cuda", requires_grad=True)
+        tl.silu(x).sum().backward()
+        assert x.grad.device == "cuda:0"
+        with pytest.raises(tl.BackendError, match="device 'cuda:1': there is 1 GPU; the last is 'cuda:0'"):
+            tl.zeros(3, device="cuda:1")
+
+
 def no_driver():
     raise RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version")
 

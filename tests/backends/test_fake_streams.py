@@ -138,4 +138,4 @@ def test_the_pool_counts_and_runs_out(pool):
     assert pool.free_bytes() == 0  # it tried to make room
     pool.set_limit(size=0)
     free, total = cupy.cuda.Device(0).mem_info
-    assert free == total - used and memory.taken(0) == used
+    assert free == total - memory.taken(0) and memory.taken(0) >= used

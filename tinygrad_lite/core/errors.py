@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "BackendError",
     "BatchError",
@@ -68,13 +70,13 @@ class OutOfMemoryError(TinygradLiteError, MemoryError):
             self.args = (f"{op}: {self.args[0]}",)
 
     def __reduce__(self) -> tuple:
-        return _out_of_memory, (self.args, vars(self))
+        return _out_of_memory, (vars(self),)
 
 
-def _out_of_memory(args: tuple, state: dict[str, object]) -> OutOfMemoryError:
-    error = OutOfMemoryError.__new__(OutOfMemoryError, *args)
-    vars(error).update(state)
-    error.args = args
+def _out_of_memory(state: dict[str, Any]) -> OutOfMemoryError:
+    error = OutOfMemoryError(**{name: value for name, value in state.items() if name != "op"})
+    if state["op"] is not None:
+        error.name_operation(state["op"])
     return error
 
 

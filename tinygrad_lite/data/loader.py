@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy
 
+from ..core.backend import device_backend
 from ..core.errors import DTypeError, ShapeError, StateError, describe
+from ..core.graph import Handle, unwrap, wrap
+from ..core.tree import leaves, map_leaves
 from ..ops.random import Generator
 from .arguments import count_of, generator_of
 from .datasets import as_dataset
@@ -34,6 +37,11 @@ class DataLoader:
     workers : threads that prepare batches ahead, each `prefetch` of them; 0 prepares them as they are asked for. They
         pay where reading, decoding or transforming takes long. The dataset is then read by several threads at once.
 
+    device : where batches lie, such as `"cuda"`; None leaves them in main memory. A GPU gets them by way of pinned
+        memory and in a stream of its own, while it computes: with `workers`, as far ahead as they are; without, during
+        what it still has to do. The stream that is current in the loop waits for a batch, and nobody else; a further
+        one that is to use the batch must wait for that stream.
+
     Batches are tuples of new arrays: changing one leaves the data alone. An exception of dataset, collate or transform
     comes out when its batch is due, with a note that names epoch, batch and examples. A loop that is left early, by
     `break`, an exception or Ctrl-C, ends its threads.
@@ -41,7 +49,8 @@ class DataLoader:
     `state_dict()` holds the place within an epoch: after `load_state_dict()` the next `iter()` goes on with the batch
     that would have come next, bit for bit.
 
-    Raises DTypeError for what is no dataset; ShapeError for sizes and numbers that cannot be.
+    Raises DTypeError for what is no dataset; ShapeError for sizes and numbers that cannot be; BackendError for a device
+    that there is not.
 
     >>> loader = data.DataLoader(data.digits(), batch_size=500, rng=0)
     >>> [len(labels) for images, labels in loader], len(loader)
@@ -60,6 +69,7 @@ class DataLoader:
         collate: Callable[[list[Any]], Any] | None = None,
         workers: int = 0,
         prefetch: int = 2,
+        device: str | None = None,
     ) -> None:
         self.dataset = as_dataset("DataLoader", dataset)
         for name, function in (("transform", transform), ("collate", collate)):
@@ -82,6 +92,7 @@ class DataLoader:
             )
         self.shuffle, self.drop_last, self.transform, self.collate = shuffle, drop_last, transform, collate
         self.rng = None if rng is None else generator_of(rng)
+        self.device = None if device is None else device_backend(device).full_name(device)
         self.epoch = 0
         """How many epochs have begun."""
         self.position = 0
@@ -109,13 +120,15 @@ class DataLoader:
         """The batches of an epoch with those numbers."""
         order = Generator(key).permutation(len(self.dataset)).numpy() if self.shuffle else None
         random = takes_rng(self.transform)
+        feed = None if self.device is None else device_backend(self.device).feed(self.device)
 
-        def batch(number: int) -> Batch:
+        def batch(number: int) -> Any:
             part = slice(number * self.batch_size, min((number + 1) * self.batch_size, len(self.dataset)))
             rng = Generator((key << 32) + number + 1) if random and key is not None else None
             indices = order[part] if order is not None else part
             try:
-                return self._batch(indices, rng)
+                made = self._batch(indices, rng)
+                return made if feed is None else (made, feed.send([unwrap(x) for x in leaves(made) if _moves(x)]))
             except Exception as error:
                 error.add_note(f"DataLoader: in batch {number} of epoch {epoch}, {_names(indices)}.")
                 raise
@@ -123,7 +136,7 @@ class DataLoader:
         for number, made in zip(numbers, in_order(batch, numbers, self.workers, self.prefetch), strict=True):
             if self._current is current:
                 self.position = number + 1
-            yield made
+            yield made if feed is None else _arrived(made[0], feed.take(made[1]))
 
     def _batch(self, indices: numpy.ndarray | slice, rng: Generator | None) -> Batch:
         made = self.dataset[indices] if self.collate is None else self.collate(self._examples(indices))
@@ -188,6 +201,24 @@ class DataLoader:
 
     def __repr__(self) -> str:
         return f"DataLoader({self.dataset!r}, {len(self)} batches of {self.batch_size}, {_order(self.shuffle)})"
+
+
+def _moves(leaf: Any) -> bool:
+    """Whether a part of a batch can be moved to a device: whether it is an array of numbers in main memory."""
+    array = unwrap(leaf)
+    return isinstance(array, numpy.ndarray) and array.dtype.kind not in "OSUMm"
+
+
+def _arrived(batch: Batch, arrays: list[Any]) -> Batch:
+    """The batch with arrays of a device in the place of its own."""
+    rest = iter(arrays)
+
+    def place(leaf: Any) -> Any:
+        if not _moves(leaf):
+            return leaf
+        return wrap(next(rest), None) if isinstance(leaf, Handle) else next(rest)
+
+    return map_leaves(place, batch)
 
 
 def _order(shuffle: bool) -> str:

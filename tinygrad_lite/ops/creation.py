@@ -156,9 +156,9 @@ def _made(name: str, device: str | None, dtype: Any, *arguments: Any, **keywords
     """A Tensor of what the function `name` of the device's namespace makes."""
     device = device or "cpu"
     backend = device_backend(device)
-    dtype = dtype_on(backend, dtype)
+    dtype, there = dtype_on(backend, dtype), backend.on(device)
     try:
-        with backend.on(device):
+        with there:
             array = getattr(backend.xp, name)(*arguments, dtype=dtype, **keywords)
     except (ValueError, ZeroDivisionError) as error:
         raise ShapeError(f"{name}: got {', '.join(map(repr, arguments))}; {error}.") from error

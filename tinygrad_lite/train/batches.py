@@ -26,8 +26,10 @@ class Batch(NamedTuple):
     size: int
 
 
-def as_batches(caller: str, data: Any, batch_size: int, *, shuffle: bool, rng: int | Generator | None = None) -> Any:
-    """A DataLoader of a tuple of arrays; anything else that can be iterated again and again as it is.
+def as_batches(
+    caller: str, data: Any, batch_size: int, *, shuffle: bool, device: str, rng: int | Generator | None = None
+) -> Any:
+    """A DataLoader of a tuple of arrays, to the device; anything else that can be iterated again and again as it is.
 
     Raises ShapeError if there are no examples, DTypeError for what cannot be iterated, or only once.
     """
@@ -35,7 +37,8 @@ def as_batches(caller: str, data: Any, batch_size: int, *, shuffle: bool, rng: i
         if data and not len(data[0]):
             raise ShapeError(f"{caller}: there are no examples; at least one is required.")
         dataset = ArrayDataset(*(_host(unwrap(array)) for array in data))
-        return DataLoader(dataset, batch_size, shuffle=shuffle, rng=rng)
+        there = None if device == "cpu" else device
+        return DataLoader(dataset, batch_size, shuffle=shuffle, rng=rng, device=there)
     if not isinstance(data, Iterable) or isinstance(data, (dict, str)) or hasattr(data, "shape"):
         raise DTypeError(
             f"{caller}: data is a {type(data).__name__}; a tuple (inputs, targets) of arrays, a DataLoader, or a list "

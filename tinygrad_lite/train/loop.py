@@ -12,7 +12,6 @@ import numpy
 
 from .. import ops
 from ..autodiff.diagnosis import find_nan
-from ..core.backend import backend_of
 from ..core.errors import GradientError, ShapeError
 from ..ops.random import Generator
 from ..optim import clip_grad_norm
@@ -90,8 +89,9 @@ def fit(
     if epochs < 0 or accumulate < 1:
         raise ValueError(f"fit: epochs is {epochs} and accumulate {accumulate}; they must be at least 0 and 1.")
     history = History() if history is None else history
-    batches = as_batches("fit", data, batch_size, shuffle=True, rng=rng)
-    held = None if validation is None else as_batches("fit", validation, batch_size, shuffle=False)
+    device = device_of(model)
+    batches = as_batches("fit", data, batch_size, shuffle=True, device=device, rng=rng)
+    held = None if validation is None else as_batches("fit", validation, batch_size, shuffle=False, device=device)
     train_metrics = named_metrics(metrics)
     run = Run(
         model, optimizer, schedule, batches, history,
@@ -230,11 +230,11 @@ class Step:
         """The norm before clipping; or without clipping the sum of all elements, which is not finite if one is not."""
         if self.clip_norm is not None:
             return float(clip_grad_norm(self.parameters, self.clip_norm).item())
-        total: Any = 0.0
+        total = Tensor(0.0, device=self.device)
         for gradient in (parameter.grad for parameter in self.parameters):
             if gradient is not None:
-                total = total + backend_of(gradient.data).xp.sum(gradient.data)
-        return float(Tensor(total).item())
+                total = total + gradient.sum().to(self.device)
+        return float(total.item())
 
     def culprit(self, batches: list[Batch]) -> Any:
         """The operation whose derivative is not finite, from the batches once more: the graph is gone."""

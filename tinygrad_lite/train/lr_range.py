@@ -100,12 +100,12 @@ def lr_range_test(
             f"lr_range_test: smoothing={smoothing}, diverged={diverged}; smoothing must be at least 0 and below 1, and "
             f"diverged above 1."
         )
-    loader = as_batches("lr_range_test", data, batch_size, shuffle=True, rng=rng)
+    device = device_of(model)
+    loader = as_batches("lr_range_test", data, batch_size, shuffle=True, device=device, rng=rng)
     kept = [model, optimizer, default_generator(), *[owner for owner in (loader, rng) if hasattr(owner, "state_dict")]]
     states, training = [owner.state_dict() for owner in kept], model.training
     noted: list[tuple[float, float, float]] = []
     mean, least = 0.0, math.inf
-    device = device_of(model)
     try:
         model.train()
         for number, batch in zip(range(steps), _endless(loader), strict=False):

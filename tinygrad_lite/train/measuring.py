@@ -39,9 +39,9 @@ def evaluate(
     >>> train.evaluate(model, (np.zeros((3, 2)), model(np.zeros((3, 2))).detach() + 1.0), loss=mse).loss
     1.0
     """
-    batches = as_batches("evaluate", data, batch_size, shuffle=False)
-    tally = Tally(named_metrics(metrics))
     device, training = device_of(model), model.training
+    batches = as_batches("evaluate", data, batch_size, shuffle=False, device=device)
+    tally = Tally(named_metrics(metrics))
     model.eval()
     try:
         with no_grad():
@@ -68,8 +68,8 @@ def predict(model: Any, data: Any, *, batch_size: int = 256) -> Any:
     (5, 3)
     """
     data = (data,) if hasattr(data, "shape") else data
-    batches = as_batches("predict", data, batch_size, shuffle=False)
     device, training = device_of(model), model.training
+    batches = as_batches("predict", data, batch_size, shuffle=False, device=device)
     outputs = []
     model.eval()
     try:

@@ -63,7 +63,7 @@ def installed(module: Any = cupy, *, programs: bool = False) -> Iterator[Any]:
         core.load_on_demand("cupy", "cuda", backends._load_cupy)
         binding.open_library = lambda major: binding.Library(BLAS)
         if not programs:
-            del PROGRAMS["cupy"]
+            PROGRAMS.pop("cupy", None)
         yield module
     finally:
         set_allocator(allocator)
