@@ -1,0 +1,144 @@
+"""Kernels for `ops/convolution.py` and `ops/windows.py`: products of matrices with the elements under each window."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ... import ops
+from ...core.backend import backend_of
+from ...core.op import kernel
+from ...cuda.source import CudaSource, c_type
+from ...ops.windows import Geometry, fold_nd, geometry, unfold_nd
+
+__all__ = ["convolve_nd", "convolve_nd_input", "convolve_nd_weight", "fold", "unfold"]
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+SOURCE = CudaSource(
+    __file__, [{"T": c_type(dtype), "INDEX": index} for dtype in FLOATS for index in ("u32", "i64")]
+)  # fmt: skip
+
+THREADS = 256
+BLOCKS = 1 << 16
+"""The most blocks of a launch; each thread of more does several elements."""
+
+
+def columns(x: Any, windows: Geometry) -> Any:
+    """The elements under each window: x (c, *image, n) becomes (c, *kernel, *out, n)."""
+    xp, n = backend_of(x).xp, x.shape[-1]
+    result = xp.empty((x.shape[0], *windows.kernel, *windows.out, n), x.dtype)
+    width = 16 // x.itemsize
+    strides = [stride // x.itemsize for stride in x.strides]
+    packed = strides[-1] == 1 and not any(k % width for k in (n, *strides[:-1])) and x.data.ptr % 16 == 0
+    channel, *axes, batch = strides
+    numbers = (channel, *[0] * (3 - len(axes)), *axes, batch)
+    _launch("columns", packed, x, result, n, numbers, windows)
+    return result
+
+
+def images(x: Any, windows: Geometry) -> Any:
+    """The adjoint of `columns`: elements added where they came from, (c, *kernel, *out, n) becomes (c, *image, n)."""
+    xp, n = backend_of(x).xp, x.shape[-1]
+    x = xp.ascontiguousarray(x)
+    result = xp.empty((x.shape[0], *windows.image, n), x.dtype)
+    packed = n % (16 // x.itemsize) == 0 and x.data.ptr % 16 == 0
+    _launch("images", packed, x, result, n, (), windows)
+    return result
+
+
+def _launch(name: str, packed: bool, x: Any, result: Any, n: int, numbers: tuple, windows: Geometry) -> None:
+    width = 16 // x.itemsize if packed else 1
+    total = result.size // width
+    blocks = min(math.ceil(total / THREADS), BLOCKS)
+    # A step of all threads beyond the last element must not wrap around.
+    index = "u32" if max(x.size, result.size) + BLOCKS * THREADS < 1 << 32 else "i64"
+    before = [before for before, _ in windows.padding]
+    described = (windows.image, windows.kernel, windows.out, windows.stride, before, windows.dilation)
+    filled = [(0 if sizes is before else 1,) * (3 - len(sizes)) + tuple(sizes) for sizes in described]
+    args = (x, result, total, n // width, *numbers, *[number for sizes in filled for number in sizes])
+    SOURCE(T=c_type(x.dtype), INDEX=index).launch(f"{name}_packed" if packed else name, blocks, THREADS, args)
+
+
+def _batch_last(xp: Any, x: Any) -> Any:
+    """Images (n, c, *image) as (c, *image, n), a view."""
+    return xp.permute_dims(x, (*range(1, x.ndim), 0))
+
+
+def _batch_first(xp: Any, x: Any) -> Any:
+    return xp.permute_dims(x, (x.ndim - 1, *range(x.ndim - 1)))
+
+
+def _single(windows: Geometry) -> bool:
+    """Whether each window is one element, and each element one window."""
+    return math.prod(windows.kernel) == 1 and windows.out == windows.image == windows.padded
+
+
+def _matrices(x: Any, windows: Geometry, groups: int) -> Any:
+    """The windows' elements of images (n, c, *image) as matrices (groups, c / groups * kernel, out * n)."""
+    xp = backend_of(x).xp
+    last = _batch_last(xp, x)
+    if not _single(windows):
+        last = columns(last, windows)
+    return xp.reshape(last, (groups, *windows.matrix(x.shape[1] // groups, x.shape[0])))
+
+
+def _known(x: Any, y: Any, **statics: Any) -> bool:
+    return _known_alone(x) and getattr(y, "dtype", None) == x.dtype and y.size > 0
+
+
+def _known_alone(x: Any, **statics: Any) -> bool:
+    return getattr(getattr(x, "dtype", None), "name", None) in FLOATS and x.size > 0
+
+
+@kernel(ops.convolve_nd, "cupy", when=_known)
+def convolve_nd(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    """One launch for the windows' elements and one product for each group; none for windows of one element."""
+    xp = backend_of(x).xp
+    windows = geometry(tuple(x.shape[2:]), tuple(w.shape[2:]), stride, padding, dilation)
+    filters = xp.reshape(w, (groups, w.shape[0] // groups, -1))
+    products = ops.matmul(filters, _matrices(x, windows, groups))
+    return _batch_first(xp, xp.reshape(products, (w.shape[0], *windows.out, x.shape[0])))
+
+
+@kernel(ops.convolve_nd_input, "cupy", when=_known)
+def convolve_nd_input(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    """One product for each group, and one launch that adds the windows' elements."""
+    xp = backend_of(y).xp
+    windows = geometry(tuple(image), tuple(w.shape[2:]), stride, padding, dilation)
+    filters = xp.reshape(w, (groups, w.shape[0] // groups, -1))
+    cotangents = xp.reshape(_batch_last(xp, y), (groups, w.shape[0] // groups, -1))
+    found = ops.matmul(xp.swapaxes(filters, 1, 2), cotangents)
+    shape = (w.shape[1] * groups, *windows.kernel, *windows.out, y.shape[0])
+    if _single(windows):
+        return _batch_first(xp, xp.reshape(found, (shape[0], *windows.image, y.shape[0])))
+    return _batch_first(xp, images(xp.reshape(found, shape), windows))
+
+
+@kernel(ops.convolve_nd_weight, "cupy", when=_known)
+def convolve_nd_weight(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    """As `convolve_nd`, with the product of the cotangents and the transposed elements."""
+    xp = backend_of(y).xp
+    windows = geometry(tuple(x.shape[2:]), tuple(kernel), stride, padding, dilation)
+    cotangents = xp.reshape(_batch_last(xp, y), (groups, y.shape[1] // groups, -1))
+    products = ops.matmul(cotangents, xp.swapaxes(_matrices(x, windows, groups), 1, 2))
+    return xp.reshape(products, (y.shape[1], x.shape[1] // groups, *windows.kernel))
+
+
+@kernel(unfold_nd, "cupy", when=_known_alone)
+def unfold(x: Any, *, kernel_size: Any, stride: Any, dilation: Any) -> Any:
+    """One launch."""
+    xp, (n, c), image = backend_of(x).xp, x.shape[:2], tuple(x.shape[2:])
+    windows = geometry(image, tuple(kernel_size), tuple(stride), ((0, 0),) * len(image), tuple(dilation))
+    found = columns(xp.reshape(x, (n * c, *image, 1)), windows)
+    return xp.reshape(found, (n, c, *windows.kernel, *windows.out))
+
+
+@kernel(fold_nd, "cupy", when=_known_alone)
+def fold(x: Any, *, image: Any, stride: Any, dilation: Any) -> Any:
+    """One launch."""
+    xp, (n, c), axes = backend_of(x).xp, x.shape[:2], len(image)
+    sizes = tuple(x.shape[2 : 2 + axes])
+    windows = geometry(tuple(image), sizes, tuple(stride), ((0, 0),) * axes, tuple(dilation))
+    found = images(xp.reshape(x, (n * c, *x.shape[2:], 1)), windows)
+    return xp.reshape(found, (n, c, *image))
