@@ -66,11 +66,6 @@ class Draw(NamedTuple):
     live: Any = None
 
     @property
-    def dtype(self) -> numpy.dtype:
-        """Of the numbers as they are drawn."""
-        return KINDS[self.kind].dtype
-
-    @property
     def counters(self) -> tuple[int, ...]:
         """The key's two words, the counter's four of the block in which the draw begins, and the word there."""
         block = self.start // 4 + 1
