@@ -12,6 +12,7 @@ a second each, run only where they are asked for.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ def installed(module: Any = cupy, *, programs: bool = False) -> Iterator[Any]:
     before = {name: sys.modules.get(name) for name in ("cupy", *CUPYX, _BACKEND_MODULE, *own)}
     allocator = get_allocator()
     batched_class(core.BACKENDS["numpy"])  # known before, so that it is not forgotten afterwards
+    importlib.import_module("tinygrad_lite.autodiff.recorded")  # which has such classes too
     open_library = binding.open_library
     kept = (core.BACKENDS, core._BY_TYPE, core._ON_DEMAND, PROGRAMS)
     registries = [(registry, registry.copy()) for registry in kept]

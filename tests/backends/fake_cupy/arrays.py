@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import Any
 
 import numpy
 
 from . import streams
-from .memory import Block, MemoryPointer
+from .capture import capturable, refuse_while_capturing
+from .memory import Block, MemoryPointer, is_memory_pinned
 from .runtime import Device, HostCopyError, state
 
 __all__ = ["NAMESPACE", "Ufunc", "from_numpy", "ndarray", "refuse_foreign", "to_numpy", "uninitialized", "written"]
@@ -128,10 +130,26 @@ class ndarray:
     T = property(lambda self: from_numpy(self._host.T))
 
     def get(self) -> numpy.ndarray:
+        refuse_while_capturing("D2H transfers")
         state.host_copies += 1
         streams.read(self._block.uses)  # in the current stream of the current device, wherever this array is
         streams.get_current_stream().synchronize()
         return self._host.copy()
+
+    def set(self, arr: numpy.ndarray, stream: Any = None) -> None:
+        """Copy from main memory, without waiting; from pinned memory, what it holds when the copy is made."""
+        refuse_while_capturing("H2D transfers")
+        if self.dtype != arr.dtype or self.shape != arr.shape:
+            raise ValueError("Shape mismatch")
+        later = not isinstance(arr, numpy.ndarray) or is_memory_pinned(arr.ctypes.data)
+        source = arr if later else arr.copy()
+        if later or streams.get_current_stream().ptr:
+            written(self, partial(numpy.copyto, self._host, source))
+        else:
+            numpy.copyto(written(self), source)
+
+    def view(self, dtype: Any) -> ndarray:
+        return from_numpy(self._host.view(dtype))
 
     def item(self) -> Any:
         return self.get().item()
@@ -139,6 +157,7 @@ class ndarray:
     def tolist(self) -> Any:
         return self.get().tolist()
 
+    @capturable("copy")
     def copy(self) -> ndarray:
         """On the current device, wherever this array is; from another one only if its memory is in one piece."""
         if self._device != state.device and not self.flags.forc:
@@ -153,6 +172,7 @@ class ndarray:
     def __reduce__(self) -> tuple:
         return NAMESPACE["array"], (self.get(),)
 
+    @capturable("astype")
     def astype(self, dtype: Any, copy: bool = True) -> ndarray:
         return self if not copy and self.dtype == dtype else from_numpy(to_numpy(self).astype(dtype))
 
@@ -168,9 +188,11 @@ class ndarray:
     def __iter__(self) -> Any:
         return (self[i] for i in range(len(self)))
 
+    @capturable("getitem")
     def __getitem__(self, index: Any) -> ndarray:
         return from_numpy(to_numpy(self)[_wrapped(self.shape, index)])
 
+    @capturable("setitem", writes=(0,))
     def __setitem__(self, index: Any, value: Any) -> None:
         refuse_foreign(value)
         index = _wrapped(self.shape, index)
@@ -248,8 +270,14 @@ class Ufunc:
     def __init__(self, name: str) -> None:
         self.__name__ = name
         self._ufunc = getattr(numpy, name)
+        self._in_place = capturable(name, writes=("out",))(self._compute)
+        self._new = capturable(name)(self._compute)
+        self._at = capturable(f"{name}.at", writes=(0,))(self._add_at)
 
     def __call__(self, *args: Any, out: Any = None, dtype: Any = None) -> Any:
+        return (self._new if out is None else self._in_place)(*args, out=out, dtype=dtype)
+
+    def _compute(self, *args: Any, out: Any, dtype: Any) -> Any:
         refuse_foreign(*args, out)
         if any(isinstance(x, (list, tuple)) for x in args):
             raise TypeError("Unsupported type <class 'list'>")
@@ -263,6 +291,9 @@ class Ufunc:
 
     def at(self, target: ndarray, index: Any, values: Any) -> None:
         """Only `add`, `maximum` and the like have it, for 32- and 64-bit integers and floating point."""
+        self._at(target, index, values)
+
+    def _add_at(self, target: ndarray, index: Any, values: Any) -> None:
         refuse_foreign(values)
         if target.dtype.kind not in "iuf" or target.dtype.itemsize < 2:
             raise TypeError(f"cupy.{self.__name__}.at does not support {target.dtype}")

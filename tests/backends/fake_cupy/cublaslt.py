@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from .capture import note_pointers
 from .memory import touch
 from .streams import get_current_stream
 
@@ -245,6 +246,16 @@ class FakeCublasLt:
         scale = ctypes.c_double if what["scale"] == 1 else ctypes.c_float
         factor, kept = scale.from_address(alpha).value, scale.from_address(beta).value
         require(kept == 0 or c, "no C")
+        begun = (a, b, c, d, factor, kept)
+        capture = get_current_stream().capture
+        if capture is None:
+            self._compute(what, *begun)
+        else:
+            pointers = (a, b, d, what["bias"], what["aux"])
+            note_pointers(capture, "cublasLtMatmul", lambda: self._compute(what, *begun), pointers)
+        self.calls.append(what | {"stream": stream or 0, "limits": limits, "workspace": workspace})
+
+    def _compute(self, what: dict, a: int, b: int, c: int, d: int, factor: float, kept: float) -> None:
         wide = np.dtype("float64") if what["compute"] == FLOAT64 else np.dtype("float32")
         for pointer, name in ((a, "a"), (b, "b")):
             touch(pointer, extent(what[name]), writes=False)
@@ -261,7 +272,6 @@ class FakeCublasLt:
             if what["name"]:
                 out[0] = self._finish(what, out[0], right[0])
             view(d, what["d"])[...] = out.astype(what["d"]["dtype"])
-        self.calls.append(what | {"stream": stream or 0, "limits": limits, "workspace": workspace})
 
     def _finish(self, what: dict, out: np.ndarray, right: np.ndarray) -> np.ndarray:
         """The epilogue of one product (m, n)."""

@@ -22,6 +22,7 @@ from typing import Any
 import numpy
 
 from .arrays import written
+from .capture import capturable
 
 __all__ = ["EmulationError", "RawModule", "compiler"]
 
@@ -103,6 +104,7 @@ class RawKernel:
         self._run = getattr(library, f"run_{name}")
         self._run.restype = ctypes.c_char_p
 
+    @capturable("kernel", writes=(3,))
     def __call__(self, grid: tuple, block: tuple, args: tuple, *, shared_mem: int = 0) -> None:
         grid, block = ((*map(int, axes), 1, 1)[:3] for axes in (grid, block))
         if min(grid) < 1 or max(grid[1:]) > 65535 or grid[0] > 2**31 - 1:

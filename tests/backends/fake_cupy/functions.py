@@ -14,6 +14,7 @@ import scipy.special
 
 from . import memory, streams
 from .arrays import NAMESPACE, Ufunc, from_numpy, ndarray, refuse_foreign, to_numpy, uninitialized, written
+from .capture import capturable, refuse_while_capturing
 from .emulator import RawModule
 from .memory import is_memory_pinned
 from .runtime import DEVICES, CUDARuntimeError, Device, state
@@ -37,6 +38,7 @@ def _function(name: str, parameters: str) -> Any:
         compute = partial(compute, kind="stable")  # as CuPy's always is
     signature = inspect.signature(eval(f"lambda {parameters}: None"))
 
+    @capturable(name)
     def function(*args: Any, **kwargs: Any) -> Any:
         signature.bind(*args, **kwargs)
         if name != "array":
@@ -44,6 +46,8 @@ def _function(name: str, parameters: str) -> Any:
         if name not in _FROM_NOTHING:
             _require_arrays(name, args[0])
         with numpy.errstate(all="ignore"):
+            if name == "empty_like":  # looks at no element
+                args = (args[0]._host, *args[1:])
             host = compute(*map(to_numpy, args), **{key: to_numpy(value) for key, value in kwargs.items()})
         return uninitialized(host.shape, host.dtype) if name in ("empty", "empty_like") else from_numpy(host)
 
@@ -64,6 +68,7 @@ def _asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None 
         return here.astype(dtype or here.dtype, copy=bool(copy) and here is a)
     if hasattr(a, "__array_ufunc__") and not isinstance(a, (numpy.ndarray, numpy.generic)):
         raise TypeError(f"Unsupported type {type(a)}")
+    refuse_while_capturing("H2D transfers")
     source = numpy.asarray(to_numpy(a), dtype=dtype)
     pinned = is_memory_pinned(source.ctypes.data)
     if not source.ndim or not (pinned or get_current_stream().ptr):
@@ -121,7 +126,7 @@ def _cuda() -> Any:
         alloc_pinned_memory=memory.alloc_pinned_memory, get_allocator=memory.get_allocator,
         get_current_stream=get_current_stream, memory=types.SimpleNamespace(OutOfMemoryError=memory.OutOfMemoryError),
         pinned_memory=types.SimpleNamespace(is_memory_pinned=is_memory_pinned), runtime=runtime,
-        set_allocator=memory.set_allocator,
+        Memory=memory.Memory, set_allocator=memory.set_allocator, using_allocator=memory.using_allocator,
     )  # fmt: skip
 
 
@@ -136,6 +141,7 @@ def cupyx() -> dict[str, types.ModuleType]:
 
 
 def _special(name: str) -> Any:
+    @capturable(name)
     def function(*args: Any) -> Any:
         for arg in args:
             _require_arrays(name, arg)

@@ -16,11 +16,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from .runtime import DEVICES, CUDARuntimeError, Device, state
 
 __all__ = [
-    "Event", "Queue", "Stream", "StreamError", "Uses", "current_queue", "get_current_stream", "read",
+    "Capture", "Event", "Queue", "Stream", "StreamError", "Uses", "current_queue", "get_current_stream", "read",
     "synchronize_device", "write",
 ]  # fmt: skip
 
@@ -93,6 +94,8 @@ class Uses:
 
 def read(uses: Uses) -> None:
     """Work on the current stream reads the memory."""
+    if get_current_stream().capture is not None:
+        return  # the work is done when the graph is launched
     queue = current_queue()
     queue.begin()
     if uses.written is not None and not queue.is_after(*uses.written):
@@ -102,6 +105,8 @@ def read(uses: Uses) -> None:
 
 def write(uses: Uses, later: Callable[[], None] | None = None) -> None:
     """Work on the current stream writes on the memory; `later` is done when it must have been done."""
+    if get_current_stream().capture is not None:
+        return
     queue = current_queue()
     queue.begin()
     for other, time in (*uses.reads.items(), *([uses.written] if uses.written else [])):
@@ -114,6 +119,7 @@ def write(uses: Uses, later: Callable[[], None] | None = None) -> None:
 
 def synchronize_device(index: int) -> None:
     """The host waits for all work of a device."""
+    get_current_stream()._require_no_capture()
     for queue in _QUEUES:
         if queue.device == index:
             _wait({queue: queue.time})
@@ -125,6 +131,17 @@ def _wait(clock: Clock) -> None:
         queue.finish(time)
 
 
+class Capture:
+    """What is noted while a stream captures: names and calls. spoilt : whether it cannot become a graph.
+
+    busy : whether a call is being noted, and those in it are not.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[tuple[str, Callable[[], None]]] = []
+        self.spoilt = self.busy = False
+
+
 class _Current(threading.local):
     """The streams that are current in a thread, by device; the last one counts."""
 
@@ -134,13 +151,15 @@ class _Current(threading.local):
 
 
 _current = _Current()
-_numbers = itertools.count(1)
+_numbers = itertools.count(16)  # 0 to 2 are default streams
 
 
 class Stream:
     """CuPy's: `with stream:` makes it the current one of its device."""
 
     null: Stream
+    capture: Any = None
+    """What it captures, see `capture.py`."""
 
     def __init__(
         self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None
@@ -176,12 +195,39 @@ class Stream:
         stack[-1:] = [self]
         return self
 
+    def begin_capture(self, mode: Any = None) -> None:
+        if self.ptr in (0, 1):
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        if self.capture is not None:
+            raise CUDARuntimeError("cudaErrorIllegalState: the stream is capturing")
+        self.capture = Capture()
+
+    def end_capture(self) -> Any:
+        made, self.capture = self.capture, None
+        if made is None:
+            raise CUDARuntimeError("cudaErrorIllegalState: the stream is not capturing")
+        if made.spoilt:
+            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated: the host waited for a capturing stream")
+        from .capture import Graph
+
+        return Graph(made.nodes)
+
+    def is_capturing(self) -> bool:
+        return self.capture is not None
+
+    def _require_no_capture(self) -> None:
+        if self.capture is not None:
+            self.capture.spoilt = True
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: not permitted when the stream is capturing")
+
     def synchronize(self) -> None:
+        self._require_no_capture()
         queue = self.queue
         _wait(queue.known | {queue: queue.time})
 
     @property
     def done(self) -> bool:
+        self._require_no_capture()
         return _host.get(self.queue, 0) >= self.queue.time
 
     def record(self, event: Event | None = None) -> Event:
@@ -191,9 +237,6 @@ class Stream:
 
     def wait_event(self, event: Event) -> None:
         _merge(self.queue.known, event.clock)
-
-    def is_capturing(self) -> bool:
-        return False
 
 
 Stream.null = Stream(null=True)
