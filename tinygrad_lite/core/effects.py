@@ -12,7 +12,9 @@ from collections.abc import Callable, Hashable, Sequence
 from contextvars import ContextVar
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
-__all__ = ["Capture", "InGraph", "LiveNumbers", "active_capture", "live_numbers", "replayed"]
+import numpy
+
+__all__ = ["Capture", "InGraph", "LiveNumbers", "active_capture", "as_words", "live_numbers", "replayed"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,6 +89,20 @@ class LiveNumbers(Protocol):
 
 live_numbers: ContextVar[LiveNumbers | None] = ContextVar("tinygrad_lite_live_numbers", default=None)
 """Where the kernels of a step that is captured as a graph have their numbers; None if they get them by value."""
+
+
+def as_words(values: Sequence[int | float]) -> numpy.ndarray:
+    """Live numbers as they lie in memory, `(n,)`: of int64 if all are ints, else of float64; see `LiveNumbers.take`."""
+    if all(isinstance(value, float) for value in values):
+        return numpy.array(values, numpy.float64)
+    words = numpy.empty(len(values), numpy.int64)
+    floats = words.view(numpy.float64)
+    for i, value in enumerate(values):
+        if isinstance(value, float):
+            floats[i] = value
+        else:
+            words[i] = (int(value) + (1 << 63)) % (1 << 64) - (1 << 63)
+    return floats if any(isinstance(value, float) for value in values) else words
 
 
 InGraph = Literal["apart", "fixed", "refreshed", "forgets"]

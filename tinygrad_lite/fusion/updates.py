@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 
 from ..core.backend import backend_of
+from ..core.effects import live_numbers
 from .combinations import combined
 from .expressions import Expressions, Node, distinct, result_dtype
 from .programs import Program
@@ -63,22 +64,13 @@ class _Tape(Expressions):
     def full(self, value: Any, dtype: Any) -> Node:
         raise NotElementwise("a number with a dtype")
 
-    def convert(self, operand: Any, dtype: Any) -> Any:
-        dtype = numpy.dtype(dtype)
-        if not isinstance(operand, Node):
-            raise NotElementwise("a conversion of a number")
-        made = Node("astype", (operand,), dtype)
-        self.form += ["astype", dtype, self.index[operand]]
-        self.index[made] = len(self.index)
-        self.nodes.append(made)
-        return made
+    def convert(self, operand: Any, dtype: Any) -> Node:
+        raise NotElementwise("a conversion")
 
     def find_dtypes(self) -> None:
         """Give the nodes their dtypes."""
         for node in self.nodes:
-            if node.name != "astype":
-                kinds = [x.dtype if isinstance(x, Node) else type(x) for x in node.operands]
-                node.dtype = result_dtype(node.name, *kinds)
+            node.dtype = result_dtype(node.name, *(x.dtype if isinstance(x, Node) else type(x) for x in node.operands))
 
 
 def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:
@@ -96,6 +88,9 @@ def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> Non
                 program, numbers, changed = found
                 program(arrays, [arrays[i] for i in changed], numbers)
                 return
+    live = live_numbers.get()
+    if live is not None:
+        live.refuse("an update without a kernel")
     values = list(rule(*arrays))
     for i, value in enumerate(values):  # what would be written over before it is read
         if any(value is array for array in arrays[:i]):

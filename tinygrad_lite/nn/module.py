@@ -226,7 +226,7 @@ class Module:
         """The same as `to("cuda")`, the first GPU."""
         return self.to("cuda")
 
-    @replayed
+    @replayed(graph="forgets")
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: each `grad` becomes None."""
         for parameter in self.parameters():

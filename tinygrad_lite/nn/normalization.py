@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.backend import backend_of
-from ..core.effects import replayed
+from ..core.effects import live_numbers, replayed
 from ..core.errors import ShapeError
 from ..core.graph import unwrap, wrap
 from ..core.op import Array
@@ -233,8 +233,11 @@ class BatchNorm1d(Module):
             expected = self._expected.format(c=self.num_features)
             raise ShapeError(f"{type(self).__name__}: input is {shape}; it must be {expected}.")
 
-    @replayed
+    @replayed(graph="fixed")
     def _track(self, mean: Any, var: Any) -> None:
+        live = live_numbers.get()
+        if live is not None and self.momentum is None:
+            live.refuse("the number of batches is looked at")
         backend = backend_of(mean)
         with backend.on(mean):
             self.num_batches_tracked = wrap(backend.asarray(self.num_batches_tracked.data + 1), None)

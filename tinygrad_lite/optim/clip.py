@@ -6,7 +6,7 @@ from math import inf, isfinite
 from typing import Any
 
 from ..core.backend import backend_of
-from ..core.effects import replayed
+from ..core.effects import live_numbers, replayed
 from ..core.errors import GradientError
 from ..core.graph import wrap
 from ..nn import named_tensors
@@ -22,7 +22,7 @@ def _with_gradient(params: Any, name: str) -> list[tuple[Tensor, Any]]:
     return [(tensor, gradient.data) for tensor, gradient in pairs if gradient is not None and gradient.size]
 
 
-@replayed
+@replayed(graph="fixed")
 def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2.0, *, error_if_nonfinite: bool = False) -> Tensor:
     """Scale all gradients by one factor, so that the norm of all of them together is at most `max_norm`.
 
@@ -50,6 +50,9 @@ def clip_grad_norm(params: Any, max_norm: float, norm_type: float = 2.0, *, erro
     if backend.several_devices:
         norms = [to_array(norm, device=device) for norm in norms]
     total = backend.asarray(_norm(backend.xp, norms, norm_type))
+    live = live_numbers.get()
+    if error_if_nonfinite and live is not None:
+        live.refuse("the norm is looked at")
     if error_if_nonfinite and not isfinite(value := float(backend.to_numpy(total))):
         raise GradientError(
             f"clip_grad_norm: the norm of the gradients is {value}; it must be finite. "
@@ -73,7 +76,7 @@ def _norm(xp: Any, arrays: list[Any], p: float) -> Any:
         return xp.sqrt(xp.sum(x * x)) if p == 2 else xp.sum(x**p) ** (1 / p)
 
 
-@replayed
+@replayed(graph="fixed")
 def clip_grad_value(params: Any, value: float) -> None:
     """Limit each element of each gradient to the interval from -value to value; NaN stays NaN.
 

@@ -6,23 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypedDict
 
 from ..core.backend import backend_of
-from ..core.effects import active_capture, replayed
+from ..core.effects import active_capture, live_numbers, replayed
 from ..core.errors import CaptureError, StateError
 from ..core.graph import enable_grad, unwrap
 from ..nn import Module
 from ..ops.creation import to_array
 from ..tensor import Tensor
-from .adjusting import Adjustment, all_finite, clip_factor, shrinking
 from .flat import FlatGroup, Numbers
 from .groups import Named, ParamGroup, given_groups, unique_names
-from .saved import check_saved
 
 __all__ = ["Common", "Constraint", "Decay", "Optimizer", "State"]
 
 State = dict[str, Any]
-
-LEFT_OUT = Adjustment(None, None, None)
-"""Of a step that is not made."""
 
 
 class Decay(Protocol):
@@ -51,8 +46,6 @@ class Common(TypedDict, total=False):
     """The arguments that every optimizer passes on to `Optimizer`."""
 
     maximize: bool
-    clip_norm: float | None
-    clip_value: float | None
     decay: Decay | None
     project: Constraint | None
 
@@ -66,8 +59,6 @@ class Optimizer:
     lr : learning rate. Hyperparameters are attributes that may be changed at any time, for all groups at once; those
         of one group are `optimizer.param_groups[i]["lr"]`.
     maximize : go up the gradient instead of down.
-    clip_norm : each step first scales all gradients by one factor, so that their norm is at most this; see
-        `clip_grad_norm`, for which it needs no pass of its own. clip_value : or limits each element to it.
     decay : a penalty whose gradient is subtracted in the update instead of the loss ("decoupled"):
         w <- w - lr * (direction + gradient of the penalty at w).
     project : a constraint or proximal map that is applied to parameters after they were updated.
@@ -101,8 +92,6 @@ class Optimizer:
         lr: float,
         *,
         maximize: bool = False,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
         decay: Decay | None = None,
         project: Constraint | None = None,
         **hyper: Any,
@@ -112,7 +101,6 @@ class Optimizer:
             defaults["weight_decay"] = self.usual_decay if decay is None else 0.0
         self.defaults = {name: tuple(v) if isinstance(v, list) else v for name, v in defaults.items()}
         self.decay, self.project = decay, project
-        self.clip_norm, self.clip_value = clip_norm, clip_value
         self.param_groups: list[ParamGroup] = []
         self.check(self.defaults)
         for group in given_groups(params, type(self).__name__):
@@ -177,7 +165,7 @@ class Optimizer:
         taken = self._named()
         named = unique_names(group["params"], taken, number, kind)
         self.check_parameters(named)
-        self._slopes = {} if self.decay is None else shrinking(self.decay.slopes(taken + named))
+        self._slopes = {} if self.decay is None else _shrinking(self.decay.slopes(taken + named))
         self._projections = {} if self.project is None else self.project.projections(taken + named)
         self.param_groups.append(ParamGroup(named, hyper))
 
@@ -226,7 +214,7 @@ class Optimizer:
 
     # Training
 
-    @replayed
+    @replayed(graph="forgets")
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: each `grad` becomes None."""
         for group in self.groups:
@@ -234,14 +222,13 @@ class Optimizer:
                 if parameter.requires_grad:
                     parameter.grad = None
 
-    def step(self, closure: Callable[[], Any] | None = None, *, scaler: Any = None) -> Any:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; the others and their state stay as they are.
 
         closure : called before the update; sets the gradients anew and returns the loss, which is then returned.
-        scaler : given by `GradScaler.step`, which is to be called instead.
         """
         if closure is None:
-            self._step(scaler)
+            self._step()
             return None
         if active_capture.get() is not None:
             raise CaptureError(
@@ -253,62 +240,37 @@ class Optimizer:
         self._step()
         return loss
 
-    @replayed
-    def _step(self, scaler: Any = None) -> None:
-        gathered: list[tuple[ParamGroup, FlatGroup, list[int]]] = []
+    @replayed(graph="refreshed")
+    def _step(self) -> None:
         for group in self.param_groups:
-            group.take_in()
-            for flat in group.flat:
-                with backend_of(flat.data).on(flat.data):
-                    gathered.append((group, flat, flat.gather()))
-        adjustment = self._adjustment([(flat, present) for _, flat, present in gathered], scaler)
-        for group, flat, present in gathered if adjustment is not LEFT_OUT else ():
-            with backend_of(flat.data).on(flat.data):
-                here = adjustment and adjustment.on(flat.device)
-                self._step_flat(flat, present, group.hyper, here)
+            self._step_group(group, group.hyper)
 
-    def _adjustment(self, gathered: list[tuple[FlatGroup, list[int]]], scaler: Any) -> Adjustment | None:
-        """What is done to the gradients in this step; None for nothing, LEFT_OUT if there is to be no step."""
-        inverse, skip = None, None
-        if scaler is not None:
-            finite = scaler.known_finite(self)
-            if finite is None:
-                finite, inverse = all_finite(gathered), scaler.inverse()
-            scaler.note_step(self, finite)
-            if finite is not True and backend_of(finite).asynchronous:
-                skip = backend_of(finite).xp.logical_not(finite)
-            elif not finite:
-                return LEFT_OUT
-        factor = inverse if self.clip_norm is None else clip_factor(gathered, inverse, self.clip_norm)
-        if factor is not None and not backend_of(factor).asynchronous:
-            factor = float(factor)
-        nothing = factor is None and skip is None and self.clip_value is None
-        return None if nothing else Adjustment(factor, self.clip_value, skip)
-
-    def _step_flat(
-        self, flat: FlatGroup, present: list[int], hyper: dict[str, Any], adjustment: Adjustment | None
-    ) -> None:
+    def _step_group(self, group: ParamGroup, hyper: dict[str, Any]) -> None:
         def rule(param: Any, grad: Any, state: State, numbers: Numbers) -> tuple[Any, State, Numbers]:
             step = numbers[0] + 1
-            grad = grad if adjustment is None else adjustment.gradient(grad)
-            held = state if len(numbers) == 1 and not self.numbers else state | self._held(numbers)
-            new, kept = self._rule(param, grad, held, {**hyper, "step": step})
-            after = (step, *(kept[name] for name in self.numbers))
-            if self.numbers:
-                kept = {name: value for name, value in kept.items() if name not in self.numbers}
-            if adjustment is not None:
-                new, kept = adjustment.chosen(param, new), adjustment.kept(state, kept)
-            return new, kept, after
+            if len(numbers) == 1 and not self.numbers:
+                new, kept = self._rule(param, grad, state, {**hyper, "step": step})
+                return new, kept, (step,)
+            new, kept = self._rule(param, grad, state | self._held(numbers), {**hyper, "step": step})
+            arrays = {name: value for name, value in kept.items() if name not in self.numbers}
+            return new, arrays, (step, *(kept[name] for name in self.numbers))
 
-        skip = None if adjustment is None else adjustment.skip
-        if self._slopes:
-            flat.apply(present, self._slopes, hyper["lr"], skip)
-        if self.elementwise:
-            flat.update(present, rule, self.state_arrays(hyper))
+        live = live_numbers.get()
+        if live is None:
+            group.take_in()
         else:
-            flat.update_whole(present, rule)
-        if self._projections:
-            flat.apply(present, self._projections, hyper["lr"], skip)
+            live.once(group.take_in)
+        for flat in group.flat:
+            with backend_of(flat.data).on(flat.data):
+                present = flat.present()
+                if self._slopes:
+                    flat.apply(present, self._slopes, hyper["lr"])
+                if self.elementwise:
+                    flat.update(present, rule, self.state_arrays(hyper))
+                else:
+                    flat.update_whole(present, rule)
+                if self._projections:
+                    flat.apply(present, self._projections, hyper["lr"])
 
     def train(self) -> None:
         """Before training: for the optimizers whose parameters differ between training and evaluation."""
@@ -332,8 +294,6 @@ class Optimizer:
         state: dict[str, State] = {}
         for flat in self.groups:
             arrays = {name: flat.views(buffer) for name, buffer in flat.state.items()}
-            masters = flat.masters()
-            arrays |= {} if masters is None else {"master": masters}
             for i, name in enumerate(flat.names):
                 numbers = flat.numbers[i]
                 entry = state[name] = {"step": numbers[0], **self._held(numbers)}
@@ -348,26 +308,64 @@ class Optimizer:
 
         Raises StateError, listing what does not fit; nothing is loaded then.
         """
-        check_saved(self, saved)
+        self._check_saved(saved)
         for group, other in zip(self.param_groups, saved["param_groups"], strict=True):
             hyper = {name: value for name, value in other.items() if name != "params"}
             group |= {name: tuple(value) if isinstance(value, list) else value for name, value in hyper.items()}
-        for flat in self.groups:
-            flat.state, flat.own = {}, [{} for _ in flat.names]
+        for group in self.param_groups:
+            initial = self.state_arrays(group.hyper)
+            for flat in group.flat:
+                self._load(flat, saved, initial)
+
+    def _load(self, flat: FlatGroup, saved: Mapping[str, Any], initial: Mapping[str, float]) -> None:
+        """Take over the state of some parameters, in place: a captured step knows where it is."""
+        flat.own = [{} for _ in flat.names]
+        with backend_of(flat.data).on(flat.data):
+            for name, buffer in flat.state.items():
+                buffer[...] = initial.get(name, 0.0)
             for i, name in enumerate(flat.names):
                 entry = saved["state"][name]
                 flat.numbers[i] = (int(entry["step"]), *(float(entry[key]) for key in self.numbers))
                 for key, value in entry.items():
                     if key == "step" or key in self.numbers:
                         continue
-                    array = to_array(unwrap(value), dtype=flat.kept, device=flat.device)
-                    if key == "master":
-                        flat.keep_saved(i, array)
-                    elif self.elementwise:
+                    array = to_array(unwrap(value), dtype=flat.dtype, device=flat.device)
+                    if self.elementwise:
                         with backend_of(array).on(array):
-                            flat.views(flat.buffer(key))[i][...] = array
+                            flat.views(flat.buffer(key, initial.get(key, 0.0)))[i][...] = array
                     else:
                         flat.own[i][key] = backend_of(array).copy(array)
+
+    def _check_saved(self, saved: Mapping[str, Any]) -> None:
+        kind = type(self).__name__
+        if saved.get("optimizer") != kind:
+            other = saved.get("optimizer")
+            raise StateError(f"{kind}.load_state_dict: the state is of {other!r}; it must be of {kind!r}.")
+        shapes = {name: shape for flat in self.groups for name, shape in zip(flat.names, flat.shapes, strict=True)}
+        state, groups = saved["state"], saved["param_groups"]
+        misshapen = [
+            f"{key} of {name} is {tuple(value.shape)} and must be {shapes[name]}"
+            for name, entry in state.items()
+            for key, value in entry.items()
+            if self.elementwise and name in shapes and hasattr(value, "shape") and tuple(value.shape) != shapes[name]
+        ]
+        problems = {
+            "missing": [n for n in shapes if n not in state]
+            + [n for n in self.defaults if not all(n in group for group in groups)],
+            "unexpected": [name for name in state if name not in shapes],
+            "misshapen": misshapen,
+        }
+        if not any(problems.values()) and [len(g["params"]) for g in groups] != [
+            len(g.names) for g in self.param_groups
+        ]:
+            sizes = [
+                " + ".join(str(len(names)) for names in each)
+                for each in ([g["params"] for g in groups], [g.names for g in self.param_groups])
+            ]
+            problems["groups"] = [f"{sizes[0]} parameters and must be {sizes[1]}"]
+        if any(problems.values()):
+            text = "; ".join(f"{what}: {', '.join(entries)}" for what, entries in problems.items() if entries)
+            raise StateError(f"{kind}.load_state_dict: the state does not fit the parameters; {text}.")
 
     def __repr__(self) -> str:
         lines = []
@@ -381,3 +379,18 @@ class Optimizer:
             lines.append(f"{len(group.names)} parameters, {', '.join(settings)}")
         inside = lines[0] if len(lines) == 1 else "".join(f"\n  {line}" for line in lines) + "\n"
         return f"{type(self).__name__}({inside})"
+
+
+class _Shrinking:
+    """w - lr * slope(w): a step down a penalty, as a map of the kind that projections are."""
+
+    def __init__(self, slope: Callable[[Any], Any]) -> None:
+        self.slope = slope
+        self.elementwise = getattr(slope, "elementwise", False)
+
+    def __call__(self, w: Any, lr: float) -> Any:
+        return w - lr * self.slope(w)
+
+
+def _shrinking(slopes: Mapping[str, Callable[[Any], Any]]) -> dict[str, _Shrinking]:
+    return {name: _Shrinking(slope) for name, slope in slopes.items()}

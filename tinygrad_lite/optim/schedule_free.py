@@ -57,12 +57,12 @@ class _ScheduleFree(Optimizer):
         moved = (1 - newest) * y + newest * z + (lr * (share * (1 - newest) - 1)) * direction
         return moved, {"z": z - lr * direction, "weight_sum": total, "lr_max": lr_max}
 
-    def step(self, closure: Callable[[], Any] | None = None, *, scaler: Any = None) -> Any:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """As `Optimizer.step`. Raises StateError in evaluation mode."""
         self._require_training()
-        return super().step(closure, scaler=scaler)
+        return super().step(closure)
 
-    @replayed
+    @replayed(graph="refreshed")
     def _require_training(self) -> None:
         if not all(group["train_mode"] for group in self.param_groups):
             raise StateError(f"{type(self).__name__}: step in evaluation mode; call optimizer.train() before it.")

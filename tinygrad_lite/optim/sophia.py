@@ -71,7 +71,7 @@ class SophiaG(Optimizer):
         ratio = mean / xp.maximum(hyper["rho"] * state["hessian"], hyper["eps"])
         return param - hyper["lr"] * xp.clip(ratio, -1.0, 1.0), {**state, "exp_avg": mean}
 
-    @replayed
+    @replayed(graph="refreshed")
     def update_hessian(self, batch_size: int) -> None:
         """h <- b2 h + (1 - b2) * batch_size * g^2, for every parameter that has a gradient g of the sampled loss."""
         for group in self.param_groups:
@@ -86,4 +86,4 @@ class SophiaG(Optimizer):
             group.take_in()
             for flat in group.flat:
                 with backend_of(flat.data).on(flat.data):
-                    flat.update(flat.gather(), rule, self.state_arrays(group))
+                    flat.update(flat.present(), rule, self.state_arrays(group))

@@ -74,7 +74,7 @@ class _SpectralNorm(Module):
     def _unit(self, x: Array) -> Any:
         return x / maximum(sqrt(sum(x * x)), self.eps)
 
-    @replayed
+    @replayed(graph="fixed")
     def _iterate(self, matrix: Any, count: int) -> None:
         """Steps towards the singular vectors of the largest singular value, on arrays."""
         u, v = self._u.data, self._v.data
