@@ -1,131 +1,37 @@
-"""`jit`: a step is run once and recorded as calls of NumPy and of kernels; later calls replay these and nothing else.
+"""`jit`: a step is run once and recorded as calls of a library and of kernels; later calls replay these, nothing else.
 
 While a step is captured, its arrays are `Recorded` (`recorded.py`): they compute as always, and note the call. What
 comes of it is a `Program`, straight-line Python source, which can be printed. Results are those of the step itself bit
-for bit, since the calls are the same.
+for bit, since the calls are the same. On a GPU the program becomes CUDA graphs in the second call, see `graphs.py`.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
-import linecache
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy
 
 from ..core.autocast import precision
-from ..core.backend import backend_of
+from ..core.backend import BACKENDS, backend_of
 from ..core.effects import active_capture
 from ..core.errors import CaptureError
-from ..core.graph import Handle, grad_enabled, node_of, unwrap, wrap
+from ..core.graph import Handle, as_array, grad_enabled, node_of, unwrap, wrap
 from ..core.tree import leaves, map_leaves, unflatten
-from .recorded import Recorded, plain
+from .graphs import GraphProgram
+from .program import Program
+from .recorded import plain, recorded
 from .recorder import Recorder
 
 __all__ = ["Program", "jit"]
 
 
-class Program:
-    """A captured step: its source, and what must be as it was.
-
-    source : straight-line Python; `print(program)` shows it.
-    """
-
-    def __init__(self, recorder: Recorder, inputs: int, out: Any) -> None:
-        self.modes, self.owners, self.watched = recorder.modes, recorder.owners, recorder.watched
-        self._out = out
-        results = [self._result(recorder, value) for value in leaves(out)]
-        names = [f"x{i}" for i in range(inputs)]
-        result = f"({', '.join([*results, ''])})" if results else "()"
-        body, most = _with_ends(_needed(recorder.lines, results), result, recorder.arrays)
-        head = f"def program({', '.join(names)}):  # its own arrays take up to {most / 1e6:.3g} MB at a time"
-        self.source = "\n    ".join([head, *body]) + "\n"
-        scope, made = recorder.scope, {}
-        filename = f"<tinygrad_lite captured step {id(self):x}>"
-        exec(compile(self.source, filename, "exec"), scope, made)
-        linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
-        self._run = made["program"]
-
-    @staticmethod
-    def _result(recorder: Recorder, value: Any) -> str:
-        if isinstance(value, Handle) and isinstance(value.data, Recorded):
-            return value.data.name
-        return recorder.expression(value)
-
-    def fits(self) -> bool:
-        """Whether the modules that were called are in the same mode."""
-        return all(module.training == training for module, training in self.modes)
-
-    def __call__(self, arrays: list[Any]) -> Any:
-        """Replay with other arrays of the same shapes and dtypes."""
-        found = self._run(*arrays)
-        if isinstance(self._out, Handle):
-            return _as_result(self._out, found[0])
-        return unflatten(self._out, map(_as_result, leaves(self._out), found))
-
-    def __str__(self) -> str:
-        return self.source
-
-
-def _as_result(captured: Any, value: Any) -> Any:
-    if isinstance(value, Handle):  # a constant of the program, which nobody outside may change
-        return wrap(value.data.copy(), None)
-    return wrap(numpy.asarray(value), None) if isinstance(captured, Handle) else value
-
-
-def _needed(lines: list[str], results: list[str]) -> list[str]:
-    """The statements without those that read an array that is not used before it is read again."""
-    kept: list[str] = []
-    used = set(_NAMES.findall(" ".join(results)))
-    for line in reversed(lines):
-        name, _, value = line.partition(" = ")
-        if name[0] == "t" and value.endswith(".data"):
-            if name in used:
-                used.discard(name)
-                kept.append(line)
-        else:
-            used.update(_NAMES.findall(line))
-            kept.append(line)
-    return kept[::-1]
-
-
-def _with_ends(lines: list[str], result: str, arrays: dict[str, numpy.ndarray]) -> tuple[list[str], int]:
-    """The statements, with what is not needed any more forgotten after its last use, and the result returned.
-
-    arrays : by the names of results, arrays like those that they will be.
-    Returns the lines and the bytes that the arrays take at most at a time.
-    """
-    last: dict[str, int] = {}
-    for i, line in enumerate([*lines, result]):
-        for name in _NAMES.findall(line):
-            last[name] = i
-    ends: dict[int, list[str]] = {}
-    for name, i in last.items():
-        if i < len(lines):
-            ends.setdefault(i, []).append(name)
-    body = []
-    now = most = 0
-    for i, line in enumerate(lines):
-        made = arrays.get(line.partition(" = ")[0])
-        if made is not None:
-            now += made.nbytes
-            most = max(most, now)
-            line += f"  # {made.shape} {made.dtype}"
-        body.append(line)
-        if i in ends:
-            body.append(f"del {', '.join(ends[i])}")
-            now -= sum(arrays[name].nbytes for name in ends[i] if name in arrays)
-    return [*body, f"return {result}"], most
-
-
-_NAMES = re.compile(r"\b[rt][0-9]+\b")
-
-
 def jit(f: Callable, *, check: bool = False) -> Callable:
     """`f`, captured at its first call, and replayed from then on: the same calls of NumPy without anything around them.
+
+    On a GPU the second call captures the step as CUDA graphs, and later calls launch these.
 
     f : a step, for example forward pass, `backward()` and `optimizer.step()`, of arrays, Tensors, numbers, or lists,
         tuples and dicts of them. It is captured anew for other shapes, dtypes or numbers, and for other modes of the
@@ -136,8 +42,13 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
         changed differ in a bit; slow.
     Returns a function whose results are Tensors without a graph; its attribute `programs` has what was captured.
 
-    Raises CaptureError where a step looks at a value, an argument requires a gradient or is not NumPy's, or a gradient
-    reaches a tensor that replays would not see.
+    On a GPU, arguments in main memory are moved there. Gradients that a step leaves in `grad` lie in the graph's
+    memory: a Tensor that is still held at the next call gets memory of its own then, but its array, `p.grad.data`, is
+    written over. Optimizers whose rules need whole parameters, and what looks at values, run between two graphs.
+
+    Raises CaptureError where a step looks at a value, an argument requires a gradient or is of another library, or a
+    gradient reaches a tensor that replays would not see; on a GPU, in the second call, for what CUDA cannot capture.
+    Nothing is changed by a capture that fails.
 
     >>> w = tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = optim.SGD([w], lr=0.5)
@@ -152,6 +63,7 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
     (Tensor(5., dtype=float32), Tensor(2., dtype=float32))
     """
     programs: dict[Any, list[Program]] = {}
+    recent: list[GraphProgram] = []
     latest: list[tuple[Any, Program]] = []  # of the latest call: its arguments' kinds, and its program
 
     @functools.wraps(f)
@@ -172,17 +84,26 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
                 if check:
                     return _compared(program, f, args, kwargs, arrays)
                 if len(arrays) == len(args) and not kwargs:  # all are arrays themselves
-                    latest[:] = [(([(type(array), array.shape, array.dtype) for array in arrays], key[1]), program)]
+                    latest[:] = [(([_kind(array) for array in arrays], key[1]), program)]
                 return program(arrays)
-        return _capture(f, args, kwargs, given, programs.setdefault(key, []))
+        out, program = _capture(f, args, kwargs, given, recent)
+        programs.setdefault(key, []).append(program)
+        return out
 
     captured.programs = programs  # type: ignore[attr-defined]
     return captured
 
 
-def _is_of_kind(value: Any, kind: tuple[type, tuple[int, ...], Any]) -> bool:
-    """Whether a value is an array of NumPy's with this type, shape and dtype."""
-    return type(value) is kind[0] and value.shape == kind[1] and value.dtype == kind[2]
+def _kind(array: Any) -> tuple[type, tuple[int, ...], Any, Any]:
+    """The type, shape, dtype and, if it is not in main memory, device of an array."""
+    return type(array), array.shape, array.dtype, None if type(array) is numpy.ndarray else array.device
+
+
+def _is_of_kind(value: Any, kind: tuple[type, tuple[int, ...], Any, Any]) -> bool:
+    """Whether a value is an array of this kind."""
+    if type(value) is not kind[0] or value.shape != kind[1] or value.dtype != kind[2]:
+        return False
+    return kind[3] is None or value.device == kind[3]
 
 
 def _structure(tree: Any) -> Any:
@@ -198,31 +119,38 @@ def _structure(tree: Any) -> Any:
             )
         array = unwrap(tree)
         backend = backend_of(array)
-        if backend.name != "numpy":
-            raise CaptureError(f"jit: an argument is an array of {backend.name}; steps are captured on the CPU only.")
-        return (type(array), tuple(array.shape), array.dtype)
+        if backend.name not in ("numpy", "cupy"):
+            raise CaptureError(
+                f"jit: an argument is an array of {backend.name}; steps are captured on arrays of numpy and cupy."
+            )
+        return (type(array), tuple(array.shape), array.dtype, backend.device_of(array))
     return (type(tree), tree)
 
 
-def _capture(f: Callable, args: tuple, kwargs: dict[str, Any], given: list[Any], programs: list[Program]) -> Any:
-    recorder = Recorder()
-    counted = 0
-    inputs = []
-    for value in given:
-        if hasattr(value, "shape"):
-            value = wrap(Recorded(numpy.asarray(unwrap(value)), f"x{counted}", recorder), None)
-            counted += 1
-        inputs.append(value)
-    inside_args, inside_kwargs = unflatten((args, kwargs), iter(inputs))
+def _capture(
+    f: Callable, args: tuple, kwargs: dict[str, Any], given: list[Any], recent: list[GraphProgram]
+) -> tuple[Any, Program]:
+    """The results of the step, which is run as it is written, and the program that was noted."""
+    backends = [backend_of(unwrap(value)) for value in given if hasattr(value, "shape")]
+    recorder = Recorder(next((found for found in backends if found.asynchronous), BACKENDS["numpy"]))
     token = active_capture.set(recorder)
     try:
         recorder.surround(f)
+        inputs, counted = [], 0
+        for value in given:
+            if hasattr(value, "shape"):
+                array = recorder.backend.asarray(unwrap(value))  # arrays in main memory are moved to a step's GPU
+                value, counted = wrap(recorded(as_array(array), f"x{counted}", recorder), None), counted + 1
+            inputs.append(value)
+        inside_args, inside_kwargs = unflatten((args, kwargs), iter(inputs))
         out = f(*inside_args, **inside_kwargs)
     finally:
         active_capture.reset(token)
         recorder.show()
-    programs.append(Program(recorder, counted, map_leaves(lambda x: _without_graph(x), out)))
-    return map_leaves(plain, out)
+    results = map_leaves(_without_graph, out)
+    if recorder.backend.asynchronous:
+        return map_leaves(plain, out), GraphProgram(recorder, counted, results, recent)
+    return map_leaves(plain, out), Program(recorder, counted, results)
 
 
 def _without_graph(value: Any) -> Any:
@@ -267,7 +195,8 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(map(_same, a, b))
     if hasattr(a, "shape") and hasattr(b, "shape"):
-        return numpy.asarray(unwrap(a)).tobytes() == numpy.asarray(unwrap(b)).tobytes()
+        a, b = (backend_of(x).to_numpy(x) for x in map(unwrap, (a, b)))
+        return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
     return a == b
 
 
@@ -277,7 +206,8 @@ def _compared(program: Program, f: Callable, args: tuple, kwargs: dict[str, Any]
     got = program(arrays)
     after = _State(program)
     before.restore()
-    tensors = map_leaves(lambda x: wrap(numpy.asarray(unwrap(x)), None) if hasattr(x, "shape") else x, (args, kwargs))
+    put = program.backend.asarray
+    tensors = map_leaves(lambda x: wrap(as_array(put(unwrap(x))), None) if hasattr(x, "shape") else x, (args, kwargs))
     expected = map_leaves(_without_graph, f(*tensors[0], **tensors[1]))
     wrong = after.differences(_State(program))
     wrong += [

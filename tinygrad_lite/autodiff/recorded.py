@@ -1,28 +1,31 @@
 """Arrays that note what is computed with them: what a step is captured with, see `capture.py`.
 
-A backend like any other, on top of NumPy's. What it notes is what computes an operation there, so replays take the
-same fast ways as the first call.
+A backend like any other, on top of NumPy's or of another library's. What it notes is what computes an operation there,
+so replays take the same fast ways as the first call.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from ..batching import operators
-from ..core.backend import BACKENDS, Backend, register_backend
+from ..core.backend import BACKENDS, Backend, backend_of, register_backend
 from ..core.errors import CaptureError
-from ..core.graph import Handle, wrap
+from ..core.graph import Handle, caller, source_line, wrap
 from ..core.op import Kernel, Op
 
-__all__ = ["Recorded", "plain", "recorded_in"]
+__all__ = ["Recorded", "is_array", "plain", "recorded", "recorded_in"]
 
 
 class Recorded:
     """An array whose calls are noted.
 
     data : the array. name : what the program calls it. recorder : the capture that it belongs to.
+
+    The class of an array tells its backend, so each library has a class of its own; see `recorded`.
     """
 
     __slots__ = ("__weakref__", "data", "name", "recorder")
@@ -50,7 +53,8 @@ class Recorded:
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise CaptureError(
             "jit: a value is looked at, for example by `if`, `float()` or `.numpy()`; a captured step cannot depend on "
-            "it. Return it, and look at what the call returns."
+            "it. Return it, and look at what the call returns. It is looked at "
+            f"{source_line(*caller(sys._getframe(1)))}"
         )
 
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __array__ = __iter__ = __setitem__ = _refuse
@@ -61,7 +65,7 @@ def _item(array: Any, index: Any) -> Any:
 
 
 class _Namespace:
-    """NumPy's functions, noted when they are called with Recorded."""
+    """A library's functions, noted when they are called with Recorded."""
 
     def __init__(self, module: Any) -> None:
         self._module = module
@@ -93,18 +97,16 @@ def recorded_in(values: Any) -> Iterator[Recorded]:
 
 
 class _RecordedBackend(Backend):
-    """NumPy's backend with every call noted: an operation's implementation there is one call."""
+    """The backend `root` with every call noted: an operation's implementation there is one call."""
 
-    name = "jit(numpy)"
-    default_device = "jit(numpy)"
     asynchronous = True
-    array_types = (Recorded,)
-    kernel_backend = "numpy"
     root: Backend
 
-    def __init__(self) -> None:
-        self.root = BACKENDS["numpy"]
-        self.xp = _Namespace(self.root.xp)
+    def __init__(self, root: Backend, cls: type[Recorded]) -> None:
+        self.root, self.array_types = root, (cls,)
+        self.name = self.default_device = f"jit({root.name})"
+        self.kernel_backend = root.kernel_backend
+        self.xp = _Namespace(root.xp)
 
     def implement(self, op: Op) -> Callable:
         return functools.partial(_computed, op)
@@ -122,14 +124,15 @@ class _RecordedBackend(Backend):
             return found
         name = recorder.note(kernel.attempt, (values, statics, needs), {}, kernel.name, found[0])
         # What a kernel keeps is handed back to it as it is: it may hold numbers that depend on the values.
-        return Recorded(found[0], f"{name}[0]", recorder), Recorded(found[1], f"{name}[1]", recorder)
+        out = recorded(found[0], f"{name}[0]", recorder)
+        return out, type(out)(found[1], f"{name}[1]", recorder)
 
     def differentiate(self, kernel: Kernel, g: Any, saved: Any, needs: tuple[bool, ...]) -> Any:
         recorder = next(recorded_in((g, saved))).recorder
         return recorder.call(kernel._backward, (g, saved, needs), {}, f"{kernel.name}_backward")
 
     def device_of(self, array: Any) -> str:
-        return self.root.default_device
+        return self.root.device_of(plain(array))
 
     def dtype(self, dtype: Any) -> Any:
         return self.root.dtype(dtype)
@@ -169,22 +172,23 @@ class _RecordedBackend(Backend):
 
 
 def _computed(op: Op, *arrays: Any, **statics: Any) -> Any:
-    """A primitive's call, noted as one of what computes it for NumPy's arrays."""
+    """A primitive's call, noted as one of what computes it for the arrays themselves."""
     types = tuple(map(type, plain(arrays)))
     function = op.implementations[types if op.variadic or len(types) != 1 else types[0]]
-    recorder = next(recorded_in(arrays)).recorder
-    if getattr(function, "func", None) is op.body:
-        out = _one_call(op, function, arrays, statics, recorder)
+    first = next(recorded_in(arrays))
+    if getattr(function, "func", None) is op.body and not first.backend.root.asynchronous:
+        out = _one_call(op, function, arrays, statics, first)
         if out is not None:
             return out
-    return recorder.call(function, arrays, statics, op.name)
+    return first.recorder.call(function, arrays, statics, op.name)
 
 
-def _one_call(op: Op, function: Callable, arrays: tuple, statics: dict[str, Any], recorder: Any) -> Any:
+def _one_call(op: Op, function: Callable, arrays: tuple, statics: dict[str, Any], first: Recorded) -> Any:
     """The result of a primitive whose body comes to one call of NumPy's, or none, which is noted in its place."""
+    recorder = first.recorder
     mark = len(recorder.lines)
     try:
-        out = op.body(Recorded.backend.xp, *arrays, **statics)
+        out = op.body(first.backend.xp, *arrays, **statics)
         if isinstance(out, Recorded) and len(recorder.lines) <= mark + 1:
             expected = function(*plain(arrays), **statics)
             if expected.dtype == out.dtype and expected.tobytes() == out.data.tobytes():
@@ -213,6 +217,21 @@ def plain(values: Any) -> Any:
     return type(values)(map(plain, values)) if isinstance(values, (list, tuple)) else values
 
 
-Recorded.backend = register_backend(_RecordedBackend())
-for _name, _operator in operators().items():
-    setattr(Recorded, _name, _operator)
+@functools.lru_cache
+def _class_for(root: Backend) -> type[Recorded]:
+    cls = type("Recorded", (Recorded,), {"__slots__": (), "__module__": __name__, **operators()})
+    cls.backend = register_backend(_RecordedBackend(root, cls))
+    return cls
+
+
+def recorded(array: Any, name: str, recorder: Any) -> Recorded:
+    """A Recorded of an array of any backend."""
+    return _class_for(backend_of(array))(array, name, recorder)
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value is an array, or a scalar of NumPy's."""
+    return hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, (Handle, Recorded))
+
+
+_class_for(BACKENDS["numpy"])

@@ -1,18 +1,24 @@
-"""The capture of a step: what is written down of its calls, and the tensors around it, which stay alive."""
+"""The capture of a step: what is written down of its calls, and the tensors around it, which stay alive.
+
+A step is of one device. On a GPU its effects run with live numbers from the first call on, to see which of them can be
+part of a graph; see `graphs.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Hashable, Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
 import numpy
 
-from ..core.effects import active_capture
+from ..core.backend import Backend, backend_of
+from ..core.effects import active_capture, as_words, live_numbers
 from ..core.errors import CaptureError
-from ..core.graph import Handle, Leaf, Node, wrap
+from ..core.graph import Handle, Leaf, Node, as_array, caller, wrap
 from ..core.sweep import reach
-from .recorded import Recorded, plain, recorded_in
+from .recorded import Recorded, is_array, plain, recorded, recorded_in
 
 __all__ = ["Recorder"]
 
@@ -30,16 +36,52 @@ class _Watched:
         self.data: Any = None
 
 
+class Rehearsal:
+    """The live numbers of a step's first call: kernels read them from arrays of their own.
+
+    refused : whether the effect that ran last cannot be part of a graph.
+    """
+
+    refreshing = False
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend, self.refused = backend, False
+
+    def take(self, values: Sequence[int | float], form: Hashable = None) -> Any:
+        return self.backend.asarray(as_words(values))
+
+    def once(self, work: Callable[[], Any]) -> Any:
+        return work()
+
+    def refuse(self, why: str) -> None:
+        self.refused = True
+
+
+class Effect:
+    """A statement that replays execute with its effects: the function and what it is in a graph, see `replayed`."""
+
+    def __init__(self, function: Callable, owner: Any) -> None:
+        self.function, self.owner = function, owner
+        self.in_graph = getattr(function, "in_graph", "apart")
+        self.result: Any = None
+
+
 class Recorder:
     """Writes down the calls of one capture.
 
+    backend : the library of the arguments and of the tensors around the step.
     lines : the statements of the program. scope : the objects that they name.
+    places : by statement, the user's code and instruction that it comes from.
+    effects : by statement, those of which it is one.
     arrays : by the names of results, arrays of their shapes and dtypes.
     modes : the modules that were called, and whether each was training.
     owners : the objects whose methods are called again in replays: optimizers, generators of random numbers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.places: dict[str, tuple[Any, int]] = {}
+        self.effects: dict[str, Effect] = {}
         self.lines: list[str] = []
         self.scope: dict[str, Any] = {"accumulate": _accumulate, "wrap": wrap}
         self.names: dict[Any, str] = {}
@@ -95,11 +137,28 @@ class Recorder:
         if tensor is None or isinstance(tensor.data, Recorded):
             return
         if watched.data is not tensor.data:
-            self.lines.append(f"{watched.name} = {watched.source}.data")
+            self._move_to(backend_of(tensor.data), tensor)
+            self._add(f"{watched.name} = {watched.source}.data")
         watched.tensor, watched.data = tensor, tensor.data
-        tensor.data = Recorded(watched.data, watched.name, self)
+        tensor.data = recorded(watched.data, watched.name, self)
         if tensor.node is not None:
             self.leaves.add(tensor.node)
+
+    def _move_to(self, backend: Backend, tensor: Handle) -> None:
+        """A step that nothing has been computed in yet is of the device of what it uses."""
+        if backend is self.backend or not backend.asynchronous:
+            return
+        if self.arrays:
+            raise CaptureError(
+                f"jit: a tensor of shape {tuple(tensor.data.shape)} is on {backend.device_of(tensor.data)}, and the "
+                f"step was given arrays of {self.backend.name}; give it arrays of that device, for example with "
+                f"x.to({backend.device_of(tensor.data)!r})."
+            )
+        self.backend = backend
+
+    def _add(self, line: str) -> None:
+        self.lines.append(line)
+        self.places[line] = caller(sys._getframe(2))
 
     def show(self) -> None:
         """Give all tensors their arrays back."""
@@ -114,14 +173,19 @@ class Recorder:
         args, kwargs = plain(args), plain(kwargs)
         if args and hasattr(args[0], "load_state_dict") and not any(args[0] is owner for owner in self.owners):
             self.owners.append(args[0])
-        token = active_capture.set(None)
+        made = self.effects[self.lines[-1]] = Effect(function, args[0] if args else None)
+        rehearsal = Rehearsal(self.backend) if self.backend.asynchronous and made.in_graph != "apart" else None
+        tokens = active_capture.set(None), live_numbers.set(rehearsal)
         self.show()
         try:
-            result = function(*args, **kwargs)
+            result = made.result = function(*args, **kwargs)
         finally:
-            active_capture.reset(token)
+            active_capture.reset(tokens[0])
+            live_numbers.reset(tokens[1])
             for watched in self.watched.values():
                 self._hide(watched)
+        if rehearsal is not None and rehearsal.refused:
+            made.in_graph = "apart"
         return self.wrapped(result, name)
 
     def backward(self, sweep: Callable[[], Any], root: Node) -> None:
@@ -148,7 +212,7 @@ class Recorder:
         if watched is not None and watched.tensor is not None:
             watched.tensor.data, watched.tensor = watched.data, None
         source = self.constant(leaf)
-        self.lines.append(f"accumulate({source}, {self.expression(new.data)})")
+        self._add(f"accumulate({source}, {self.expression(new.data)})")
         _accumulate(leaf, plain(new.data))
         if watched is not None:
             self._hide(watched)
@@ -169,18 +233,18 @@ class Recorder:
         if not label:
             label = getattr(function, "__qualname__", "").replace(".", "_")
             label = label if label.isidentifier() else getattr(function, "__name__", "")
-        self.lines.append(f"{name} = {self.constant(function, label)}({', '.join(given)})")
-        if isinstance(result, (numpy.ndarray, numpy.generic)):
+        self._add(f"{name} = {self.constant(function, label)}({', '.join(given)})")
+        if is_array(result):
             # Its shape, dtype and size are wanted, not its elements.
             self.arrays[name] = numpy.broadcast_to(numpy.empty((), result.dtype), result.shape)
         return name
 
     def wrapped(self, result: Any, name: str) -> Any:
         """A result with Recorded for its arrays."""
-        if isinstance(result, (numpy.ndarray, numpy.generic)):
-            return Recorded(result, name, self)
+        if is_array(result):
+            return recorded(result, name, self)
         if isinstance(result, Handle):
-            return wrap(Recorded(result.data, f"{name}.data", self), None)
+            return wrap(recorded(result.data, f"{name}.data", self), None)
         if isinstance(result, (list, tuple)):
             parts = [self.wrapped(part, f"{name}[{i}]") for i, part in enumerate(result)]
             return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
@@ -229,5 +293,5 @@ def _is_filled(cell: Any) -> bool:
 
 def _accumulate(leaf: Leaf, array: Any) -> None:
     """What a backward pass does at a leaf."""
-    gradient = wrap(numpy.asarray(array), None)
+    gradient = wrap(as_array(array), None)
     leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient

@@ -16,8 +16,7 @@ from typing import Any
 import numpy
 
 from ...core.backend import Backend
-from ...core.bfloat16 import body_in_float32
-from ...core.dtypes import bfloat16_in_use, numpy_dtype
+from ...core.dtypes import numpy_dtype
 from ...core.errors import BackendError, OutOfMemoryError
 from ...core.registry import OPS
 
@@ -107,8 +106,7 @@ class CupyBackend(Backend):
         if not self.several_devices:
             return NotImplemented
         with cupy.cuda.Device(common_device(op.name, arrays, {})):  # the current one for None
-            body = body_in_float32(op) if bfloat16_in_use() else op.body
-            return body(*arguments, **statics)
+            return op.body(*arguments, **statics)
 
     def attempt(self, kernel: Any, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
         try:

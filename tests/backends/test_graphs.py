@@ -1,0 +1,180 @@
+"""`jit` on CuPy's arrays: captured as CUDA graphs, which give what the step itself gives, call by call, bit for bit.
+
+On the stand-in a capture does nothing, graphs write on the memory that they know, whoever has it, and what CuPy refuses
+while capturing is refused. The same tests run on a GPU where there is one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import nn, optim
+from tinygrad_lite.core.effects import live_numbers, replayed
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(8, 6, 5)).astype("float32"), RNG.integers(0, 3, size=(8, 6))
+
+
+class Mixed(nn.Module):
+    """A layer without a matrix product."""
+
+    def __init__(self, inputs, outputs, *inside, seed=0):
+        self.weight = nn.Parameter(np.random.default_rng(seed).normal(size=(inputs, outputs)).astype("float32"))
+        self.bias = nn.Parameter(np.zeros(outputs, "float32"))
+        self.inside = list(inside)
+
+    def forward(self, x):
+        x = tl.tanh((x[:, :, None] * self.weight).sum(axis=1) + self.bias)
+        for layer in self.inside:
+            x = layer(x)
+        return x
+
+
+def network(*inside):
+    return nn.Sequential(Mixed(5, 4, *inside), Mixed(4, 3, seed=1))
+
+
+def train(wrap, device, make_model=network, make_optimizer=lambda m: optim.Adam(m, 0.01), extra=lambda model: None):
+    """Losses, the model and the step after some steps."""
+    tl.manual_seed(0)
+    model = make_model().to(device)
+    optimizer = make_optimizer(model)
+
+    def step(x, y):
+        loss = tl.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        extra(model)
+        optimizer.step()
+        return loss
+
+    run = wrap(step)
+    losses = []
+    for i, (x, y) in enumerate(zip(X, Y, strict=True)):
+        optimizer.lr = 0.01 / (i + 1)
+        losses.append(run(tl.tensor(x, device=device), tl.tensor(y, device=device)).item())
+    return losses, model, run
+
+
+def states(model):
+    return {name: tl.Tensor(array).cpu().numpy() for name, array in model.state_dict().items()}
+
+
+def programs(run):
+    return [program for found in run.programs.values() for program in found]
+
+
+STEPS = {
+    "adam": {},
+    "clipped norm": {"extra": lambda m: optim.clip_grad_norm(m, 0.1)},
+    "clipped values, momentum": {
+        "make_optimizer": lambda m: optim.SGD(m, 0.01, 0.9),
+        "extra": lambda m: optim.clip_grad_value(m, 0.01),
+    },
+    "a rule for whole parameters": {"make_optimizer": lambda m: optim.LAMB(m, 0.01)},
+    "accumulators at first": {"make_optimizer": lambda m: optim.Adagrad(m, 0.01, initial_accumulator_value=0.1)},
+    "dropout": {"make_model": lambda: network(nn.Dropout(0.3))},
+    "batch norm": {"make_model": lambda: network(nn.BatchNorm1d(4))},
+    "batch norm over all batches": {"make_model": lambda: network(nn.BatchNorm1d(4, momentum=None))},
+    "weight decay": {"make_optimizer": lambda m: optim.SGD(m, 0.01, decay=tl.regularizers.L2(0.1))},
+    "lookahead": {"make_optimizer": lambda m: optim.Lookahead(optim.SGD(m, 0.1), k=3)},
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_training_is_the_same_bit_for_bit(cuda, step):
+    expected, eager, _ = train(lambda f: f, "cuda", **STEPS[step])
+    got, captured, run = train(tl.jit, "cuda", **STEPS[step])
+    assert got == expected
+    for (name, a), b in zip(states(eager).items(), states(captured).values(), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    (program,) = programs(run)
+    assert "graph of" in str(program), program
+
+
+def test_matrix_products_are_captured(cuda):
+    """Through cuBLASLt: CuPy's own calls of cuBLAS are refused while capturing."""
+    make = lambda: nn.Sequential(nn.Linear(5, 4, rng=tl.Generator(0)), nn.GELU(), nn.Linear(4, 3, rng=tl.Generator(1)))
+    expected, _, _ = train(lambda f: f, "cuda", make)
+    got, _, run = train(tl.jit, "cuda", make)
+    assert got == expected
+    assert "matmul" in str(programs(run)[0]).lower()
+
+
+# Live numbers
+
+
+class Counter:
+    """A counter on the host whose number a kernel reads, as an optimizer's rate is read."""
+
+    def __init__(self, start=0):
+        self.count = start
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+    @replayed(graph="refreshed")
+    def add_to(self, tensor, factor=0.5):
+        live = live_numbers.get()
+        self.count += 1
+        form = self.count > 100
+        if live is None:
+            tensor.data[...] = tensor.data + self.count * factor
+            return
+        numbers = live.take([self.count, factor], form)
+        if not live.refreshing:
+            whole = numbers.view("int64") if numbers.dtype != "int64" else numbers
+            tensor.data[...] = tensor.data + whole[0] * numbers[1]
+
+
+def counted(wrap, counter, steps=6):
+    total = tl.zeros((3,), dtype="float64", device="cuda")
+
+    @wrap
+    def step(x):
+        counter.add_to(total)
+        counter.add_to(total, 0.25)
+        return total * x
+
+    x = tl.ones((3,), dtype="float64", device="cuda")
+    return [step(x).numpy().copy() for _ in range(steps)], step
+
+
+def test_live_numbers_are_found_anew_for_each_replay(cuda):
+    expected, _ = counted(lambda f: f, Counter())
+    counter = Counter()
+    got, step = counted(tl.jit, counter)
+    np.testing.assert_array_equal(got, expected)
+    assert counter.count == 12
+    (program,) = programs(step)
+    assert "apart" not in str(program) and len(program._captured.parts) == 1
+
+
+def test_other_launches_are_captured_anew(cuda):
+    """In the eighth call the counter passes 100: its kernel would be another one."""
+    expected, _ = counted(lambda f: f, Counter(87), 12)
+    counter = Counter(87)
+    got, _ = counted(tl.jit, counter, 12)
+    np.testing.assert_array_equal(got, expected)
+    assert counter.count == 87 + 24
+
+
+def test_the_host_may_be_many_launches_ahead(cuda):
+    """Numbers are copied from pinned memory when the device comes to it, which may be late."""
+    expected, _ = counted(lambda f: f, Counter(), 50)
+    total, counter = tl.zeros((3,), dtype="float64", device="cuda"), Counter()
+
+    @tl.jit
+    def step(x):
+        counter.add_to(total)
+        counter.add_to(total, 0.25)
+        return total * x
+
+    x = tl.ones((3,), dtype="float64", device="cuda")
+    got = [step(x) for _ in range(50)]
+    np.testing.assert_array_equal([result.numpy() for result in got], expected)
