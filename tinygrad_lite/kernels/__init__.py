@@ -22,6 +22,7 @@ FILES = {
     "cupy.perceptrons": "mlp",
     "cupy.products": "linear matmul",
     "cupy.reductions": "log_softmax logsumexp softmax",
+    "cupy.sums": "max mean min prod sum sum_to var",
     "numpy.activations": "sigmoid",
     "numpy.attention": "scaled_dot_product_attention",
     "numpy.channels": "batch_norm",
