@@ -156,6 +156,21 @@ def test_derivatives_of_the_gradient_of_dropout_have_its_mask(cuda):
     np.testing.assert_allclose(second.numpy(), 48 * kept * x.detach().numpy())
 
 
+def test_dropout_of_each_of_a_batch(cuda):
+    x = np.random.default_rng(0).normal(size=(3, 8)).astype("float32")
+    found = []
+    for device in ("cpu", "cuda"):
+
+        def dropped(row):
+            return tl.dropout(row, p=0.5, rng=Generator(1))
+
+        batch = tl.tensor(x, device=device)
+        gradients = tl.vmap(tl.grad(lambda row: (dropped(row) ** 2).sum()))(batch)
+        found.append((tl.vmap(dropped)(batch).numpy(), gradients.numpy()))
+    for here, there in zip(*found, strict=True):
+        np.testing.assert_array_equal(here, there)
+
+
 class Live:
     """What a captured step has: numbers in memory of the device, which an effect that runs again writes anew."""
 

@@ -195,7 +195,7 @@ def _restored(key: tuple[int, int], position: int) -> Stream:
     return made
 
 
-def _place(state: dict[str, Any]) -> tuple[list[int], int, int]:
+def _place(state: Any) -> tuple[list[int], int, int]:
     """Key, counter and place in the buffer of a state of NumPy's."""
     words = state["state"]["counter"].tolist()
     return state["state"]["key"].tolist(), sum(word << 64 * i for i, word in enumerate(words)), state["buffer_pos"]
