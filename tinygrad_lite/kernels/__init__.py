@@ -20,6 +20,7 @@ FILES = {
     "cupy.losses": "cross_entropy",
     "cupy.normalization": "layer_norm rms_norm",
     "cupy.perceptrons": "mlp",
+    "cupy.pooling": "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d",
     "cupy.products": "linear matmul",
     "cupy.reductions": "log_softmax logsumexp softmax",
     "cupy.sums": "max mean min prod sum sum_to var",

@@ -5,11 +5,7 @@
 // and reads each image once, further reads of it coming from the caches; `images` the other way round. Each element of a
 // sum has one owner, which adds in a fixed order. V elements along the batch are moved at once.
 
-typedef INDEX index_t;
-
-#define GEOMETRY_PARAMETERS                                                                                          \
-    i64 d0, i64 d1, i64 d2, i64 k0, i64 k1, i64 k2, i64 o0, i64 o1, i64 o2, i64 s0, i64 s1, i64 s2, i64 p0, i64 p1,  \
-        i64 p2, i64 g0, i64 g1, i64 g2
+#include "windows.cuh"
 
 // images: strides in elements; n counts packs of V. total: packs of the result.
 template <int V>

@@ -49,23 +49,35 @@ def images(x: Any, windows: Geometry) -> Any:
 
 def _launch(name: str, packed: bool, x: Any, result: Any, n: int, numbers: tuple, windows: Geometry) -> None:
     width = 16 // x.itemsize if packed else 1
-    total = result.size // width
-    blocks = min(math.ceil(total / THREADS), BLOCKS)
-    # A step of all threads beyond the last element must not wrap around.
-    index = "u32" if max(x.size, result.size) + BLOCKS * THREADS < 1 << 32 else "i64"
+    args = (x, result, result.size // width, n // width, *numbers, *described(windows))
+    chosen = SOURCE(T=c_type(x.dtype), INDEX=index_type(max(x.size, result.size)))
+    chosen.launch(f"{name}_packed" if packed else name, blocks_for(result.size // width), THREADS, args)
+
+
+def blocks_for(elements: int) -> int:
+    """Blocks of `THREADS` threads for so many elements."""
+    return min(math.ceil(elements / THREADS), BLOCKS)
+
+
+def index_type(elements: int) -> str:
+    """What counts so many elements; a step of all threads beyond the last must not wrap around."""
+    return "u32" if elements + BLOCKS * THREADS < 1 << 32 else "i64"
+
+
+def described(windows: Geometry) -> list[int]:
+    """The windows as `windows.cuh` takes them; axes that are missing have one element."""
     before = [before for before, _ in windows.padding]
-    described = (windows.image, windows.kernel, windows.out, windows.stride, before, windows.dilation)
-    filled = [(0 if sizes is before else 1,) * (3 - len(sizes)) + tuple(sizes) for sizes in described]
-    args = (x, result, total, n // width, *numbers, *[number for sizes in filled for number in sizes])
-    SOURCE(T=c_type(x.dtype), INDEX=index).launch(f"{name}_packed" if packed else name, blocks, THREADS, args)
+    sizes = (windows.image, windows.kernel, windows.out, windows.stride, before, windows.dilation)
+    filled = [(0 if each is before else 1,) * (3 - len(each)) + tuple(each) for each in sizes]
+    return [number for each in filled for number in each]
 
 
-def _batch_last(xp: Any, x: Any) -> Any:
+def batch_last(xp: Any, x: Any) -> Any:
     """Images (n, c, *image) as (c, *image, n), a view."""
     return xp.permute_dims(x, (*range(1, x.ndim), 0))
 
 
-def _batch_first(xp: Any, x: Any) -> Any:
+def batch_first(xp: Any, x: Any) -> Any:
     return xp.permute_dims(x, (x.ndim - 1, *range(x.ndim - 1)))
 
 
@@ -77,7 +89,7 @@ def _single(windows: Geometry) -> bool:
 def _matrices(x: Any, windows: Geometry, groups: int) -> Any:
     """The windows' elements of images (n, c, *image) as matrices (groups, c / groups * kernel, out * n)."""
     xp = backend_of(x).xp
-    last = _batch_last(xp, x)
+    last = batch_last(xp, x)
     if not _single(windows):
         last = columns(last, windows)
     return xp.reshape(last, (groups, *windows.matrix(x.shape[1] // groups, x.shape[0])))
@@ -98,7 +110,7 @@ def convolve_nd(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, gro
     windows = geometry(tuple(x.shape[2:]), tuple(w.shape[2:]), stride, padding, dilation)
     filters = xp.reshape(w, (groups, w.shape[0] // groups, -1))
     products = ops.matmul(filters, _matrices(x, windows, groups))
-    return _batch_first(xp, xp.reshape(products, (w.shape[0], *windows.out, x.shape[0])))
+    return batch_first(xp, xp.reshape(products, (w.shape[0], *windows.out, x.shape[0])))
 
 
 @kernel(ops.convolve_nd_input, "cupy", when=_known)
@@ -107,12 +119,12 @@ def convolve_nd_input(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, 
     xp = backend_of(y).xp
     windows = geometry(tuple(image), tuple(w.shape[2:]), stride, padding, dilation)
     filters = xp.reshape(w, (groups, w.shape[0] // groups, -1))
-    cotangents = xp.reshape(_batch_last(xp, y), (groups, w.shape[0] // groups, -1))
+    cotangents = xp.reshape(batch_last(xp, y), (groups, w.shape[0] // groups, -1))
     found = ops.matmul(xp.swapaxes(filters, 1, 2), cotangents)
     shape = (w.shape[1] * groups, *windows.kernel, *windows.out, y.shape[0])
     if _single(windows):
-        return _batch_first(xp, xp.reshape(found, (shape[0], *windows.image, y.shape[0])))
-    return _batch_first(xp, images(xp.reshape(found, shape), windows))
+        return batch_first(xp, xp.reshape(found, (shape[0], *windows.image, y.shape[0])))
+    return batch_first(xp, images(xp.reshape(found, shape), windows))
 
 
 @kernel(ops.convolve_nd_weight, "cupy", when=_known)
@@ -120,7 +132,7 @@ def convolve_nd_weight(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any
     """As `convolve_nd`, with the product of the cotangents and the transposed elements."""
     xp = backend_of(y).xp
     windows = geometry(tuple(x.shape[2:]), tuple(kernel), stride, padding, dilation)
-    cotangents = xp.reshape(_batch_last(xp, y), (groups, y.shape[1] // groups, -1))
+    cotangents = xp.reshape(batch_last(xp, y), (groups, y.shape[1] // groups, -1))
     products = ops.matmul(cotangents, xp.swapaxes(_matrices(x, windows, groups), 1, 2))
     return xp.reshape(products, (y.shape[1], x.shape[1] // groups, *windows.kernel))
 
