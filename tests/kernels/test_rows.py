@@ -161,6 +161,23 @@ def test_cross_entropy_gives_its_gradient_away_once():
         np.testing.assert_allclose(again, expected * np.float32(g), rtol=1e-6)
 
 
+@pytest.mark.parametrize("offset", [0, 30, 60, 95, -30, -60, -95, 300, -300])
+def test_cross_entropy_of_extreme_logits(offset):
+    """Whether exponentials are taken of the logits or of their distances from the largest."""
+    target = np.arange(20) % 5
+    for factor in (1, 5, 40):
+        x = normal(20, 5) * np.float32(factor) + np.float32(offset)
+        x[np.arange(20), target] += np.float32(3 * factor)  # many losses are small
+        shifted = x.astype("float64") - x.max(axis=1, keepdims=True)
+        expected = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(20), target]
+        got = tl.cross_entropy(x, target, reduction="none")
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=3e-7)
+        agrees("cross_entropy", x, target)
+    x[3, 2] = inf
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(tl.cross_entropy(x, target, reduction="none")[3])
+
+
 def test_cross_entropy_keeps_nothing_for_the_value_alone():
     logits, target = normal(50, 30), np.arange(50) % 30
     (kernel,) = OPS["cross_entropy"].kernels["numpy"]

@@ -37,8 +37,24 @@ def _class_rows(
     return bool((((target >= 0) & (target < logits.shape[1])) | (target == ignore_index)).all())
 
 
-# Forward and backward, float32, in processor time: 0.39 at (64, 10), 0.42 at (256, 1000), 0.43 at (512, 32000). Of
-# PyTorch's at (2048, 32000): 0.23.
+def _of_exponentials(z: Any, e: Any, flat: Any, place: Any, losses: Any) -> Any:
+    """The sums of the exponentials, which are written to `e`, as the losses to `losses`; None if any is too extreme.
+
+    Without the largest logits subtracted, which are two passes of five. The loss is the logarithm of a quotient, so
+    that it keeps its accuracy where it is small.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = sums(np.exp(z, e))
+        own = flat[place]
+        limits = np.finfo(e.dtype)
+        if not (own.min() > limits.tiny**0.5 and total.max() < limits.max**0.5):
+            return None
+    np.log(np.divide(total[:, 0], own, own), losses)
+    return total
+
+
+# Forward and backward, float32, in processor time: 0.47 at (64, 10), 0.43 at (256, 1000), 0.47 at (512, 32000).
+# With the largest logits subtracted it takes 1.15 of the time at (256, 1000), 1.4 at (2048, 32000).
 @kernel(ops.cross_entropy, "numpy", when=_class_rows)
 def cross_entropy(
     logits: Any,
@@ -65,17 +81,19 @@ def cross_entropy(
     def work(block: slice) -> None:
         z = logits[block]
         e = scratch("row", z.shape, z.dtype) if gradient is None else gradient[block]
-        np.subtract(z, np.maximum.reduce(z, 1, None, None, True), e)
         flat, place = e.reshape(-1), np.arange(0, e.size, classes)
         place += picked[block].astype(np.intp, copy=False)
-        scores = flat[place]
-        if label_smoothing:
-            scores = (1.0 - label_smoothing) * scores + (label_smoothing / classes) * sums(e)[:, 0]
-        total = sums(np.exp(e, e))
-        np.subtract(np.log(total[:, 0]), scores, losses[block])
+        total = None if label_smoothing else _of_exponentials(z, e, flat, place, losses[block])
+        if total is None:
+            np.subtract(z, np.maximum.reduce(z, 1, None, None, True), e)
+            scores = flat[place]
+            if label_smoothing:
+                scores = (1.0 - label_smoothing) * scores + (label_smoothing / classes) * sums(e)[:, 0]
+            total = sums(np.exp(e, e))
+            np.subtract(np.log(total[:, 0]), scores, losses[block])
         if gradient is not None:
             total *= count
-            e /= total
+            e *= np.divide(1, total, total)
             if label_smoothing:
                 e -= label_smoothing / (classes * count)
             flat[place] -= (1.0 - label_smoothing) / count
