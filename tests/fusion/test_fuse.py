@@ -34,6 +34,22 @@ def test_laws_hold_with_programs(programs_for_all, name):
         laws.kernel_equals_definition(tl.OPS[name], sample, examples=3)
 
 
+def test_a_negative_argument_of_an_exponential_takes_no_call_of_its_own():
+    """Its numbers have the other sign instead, where it has numbers."""
+    numbers = Expressions()
+    x = numbers.input(0, np.float32)
+    z = numbers.make("multiply", x, numbers.make("add", 2.0, numbers.make("multiply", 3.0, numbers.make("square", x))))
+    names = [(node.name, *[a for a in node.operands if type(a) is float]) for node in in_order([numbers.opposite(z)])]
+    assert names == [("input",), ("square",), ("multiply", -3.0), ("add", -2.0), ("multiply",)]
+    for none in (x, numbers.make("add", 2.0, x), numbers.make("multiply", x, x), numbers.make("multiply", 2, x)):
+        assert numbers.opposite(none) is None
+    for function, has_one in ((lambda x: tl.sigmoid(x * (2.0 + 3.0 * x)), False), (tl.silu, True)):
+        value = derive(function, [np.dtype("float64")], [True]).value
+        assert ("negative" in [node.name for node in in_order([value])]) == has_one
+    y = np.linspace(-9, 9, 1001)
+    np.testing.assert_allclose(tl.fuse(lambda x: tl.sigmoid(x * (2.0 + 3.0 * x)))(y), tl.sigmoid(y * (2.0 + 3.0 * y)))
+
+
 def kernel_of(function):
     (kernel,) = [kernel for kernel in function.op.kernels["numpy"] if isinstance(kernel, FusedKernel)]
     return kernel

@@ -26,6 +26,11 @@ def _(draw):
     return (shaped(draw, kinks=(0.0,)),), {"alpha": draw(st.sampled_from([1.0, 0.5, 2.0]))}
 
 
+@sample("odd_cubic", reference=lambda x, linear, cubic: linear * x + cubic * x**3)
+def _(draw):
+    return (shaped(draw),), {"linear": draw(st.sampled_from([1.0, -2.0])), "cubic": draw(st.sampled_from([0.5, 0.0]))}
+
+
 @sample("softplus", reference=lambda x, beta: np.logaddexp(0.0, beta * x) / beta)
 def _(draw):
     return (shaped(draw),), {"beta": draw(st.sampled_from([1.0, 0.5, 3.0]))}

@@ -80,6 +80,20 @@ class Expressions:
                 return simpler
         return self.node(name, operands, result_dtype(name, *kinds))
 
+    def opposite(self, x: Node | Number) -> Node | Number | None:
+        """-x by other signs of the numbers in it, equal to the last bit but for zeros; None if there are none."""
+        if not isinstance(x, Node):
+            return -x if type(x) is float else None
+        if x.dtype.kind != "f" or x.name not in ("multiply", "add"):
+            return None
+        a, b = x.operands
+        others = self.opposite(a), self.opposite(b)
+        if x.name == "add":
+            return None if None in others else self.make("add", *others)
+        if others != (None, None):
+            return self.make("multiply", a, others[1]) if others[0] is None else self.make("multiply", others[0], b)
+        return None
+
     def convert(self, operand: Node | Number, dtype: Any) -> Node | Number:
         """The value with another dtype."""
         dtype = numpy.dtype(dtype)

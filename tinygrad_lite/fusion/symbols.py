@@ -126,7 +126,9 @@ class _Namespace:
 
 def quiet_exp(x: Symbol) -> Any:
     """The exponential function, infinite without a warning where it is too large."""
-    return Symbol(x.expressions, x.expressions.node("quiet_exp", (x.node,), x.dtype))
+    argument = x.expressions.opposite(x.node.operands[0]) if x.node.name == "negative" else None
+    operand = argument if isinstance(argument, Node) else x.node
+    return Symbol(x.expressions, x.expressions.node("quiet_exp", (operand,), x.dtype))
 
 
 def _symbol(expressions: Expressions, node: Any) -> Any:

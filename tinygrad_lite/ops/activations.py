@@ -14,8 +14,8 @@ from .elementwise import exp, square
 from .reductions import sum
 
 __all__ = [
-    "elu", "erf", "floored", "gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "softplus",
-    "step",
+    "elu", "erf", "floored", "gelu", "leaky_relu", "log_softmax", "odd_cubic", "relu", "sigmoid", "silu", "softmax",
+    "softplus", "step",
 ]  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def _real(xp: Any, op: str, x: Array) -> Array:
     return x
 
 
-@primitive(x=lambda g, out: g * (out * (1.0 - out)))
+@primitive(x=lambda g, out: g * out * (1.0 - out))
 def sigmoid(xp, x: Array) -> Array:
     """Logistic function, 1 / (1 + e**-x), without overflow.
 
@@ -133,8 +133,18 @@ def gelu(x: Array, *, approximate: Literal["none", "tanh"] = "none") -> Array:
         return floored(x) * (0.5 + 0.5 * erf(x * sqrt(0.5)))
     if approximate == "tanh":
         # (1 + tanh u) / 2 is sigmoid(2 u), which keeps its relative accuracy where the result is small.
-        return floored(x) * sigmoid(x * (2 * sqrt(2 / pi) + (2 * sqrt(2 / pi) * 0.044715) * square(x)))
+        return floored(x) * sigmoid(odd_cubic(x, linear=2 * sqrt(2 / pi), cubic=2 * sqrt(2 / pi) * 0.044715))
     raise ShapeError(f"gelu: approximate is {approximate!r}; it must be 'none' or 'tanh'.")
+
+
+@primitive(x=lambda g, x, linear, cubic: g * (linear + (3 * cubic) * square(x)))
+def odd_cubic(xp, x: Array, *, linear: float = 1.0, cubic: float = 1.0) -> Array:
+    """linear * x + cubic * x**3, with fewer operations in its derivative than that of its parts.
+
+    >>> odd_cubic(np.array([-2.0, 1.0]), linear=3.0)
+    array([-14.,   4.])
+    """
+    return x * (linear + cubic * xp.square(x))
 
 
 @primitive(x=lambda g: g)
