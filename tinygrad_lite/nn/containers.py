@@ -10,6 +10,7 @@ from ..core.errors import DTypeError, IndexingError
 from ..core.graph import Handle
 from .module import Module
 from .parameter import Parameter
+from .runs import one_after_another
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
@@ -149,9 +150,7 @@ class Sequential(_Listed):
         return value
 
     def forward(self, x: Any) -> Any:
-        for name in self._names:
-            x = getattr(self, name)(x)
-        return x
+        return one_after_another([getattr(self, name) for name in self._names], x)
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
