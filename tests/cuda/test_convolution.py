@@ -66,9 +66,11 @@ def test_windows_and_their_adjoint(cuda, case, dtype):
     rng = np.random.default_rng(0)
     x = rng.integers(-8, 8, (3, *image, n)).astype(dtype)
     elements = rng.integers(-8, 8, (3, *kernel, *windows.out, n)).astype(dtype)
-    for given in (x, np.moveaxis(np.ascontiguousarray(np.moveaxis(x, -1, 0)), 0, -1), x[..., ::-1]):
-        got = cuda.to_numpy(convolution.columns(cuda.asarray(given), windows))
-        np.testing.assert_array_equal(got, windows.gather(np, given))
+    first = cuda.xp.moveaxis(cuda.asarray(np.ascontiguousarray(np.moveaxis(x, -1, 0))), 0, -1)
+    spread = cuda.asarray(np.repeat(x, 8, axis=-1))[..., ::8]
+    for there in (cuda.asarray(x), first, spread, cuda.asarray(np.flip(x, 1).copy())[:, ::-1]):
+        got = cuda.to_numpy(convolution.columns(there, windows))
+        np.testing.assert_array_equal(got, windows.gather(np, x))
     got = cuda.to_numpy(convolution.images(cuda.asarray(elements), windows))
     np.testing.assert_array_equal(got, windows.scatter(np, elements))
 
