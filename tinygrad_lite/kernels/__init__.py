@@ -17,6 +17,7 @@ FILES = {
     "cupy.attention": "scaled_dot_product_attention",
     "cupy.convolution": "convolve_nd convolve_nd_input convolve_nd_weight fold_nd unfold_nd",
     "cupy.dropout": "drop",
+    "cupy.indexing": "scatter",
     "cupy.losses": "cross_entropy",
     "cupy.normalization": "layer_norm rms_norm",
     "cupy.perceptrons": "mlp",
