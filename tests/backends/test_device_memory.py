@@ -118,6 +118,7 @@ def test_the_error_of_a_backward_pass_names_the_operation(cache):
     x = mib(1).detach()
     x.requires_grad = True
     y = (x * 2.0).sum()
+    tl.memory.empty_cache("cuda")
     tl.memory.set_limit(tl.memory.stats("cuda").in_use + 512)  # the cotangent
     with pytest.raises(tl.OutOfMemoryError, match=r"^[a-z_ ]+: out of memory on cuda:0"):
         y.backward()

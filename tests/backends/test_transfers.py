@@ -76,9 +76,13 @@ def test_between_gpus_each_stream_waits_for_the_other(cupy):
             side = cupy.cuda.Stream(non_blocking=True)
         with device_backend("cuda").on("cuda:1"), side:
             far = tl.permute_dims(x, (1, 0)).to("cuda:1")
-            np.testing.assert_array_equal((far + 1.0).numpy(), np.arange(6.0).reshape(2, 3).T * 2.0 + 1.0)
+            result = far + 1.0
         del x, far
-        tl.tensor(np.zeros((2, 3)), device="cuda") + 1.0  # in the memory that was copied from
+        # In the memory that was copied from, among others.
+        assert len([tl.tensor(np.zeros((2, 3)), device="cuda") for _ in range(6)]) == 6
+        with cupy.cuda.Device(1):
+            side.synchronize()
+        np.testing.assert_array_equal(result.numpy(), np.arange(6.0).reshape(2, 3).T * 2.0 + 1.0)
     assert tl.tensor(3.0, device="cuda").to("cuda:1").shape == ()
 
 

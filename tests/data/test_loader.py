@@ -347,3 +347,9 @@ def test_collating_single_examples():
         data.default_collate([np.zeros(2), np.zeros(3), np.zeros(2)])
     with pytest.raises(DTypeError, match="examples are str; numbers, arrays and tuples of them are stacked"):
         data.default_collate(["a", "b"])
+
+
+def test_batches_for_the_cpu_are_the_same():
+    options = {"batch_size": 5, "rng": 0, "workers": 2}
+    assert alike(list(data.DataLoader((X, Y), device="cpu", **options)), list(data.DataLoader((X, Y), **options)))
+    assert all(type(x) is np.ndarray for x, _ in data.DataLoader((X, Y), device="cpu", **options))
