@@ -2,7 +2,7 @@
 
 CuPy's pool gives back what it keeps and tries again before it fails. It does not know of the memory that this package's
 caches hold: workspaces and plans. So its allocator is called through a function that empties these and tries once more.
-An allocation that succeeds pays one Python call for it, 0.05 us. Where the program has an allocator of its own, that
+An allocation that succeeds pays one Python call for it. Where the program has an allocator of its own, that
 one is left alone.
 """
 # pyright: reportAttributeAccessIssue=false
@@ -47,7 +47,7 @@ class Memory:
             raise self._error(size) from error
 
     def _allocate_and_note(self, size: int) -> Any:
-        """`allocate`, while somebody wants to know how much was in use at most: 0.2 us."""
+        """`allocate`, while somebody wants to know how much was in use at most."""
         pointer = self.allocate(size)
         peak, used = self._peaks[pointer.device_id], self.pool.used_bytes()
         if peak is not None and used > peak:
