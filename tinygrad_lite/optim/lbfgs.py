@@ -14,6 +14,7 @@ from ..core.graph import enable_grad, note_write, unwrap
 from ..ops.creation import to_array
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer
+from .saved import check_saved
 
 __all__ = ["LBFGS"]
 
@@ -229,7 +230,7 @@ class LBFGS(Optimizer):
         return saved
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        self._check_saved(saved)
+        check_saved(self, saved)
         search, names = saved["search"], [name for flat in self.groups for name in flat.names]
         for group, other in zip(self.param_groups, saved["param_groups"], strict=True):
             group |= {name: value for name, value in other.items() if name != "params"}

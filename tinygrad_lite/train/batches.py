@@ -87,9 +87,13 @@ def device_of(model: Any) -> str:
 
 
 def host(tree: Any) -> Any:
-    """Tensors and arrays in nested tuples, lists and dicts as NumPy arrays; anything else as it is."""
+    """Tensors and arrays in nested tuples, lists and dicts as NumPy arrays; anything else as it is.
+
+    bfloat16, in which few of NumPy's functions compute, becomes float32.
+    """
     return map_leaves(lambda leaf: _host(unwrap(leaf)) if hasattr(leaf, "shape") else leaf, tree)
 
 
 def _host(array: Any) -> Any:
-    return backend_of(array).to_numpy(array) if hasattr(array, "shape") else numpy.asarray(array)
+    found = backend_of(array).to_numpy(array) if hasattr(array, "shape") else numpy.asarray(array)
+    return found.astype("float32") if found.dtype.kind == "V" else found

@@ -12,9 +12,10 @@ import numpy
 
 from .. import ops
 from ..autodiff.diagnosis import find_nan
+from ..core.autocast import autocast as Precision
 from ..core.errors import GradientError, ShapeError
 from ..ops.random import Generator
-from ..optim import clip_grad_norm
+from ..optim import GradScaler, clip_grad_norm
 from ..tensor import Tensor
 from .batches import Batch, as_batches, call, device_of, parts
 from .callbacks import Callback
@@ -45,6 +46,7 @@ def fit(
     callbacks: Iterable[Callback] = (),
     accumulate: int = 1,
     clip_norm: float | None = None,
+    autocast: str | None = None,
     checkpoints: Any = None,
     rng: int | Generator | None = None,
     progress: bool = True,
@@ -69,6 +71,8 @@ def fit(
     accumulate : batches whose gradients are averaged for each step, so that they act as one large batch; each example
         counts the same.
     clip_norm : largest norm of the gradient, of all parameters together; see `optim.clip_grad_norm`.
+    autocast : `"bfloat16"` or `"float16"`: the model and the loss are computed within `tl.autocast(...)`, and for
+        float16 the loss is scaled by a `GradScaler`, which leaves out steps whose gradient is not finite.
     checkpoints : where to save the state of the training, and to go on from if there is one; see `Checkpoints`.
     rng : a seed or a Generator for the order of `data` that are arrays; the default generator if None.
     progress : show a bar with the loss and metrics, or a line per epoch if there is no terminal.
@@ -100,8 +104,10 @@ def fit(
         start=len(history), last=len(history) + epochs,
         steps_per_epoch=math.ceil(len(batches) / accumulate) if hasattr(batches, "__len__") else None,
         epoch=len(history),
+        scaler=GradScaler(enabled=autocast == "float16"),
     )  # fmt: skip
-    step = Step(run, loss, penalty, clip_norm)
+    precision = Precision(autocast or "float16", autocast is not None)
+    step = Step(run, loss, penalty, clip_norm, precision)
     val_metrics = copy.deepcopy(train_metrics)
     if checkpoints is not None:
         checkpoints.resume(run)
@@ -124,7 +130,7 @@ def fit(
                         raise KeyboardInterrupt
                     if run.stop is not None:
                         break
-                _finish_epoch(run, held, loss, val_metrics)
+                _finish_epoch(run, held, loss, val_metrics, precision)
                 if checkpoints is not None:
                     checkpoints.after_epoch(run, interrupts.asked)
                 if interrupts.asked:
@@ -144,14 +150,15 @@ def _groups(run: Run, size: int) -> Iterator[list[Any]]:
         yield group
 
 
-def _finish_epoch(run: Run, held: Any, loss: Loss, metrics: Any) -> None:
+def _finish_epoch(run: Run, held: Any, loss: Loss, metrics: Any, precision: Precision) -> None:
     if not run.tally.examples:
         raise ShapeError("fit: there are no examples; at least one is required.")
     record = Record(epoch=run.epoch, **run.tally.means())
     seconds, rate = run.tally.elapsed(), run.lr
     run.optimizer.eval()
     if held is not None:
-        seen = evaluate(run.model, held, loss=loss, metrics=metrics)
+        with precision:
+            seen = evaluate(run.model, held, loss=loss, metrics=metrics)
         record.update({f"val_{name}": value for name, value in seen.items()})
     record.update(lr=rate, seconds=seconds)
     run.history.append(record)
@@ -164,8 +171,10 @@ def _finish_epoch(run: Run, held: Any, loss: Loss, metrics: Any) -> None:
 class Step:
     """One step of the optimizer from the batches of a list."""
 
-    def __init__(self, run: Run, loss: Loss, penalty: Callable[[Any], Any] | None, clip_norm: float | None) -> None:
-        self.run, self.loss, self.penalty, self.clip_norm = run, loss, penalty, clip_norm
+    def __init__(
+        self, run: Run, loss: Loss, penalty: Callable[[Any], Any] | None, clip_norm: float | None, precision: Precision
+    ) -> None:
+        self.run, self.loss, self.penalty, self.clip_norm, self.precision = run, loss, penalty, clip_norm, precision
         self.device, self.parameters = device_of(run.model), list(run.model.parameters())
 
     def __call__(self, group: list[Any]) -> None:
@@ -180,7 +189,12 @@ class Step:
             return _mean(seen[-1])
 
         with numpy.errstate(all="ignore"):  # what is not finite is reported by name
-            run.optimizer.step(closure)
+            if run.scaler.is_enabled():
+                closure()
+                run.scaler.step(run.optimizer)
+                run.scaler.update()
+            else:
+                run.optimizer.step(closure)
         run.step += 1
         run.tally.steps += 1
         run.loss = _mean(seen[0])
@@ -199,8 +213,13 @@ class Step:
             whole, value, outputs = self.forward(batch, share, penalised=not seen)
             if first:
                 self.check(float(whole.item()), "loss", lambda whole=whole: find_nan(whole))
-            whole.backward()
+            self.run.scaler.scale(whole).backward()
             seen.append((value, outputs, batch))
+        if self.run.scaler.is_enabled():  # it looks for what is not finite itself
+            if self.clip_norm is not None:
+                self.run.scaler.unscale_(self.run.optimizer)
+                clip_grad_norm(self.parameters, self.clip_norm)
+            return seen
         size = self.size_of_gradient()
         if first:
             self.check(size, "gradient", lambda: self.culprit(batches))
@@ -213,15 +232,17 @@ class Step:
 
     def forward(self, batch: Batch, share: float, penalised: bool) -> tuple[Any, float, Any]:
         """What is to be differentiated, the loss as a number, and the outputs."""
-        outputs = call(self.run.model, batch.inputs)
-        loss = self.loss(outputs, batch.targets)
+        with self.precision:
+            outputs = call(self.run.model, batch.inputs)
+            loss = self.loss(outputs, batch.targets)
         if loss.shape:
             raise ShapeError(
                 f"fit: the loss is {tuple(loss.shape)}; it must be a single number, shape (). Take its mean."
             )
         whole = loss if share == 1.0 else loss * share
         if penalised and self.penalty is not None:
-            whole = whole + self.penalty(self.run.model)
+            with self.precision:
+                whole = whole + self.penalty(self.run.model)
         return whole, float(loss.item()), outputs
 
     # Numbers that are not finite are noticed before the step, so that the weights stay good.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import StateError
 from ..nn import Module
 from ..ops.random import Generator, default_generator
+from ..optim import GradScaler
 from .batches import Batch, host
 from .callbacks import Callback
 from .history import History, Record
@@ -77,6 +78,7 @@ class Run:
     step : how many steps the optimizer has made, in all epochs.
     loss : of the last step, the mean over its examples.
     tally : sums over the current epoch; `tally.means()` are the loss and the metrics so far.
+    scaler : of the loss; enabled for float16 only.
     stop : None, or why the training is to end; set by callbacks.
     """
 
@@ -94,6 +96,7 @@ class Run:
     step: int = 0
     loss: float = math.nan
     stop: str | None = None
+    scaler: GradScaler = field(default_factory=lambda: GradScaler(enabled=False))
 
     def tell(self, event: str) -> None:
         """Call a method of every callback."""
@@ -116,6 +119,7 @@ class Run:
             "stop": self.stop,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "schedule": None if self.schedule is None else self.schedule.state_dict(),
             "data": self.data.state_dict() if hasattr(self.data, "state_dict") else None,
             "generators": {name: generator.state_dict() for name, generator in self._generators()},
@@ -131,6 +135,8 @@ class Run:
         """
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
         if (self.schedule is None) != (state["schedule"] is None):
             without, having = ("without", "with") if state["schedule"] is None else ("with", "without")
             raise StateError(f"fit: the checkpoint is of a training {without} a schedule, and this one is {having}.")
