@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .autodiff.vectorize import vmap
     from .ops import *
     from .ops.datatypes import __array_namespace_info__
+    from .optim import GradScaler
 
 __version__ = "0.1.0"
 __array_api_version__ = "2024.12"
@@ -75,6 +76,7 @@ LATER = {
     "autodiff.transforms": "gauss_newton_product grad hessian hvp jacobian jvp value_and_grad vjp",
     "autodiff.vectorize": "vmap",
     "ops": " ".join(ops.__all__),
+    "optim.grad_scaler": "GradScaler",
 } | dict.fromkeys(
     ["cuda", "data", "fft", "io", "linalg", "nn", "optim", "plots", "regularizers", "special", "testing", "train"], ""
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["MOVES", "NO_HALVES", "body_in_float32", "foreign_dtypes", "in_float32", "rounded", "widened"]
 
 MOVES: set[str] = set()
-"""The primitives that give elements as they are, for arrays of one dtype; `ops/` fills it."""
+"""The operations that give elements as they are, for arrays of one dtype; `ops/` fills it."""
 
 NO_HALVES: set[str] = set()
 """The modules whose primitives no library computes in 16 bits; `ops/` fills it."""
@@ -56,12 +56,15 @@ def in_float32(op: Op, compute: Callable, astype: Callable) -> Callable:
     return computed
 
 
-def body_in_float32(body: Callable) -> Callable:
+def body_in_float32(op: Op) -> Callable:
     """The body of a composite, but for arrays of bfloat16 that are no Tensors in float32; Tensors' operators round."""
+    body = op.body
+    if op.name in MOVES:
+        return body
 
     def computed(*arrays: Any, **statics: Any) -> Any:
         low = [numpy_dtype_of(x) == bfloat16() for x in arrays]
-        if True not in low or any([isinstance(x, Handle) for x in arrays]):
+        if True not in low or any([isinstance(x, Handle) for x in arrays]) or statics.get("dtype") is not None:
             return body(*arrays, **statics)
         return rounded(body(*[widened(x, _astype) for x in arrays], **statics), arrays, _astype)
 

@@ -360,7 +360,7 @@ class _Name:
 
 def compile_function(op: Op, lines: list[str], name: str, scope: dict[str, Any]) -> FunctionType:
     """Run the source of one function with `scope` as its globals, extended by the names that generated code uses."""
-    body = body_in_float32(op.body) if bfloat16_in_use() else op.body
+    body = body_in_float32(op) if bfloat16_in_use() else op.body
     scope |= _GLOBALS | {"OP": op, "BODY": body, "CONJUGATED": op.conjugated}
     scope |= {"ACCELERATED": op.kernels.backends(), "IMPLEMENTATIONS": op.implementations}
     scope |= {f"RULE_{array}": rule for array, rule in op.rules.items()}

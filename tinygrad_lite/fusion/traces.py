@@ -88,6 +88,13 @@ class _Namespace:
         setattr(self, name, function)
         return function
 
+    def astype(self, x: Any, dtype: Any, /) -> Any:
+        trace = x.trace
+        trace.form += ["astype", numpy.dtype(dtype), x.index]
+        made = _Traced(trace, trace.count)
+        trace.count += 1
+        return made
+
 
 class _TraceBackend(Backend):
     """Notes what is to be computed."""

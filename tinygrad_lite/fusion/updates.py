@@ -64,13 +64,22 @@ class _Tape(Expressions):
     def full(self, value: Any, dtype: Any) -> Node:
         raise NotElementwise("a number with a dtype")
 
-    def convert(self, operand: Any, dtype: Any) -> Node:
-        raise NotElementwise("a conversion")
+    def convert(self, operand: Any, dtype: Any) -> Any:
+        dtype = numpy.dtype(dtype)
+        if not isinstance(operand, Node):
+            raise NotElementwise("a conversion of a number")
+        made = Node("astype", (operand,), dtype)
+        self.form += ["astype", dtype, self.index[operand]]
+        self.index[made] = len(self.index)
+        self.nodes.append(made)
+        return made
 
     def find_dtypes(self) -> None:
         """Give the nodes their dtypes."""
         for node in self.nodes:
-            node.dtype = result_dtype(node.name, *(x.dtype if isinstance(x, Node) else type(x) for x in node.operands))
+            if node.name != "astype":
+                kinds = [x.dtype if isinstance(x, Node) else type(x) for x in node.operands]
+                node.dtype = result_dtype(node.name, *kinds)
 
 
 def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:

@@ -234,9 +234,10 @@ FILES = (
 OPS.files += [f"{__name__}.{file}" for file in FILES.split()]
 
 MOVES.update([
-    "broadcast_to", "cast", "concat", "copied", "crop", "detach", "expand_dims", "flip", "getitem", "matrix_transpose",
-    "ones_like", "permute_dims", "reshape", "roll", "sections", "squeeze", "stack", "take", "take_along_axis",
-    "transfer", "tril", "triu", "unstack", "zeros_like",
+    "astype", "broadcast_to", "cast", "concat", "copied", "crop", "detach", "diagonal", "expand_dims", "flatten",
+    "flip", "getitem", "matrix_transpose", "moveaxis", "ones_like", "permute_dims", "repeat", "reshape", "roll",
+    "rot90", "sections", "squeeze", "stack", "swapaxes", "take", "take_along_axis", "tile", "to_device", "transfer",
+    "tril", "triu", "unstack", "zeros_like",
 ])  # fmt: skip
 
 # LAPACK and the libraries of Fourier transforms have no 16 bits.

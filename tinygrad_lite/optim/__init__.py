@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .adam_variants import Adamax, NAdam, RAdam
     from .averaging import EMA, AveragedModel, update_bn
     from .clip import clip_grad_norm, clip_grad_value
+    from .grad_scaler import GradScaler
     from .layerwise import LAMB, LARS
     from .lbfgs import LBFGS
     from .lookahead import Lookahead
@@ -49,6 +50,7 @@ else:
             "adam_variants": "Adamax NAdam RAdam",
             "averaging": "EMA AveragedModel update_bn",
             "clip": "clip_grad_norm clip_grad_value",
+            "grad_scaler": "GradScaler",
             "layerwise": "LAMB LARS",
             "lbfgs": "LBFGS",
             "lookahead": "Lookahead",
@@ -67,8 +69,8 @@ else:
 __all__ = [
     "ASGD", "EMA", "LAMB", "LARS", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW",
     "AdamWScheduleFree", "Adamax", "AveragedModel", "ChainedScheduler", "ConstantLR", "CosineAnnealingLR",
-    "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "LambdaLR", "LinearLR", "Lion", "Lookahead",
-    "MultiStepLR", "MultiplicativeLR", "Muon", "NAdam", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam",
+    "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "GradScaler", "LambdaLR", "LinearLR", "Lion",
+    "Lookahead", "MultiStepLR", "MultiplicativeLR", "Muon", "NAdam", "OneCycleLR", "Optimizer", "PolynomialLR", "RAdam",
     "RMSprop", "ReduceLROnPlateau", "Rprop", "SGDScheduleFree", "Schedule", "SequentialLR", "SophiaG", "StepLR",
     "WarmUp", "clip_grad_norm", "clip_grad_value", "update_bn",
 ]  # fmt: skip

@@ -2,6 +2,10 @@
 
 So an update is a few passes over long arrays instead of a few calls per parameter, and sending all gradients elsewhere
 is one call. The parameters' `data` are views of the buffer; it is the only memory that the package changes in place.
+
+Of parameters of 16 bits, whose steps would mostly be rounded away, the buffer and all state are float32: these are the
+master weights. The parameters' `data` are views of a second buffer, which holds them rounded and is written in the same
+pass.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import Any
 import numpy
 
 from ..core.backend import backend_of
+from ..core.dtypes import float32, limits
 from ..core.effects import live_numbers
 from ..core.errors import StateError
 from ..core.graph import note_write, unwrap
@@ -38,7 +43,9 @@ class FlatGroup:
     """Parameters of one device, dtype and `requires_grad`, and everything that an optimizer keeps for them.
 
     parameters : pairs of name and Tensor. Their data are moved into the buffer.
-    data : the buffer of the parameters, `(n,)`.
+    dtype : of the parameters and gradients. kept : of everything else, float32 instead of 16 bits.
+    data : the buffer of the parameters, `(n,)`, of the dtype `kept`.
+    shown : the buffer whose views the parameters' data are: `data`, or it rounded to `dtype`.
     grad : the buffer of their gradients, `(n,)`; None before the first step.
     state : further buffers `(n,)` by name. They are at the same place as long as the group lives.
     beside : buffers `(n,)` by name, of whoever keeps something of the same parameters; they are no part of the state.
@@ -52,19 +59,26 @@ class FlatGroup:
         self.shapes = [tuple(parameter.shape) for parameter in self.parameters]
         self.bounds = [0, *accumulate(prod(shape) for shape in self.shapes)]
         self.device, self.dtype = self.parameters[0].device, self.parameters[0].dtype
+        self.kept = float32 if limits(self.dtype).bits < 32 else self.dtype
         self.numbers: list[Numbers] = [(0,)] * len(parameters)
         self.own: list[dict[str, Any]] = [{} for _ in parameters]
         self.state: dict[str, Any] = {}
         self.beside: dict[str, Any] = {}
         self.grad: Any = None
         self.data = self._zeros()
-        self._data_views = self.views(self.data)
+        self.shown = self.data if self.kept == self.dtype else self._zeros(self.dtype)
+        self._saved: dict[int, Any] = {}
+        self._view()
         self._runs: dict[tuple[int, int], Any] = {}
         self._alone: dict[int, Any] = {}
         self.take_in()
 
-    def _zeros(self) -> Any:
-        return zeros((self.bounds[-1],), dtype=self.dtype, device=self.device).data
+    def _zeros(self, dtype: Any = None) -> Any:
+        return zeros((self.bounds[-1],), dtype=dtype or self.kept, device=self.device).data
+
+    def _view(self) -> None:
+        self._data_views = self.views(self.data)
+        self._shown_views = self._data_views if self.shown is self.data else self.views(self.shown)
 
     def views(self, buffer: Any) -> list[Any]:
         """The parts of a buffer that belong to the parameters, in their shapes."""
@@ -84,12 +98,12 @@ class FlatGroup:
     # A copied or unpickled view would be an array of its own, and training would go on beside the parameters.
 
     def __getstate__(self) -> dict[str, Any]:
-        views = ("_data_views", "_grad_views", "_runs", "_alone")
+        views = ("_data_views", "_shown_views", "_grad_views", "_runs", "_alone")
         return {name: value for name, value in vars(self).items() if name not in views}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         vars(self).update(kept)
-        self._data_views = self.views(self.data)
+        self._view()
         if self.grad is not None:
             self._grad_views = self.views(self.grad)
         self._runs, self._alone = {}, {}
@@ -102,7 +116,7 @@ class FlatGroup:
         Returns False, and takes in nothing, if some of it is on another device; see `ParamGroup.take_in`.
         Raises StateError for data of another shape or dtype.
         """
-        pairs = enumerate(zip(self.parameters, self._data_views, strict=True))
+        pairs = enumerate(zip(self.parameters, self._shown_views, strict=True))
         bound = [(i, parameter, view) for i, (parameter, view) in pairs if parameter.data is not view]
         for i, parameter, _ in bound:
             data = parameter.data
@@ -116,17 +130,50 @@ class FlatGroup:
             return False
         if bound:
             with backend_of(self.data).on(self.data):
-                for _, parameter, view in bound:
+                for i, parameter, view in bound:
                     view[...] = parameter.data
                     parameter.data = view
-            note_write(self.data)
+                    if self.shown is not self.data and i not in self._saved:
+                        self._keep(i, self._data_views[i])
+            note_write(self.shown)
+        for i, exact in self._saved.items():
+            self._keep(i, exact)
+        self._saved = {}
         return True
+
+    def keep_saved(self, i: int, exact: Any) -> None:
+        """Take over the master weights of parameter `i` with the next step, where the parameter is what they round to.
+
+        The parameter's own value may be loaded before or afterwards.
+        """
+        if self.shown is not self.data:
+            self._saved[i] = exact
+
+    def _keep(self, i: int, exact: Any) -> None:
+        """The master weights of parameter `i`: `exact` where that rounds to the parameter, else the parameter."""
+        backend, shown = backend_of(self.data), self._shown_views[i]
+        with backend.on(self.data):
+            astype = backend.xp.astype
+            rounded, plain = (astype(x, self.kept) for x in (astype(exact, self.dtype), shown))
+            self._data_views[i][...] = backend.xp.where(rounded == plain, exact, plain)
+
+    def masters(self) -> list[Any] | None:
+        """The master weights, each in its parameter's shape; None if the parameters themselves are exact."""
+        return None if self.shown is self.data else self._data_views
+
+    def show(self, part: slice = slice(None)) -> None:
+        """Round the master weights into what the parameters show, where these are not the same."""
+        if self.shown is not self.data:
+            _refuse("parameters of 16 bits")
+            self.shown[part] = backend_of(self.data).xp.astype(self.data[part], self.dtype)
 
     def inherit(self, i: int, other: FlatGroup, j: int) -> None:
         """Take over for parameter `i` all that another group has kept of it as its parameter `j`."""
         self.numbers[i] = other.numbers[j]
         self.own[i] = {name: to_array(array, device=self.device) for name, array in other.own[j].items()}
         part, source = slice(*self.bounds[i : i + 2]), slice(*other.bounds[j : j + 2])
+        if self.shown is not self.data:
+            self._keep(i, to_array(other._data_views[j], device=self.device))
         for ours, theirs in ((self.state, other.state), (self.beside, other.beside)):
             for name, buffer in theirs.items():
                 if name not in ours:
@@ -149,25 +196,30 @@ class FlatGroup:
         present = {i: unwrap(gradient) for i, gradient in pairs if gradient is not None}
         self._alone = {i: g.reshape(-1) for i, g in present.items() if _worth_a_run(g, self.dtype)}
         if len(present) > len(self._alone) and self.grad is None:
-            self.grad = self._zeros()
+            self.grad = self._zeros(self.dtype)
             self._grad_views = self.views(self.grad)
         for i, gradient in present.items():
             if i not in self._alone:
                 self._grad_views[i][...] = gradient
         return list(present)
 
-    def apply(self, present: list[int], maps: Mapping[str, Callable[[Any, float], Any]], lr: float) -> None:
-        """w <- map(w, lr), for each parameter that has a gradient and a map."""
+    def apply(
+        self, present: list[int], maps: Mapping[str, Callable[[Any, float], Any]], lr: float, skip: Any = None
+    ) -> None:
+        """w <- map(w, lr), for each parameter that has a gradient and a map, unless the array `()` `skip` is true."""
         for i in present:
             change = maps.get(self.names[i])
             if change is None:
                 continue
             part = self._data_views[i]
-            if getattr(change, "elementwise", False):
+            if skip is not None:
+                part[...] = backend_of(part).xp.where(skip, part, change(part, lr))
+            elif getattr(change, "elementwise", False):
                 write_over([part], lambda w, change=change: [change(w, lr)])
             else:
                 _refuse("a constraint of whole parameters")
                 part[...] = change(part, lr)
+            self.show(slice(*self.bounds[i : i + 2]))
 
     def update(self, present: list[int], rule: Rule, state: Mapping[str, float]) -> None:
         """Apply an elementwise `rule` to the parameters that have a gradient.
@@ -175,6 +227,7 @@ class FlatGroup:
         state : names of the buffers that it needs, with what they are full of before a parameter's first update.
         A rule that keeps the numbers as they are must keep the parameters too.
         """
+        exact = self.shown is self.data
         if present:
             for name, value in state.items():
                 self.buffer(name, value)
@@ -185,16 +238,19 @@ class FlatGroup:
             def arrays(
                 param: Any, grad: Any, *held: Any, before: Numbers = before, after: list[Numbers] = after
             ) -> list[Any]:
-                new, kept, numbers = rule(param, grad, dict(zip(state, held, strict=True)), before)
+                wide = grad if exact else backend_of(grad).xp.astype(grad, self.kept)
+                new, kept, numbers = rule(param, wide, dict(zip(state, held, strict=False)), before)
                 after.append(numbers)
-                return [new, grad, *(kept[name] for name in state)]
+                shown = [] if exact else [backend_of(new).xp.astype(new, self.dtype)]
+                return [new, grad, *(kept[name] for name in state), *shown]
 
             grads = self._alone[first] if first in self._alone else self.grad[part]
-            write_over([self.data[part], grads, *(self.state[name][part] for name in state)], arrays)
+            shown = [] if exact else [self.shown[part]]
+            write_over([self.data[part], grads, *(self.state[name][part] for name in state), *shown], arrays)
             self.numbers[first:last] = [after[-1]] * (last - first)
             if after[-1][0] != before[0]:
                 # Announced by the part, so that a graph that used only other parameters stays valid.
-                note_write(self._runs.setdefault((first, last), self.data[self.bounds[first] : self.bounds[last]]))
+                note_write(self._runs.setdefault((first, last), self.shown[part]))
         self._alone = {}
 
     def update_whole(self, present: list[int], rule: Rule) -> None:
@@ -203,6 +259,7 @@ class FlatGroup:
         for i in present:
             part = self._data_views[i]
             grad = self._alone[i].reshape(self.shapes[i]) if i in self._alone else self._grad_views[i]
+            grad = grad if self.shown is self.data else backend_of(grad).xp.astype(grad, self.kept)
             new, kept, self.numbers[i] = rule(part, grad, self.own[i], self.numbers[i])
             # What is kept must not be memory that is written over.
             self.own[i] = {
@@ -210,8 +267,15 @@ class FlatGroup:
                 for name, array in kept.items()
             }
             part[...] = new
-            note_write(part)
+            self.show(slice(*self.bounds[i : i + 2]))
+            note_write(self._shown_views[i])
         self._alone = {}
+
+    def found(self, present: list[int]) -> Iterator[Any]:
+        """The gradients of these parameters, which `gather` has gathered, in as few arrays as possible."""
+        for first, last in _runs(present, [(0,)] * len(self.numbers), self._alone):
+            part = slice(self.bounds[first], self.bounds[last])
+            yield self._alone[first] if first in self._alone else self.grad[part]
 
     def gradient(self) -> Any:
         """The gradients in an array of its own, `(n,)`, with 0 for parameters that have none."""
@@ -228,7 +292,8 @@ class FlatGroup:
         for first, last in _runs(present, [(0,)] * len(self.numbers), {}):
             part = slice(self.bounds[first], self.bounds[last])
             write_over([self.data[part], self.state[name][part]], lambda w, z: [(1 - weight) * w + weight * z, z])
-            note_write(self._runs.setdefault((first, last), self.data[self.bounds[first] : self.bounds[last]]))
+            self.show(part)
+            note_write(self._runs.setdefault((first, last), self.shown[part]))
 
     def follow(self, slow: Any, share: float) -> None:
         """slow <- slow + share * (w - slow), an array `(n,)`, and then w <- slow."""
@@ -239,7 +304,8 @@ class FlatGroup:
             return [met, met * 1.0]
 
         write_over([self.data, slow], meet)
-        note_write(self.data)
+        self.show()
+        note_write(self.shown)
 
 
 def _refuse(why: str) -> None:

@@ -111,11 +111,12 @@ class LBFGS(Optimizer):
     def _put(self, vector: Any) -> None:
         for flat, part in zip(self.groups, self._split(vector), strict=True):
             flat.data[...] = part
-            note_write(flat.data)
+            flat.show()
+            note_write(flat.shown)
 
     # Stepping
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], Any] | None = None, *, scaler: Any = None) -> Any:
         """Take up to `max_iter` steps; returns the loss before them.
 
         closure : sets the gradients anew and returns the loss; called for every evaluation.
@@ -239,9 +240,7 @@ class LBFGS(Optimizer):
         flat = self.groups[0]
 
         def vectors(key: str) -> list[Any]:
-            parts = [
-                to_array(unwrap(saved["state"][name][key]), dtype=flat.dtype, device=flat.device) for name in names
-            ]
+            parts = [to_array(unwrap(saved["state"][name][key]), dtype=flat.kept, device=flat.device) for name in names]
             return [self._joined([part[i].reshape(-1) for part in parts]) for i in range(len(parts[0]))]
 
         if "d" in saved["state"][names[0]]:

@@ -73,9 +73,9 @@ class Lookahead:
         self.optimizer.add_param_group(group)
         self._begin()
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], Any] | None = None, *, scaler: Any = None) -> Any:
         """A step of the optimizer, see `Optimizer.step`, and of the slow weights when it is their turn."""
-        loss = self.optimizer.step(closure)
+        loss = self.optimizer.step(closure, scaler=scaler)
         self._meet()
         return loss
 
@@ -111,7 +111,7 @@ class Lookahead:
         for flat in self.optimizer.groups:
             for name, part in zip(flat.names, flat.views(flat.beside["slow"]), strict=True):
                 with backend_of(part).on(part):
-                    part[...] = to_array(unwrap(saved["slow"][name]), dtype=flat.dtype, device=flat.device)
+                    part[...] = to_array(unwrap(saved["slow"][name]), dtype=flat.kept, device=flat.device)
 
     def __repr__(self) -> str:
         return f"Lookahead({self.optimizer!r}, k={self.k}, alpha={self.alpha})"

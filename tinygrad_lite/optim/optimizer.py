@@ -12,12 +12,16 @@ from ..core.graph import enable_grad, unwrap
 from ..nn import Module
 from ..ops.creation import to_array
 from ..tensor import Tensor
+from .adjusting import Adjustment, all_finite, clip_factor
 from .flat import FlatGroup, Numbers
 from .groups import Named, ParamGroup, given_groups, unique_names
 
 __all__ = ["Common", "Constraint", "Decay", "Optimizer", "State"]
 
 State = dict[str, Any]
+
+LEFT_OUT = Adjustment(None, None, None)
+"""Of a step that is not made."""
 
 
 class Decay(Protocol):
@@ -46,6 +50,8 @@ class Common(TypedDict, total=False):
     """The arguments that every optimizer passes on to `Optimizer`."""
 
     maximize: bool
+    clip_norm: float | None
+    clip_value: float | None
     decay: Decay | None
     project: Constraint | None
 
@@ -59,6 +65,8 @@ class Optimizer:
     lr : learning rate. Hyperparameters are attributes that may be changed at any time, for all groups at once; those
         of one group are `optimizer.param_groups[i]["lr"]`.
     maximize : go up the gradient instead of down.
+    clip_norm : each step first scales all gradients by one factor, so that their norm is at most this; see
+        `clip_grad_norm`, for which it needs no pass of its own. clip_value : or limits each element to it.
     decay : a penalty whose gradient is subtracted in the update instead of the loss ("decoupled"):
         w <- w - lr * (direction + gradient of the penalty at w).
     project : a constraint or proximal map that is applied to parameters after they were updated.
@@ -92,6 +100,8 @@ class Optimizer:
         lr: float,
         *,
         maximize: bool = False,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
         decay: Decay | None = None,
         project: Constraint | None = None,
         **hyper: Any,
@@ -101,6 +111,7 @@ class Optimizer:
             defaults["weight_decay"] = self.usual_decay if decay is None else 0.0
         self.defaults = {name: tuple(v) if isinstance(v, list) else v for name, v in defaults.items()}
         self.decay, self.project = decay, project
+        self.clip_norm, self.clip_value = clip_norm, clip_value
         self.param_groups: list[ParamGroup] = []
         self.check(self.defaults)
         for group in given_groups(params, type(self).__name__):
@@ -222,13 +233,14 @@ class Optimizer:
                 if parameter.requires_grad:
                     parameter.grad = None
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], Any] | None = None, *, scaler: Any = None) -> Any:
         """Update every parameter that has a gradient; the others and their state stay as they are.
 
         closure : called before the update; sets the gradients anew and returns the loss, which is then returned.
+        scaler : given by `GradScaler.step`, which is to be called instead.
         """
         if closure is None:
-            self._step()
+            self._step(scaler)
             return None
         if active_capture.get() is not None:
             raise CaptureError(
@@ -241,36 +253,67 @@ class Optimizer:
         return loss
 
     @replayed(graph="refreshed")
-    def _step(self) -> None:
+    def _step(self, scaler: Any = None) -> None:
+        live = live_numbers.get()
+        gathered: list[tuple[ParamGroup, FlatGroup, list[int]]] = []
+        if live is not None and not (scaler is None and self.clip_norm is None is self.clip_value):
+            live.refuse("a factor of the gradients that is known on the device")
         for group in self.param_groups:
-            self._step_group(group, group.hyper)
+            if live is None:
+                group.take_in()
+            else:
+                live.once(group.take_in)
+            for flat in group.flat:
+                with backend_of(flat.data).on(flat.data):
+                    gathered.append((group, flat, flat.present()))
+        adjustment = self._adjustment([(flat, present) for _, flat, present in gathered], scaler)
+        for group, flat, present in gathered if adjustment is not LEFT_OUT else ():
+            with backend_of(flat.data).on(flat.data):
+                here = adjustment and adjustment.on(flat.device)
+                self._step_flat(flat, present, group.hyper, here)
 
-    def _step_group(self, group: ParamGroup, hyper: dict[str, Any]) -> None:
+    def _adjustment(self, gathered: list[tuple[FlatGroup, list[int]]], scaler: Any) -> Adjustment | None:
+        """What is done to the gradients in this step; None for nothing, LEFT_OUT if there is to be no step."""
+        inverse, skip = None, None
+        if scaler is not None:
+            finite = scaler.known_finite(self)
+            if finite is None:
+                finite, inverse = all_finite(gathered), scaler.inverse()
+            scaler.note_step(self, finite)
+            if finite is not True and backend_of(finite).asynchronous:
+                skip = backend_of(finite).xp.logical_not(finite)
+            elif not finite:
+                return LEFT_OUT
+        factor = inverse if self.clip_norm is None else clip_factor(gathered, inverse, self.clip_norm)
+        if factor is not None and not backend_of(factor).asynchronous:
+            factor = float(factor)
+        nothing = factor is None and skip is None and self.clip_value is None
+        return None if nothing else Adjustment(factor, self.clip_value, skip)
+
+    def _step_flat(
+        self, flat: FlatGroup, present: list[int], hyper: dict[str, Any], adjustment: Adjustment | None
+    ) -> None:
         def rule(param: Any, grad: Any, state: State, numbers: Numbers) -> tuple[Any, State, Numbers]:
             step = numbers[0] + 1
-            if len(numbers) == 1 and not self.numbers:
-                new, kept = self._rule(param, grad, state, {**hyper, "step": step})
-                return new, kept, (step,)
-            new, kept = self._rule(param, grad, state | self._held(numbers), {**hyper, "step": step})
-            arrays = {name: value for name, value in kept.items() if name not in self.numbers}
-            return new, arrays, (step, *(kept[name] for name in self.numbers))
+            grad = grad if adjustment is None else adjustment.gradient(grad)
+            held = state if len(numbers) == 1 and not self.numbers else state | self._held(numbers)
+            new, kept = self._rule(param, grad, held, {**hyper, "step": step})
+            after = (step, *(kept[name] for name in self.numbers))
+            if self.numbers:
+                kept = {name: value for name, value in kept.items() if name not in self.numbers}
+            if adjustment is not None:
+                new, kept = adjustment.chosen(param, new), adjustment.kept(state, kept)
+            return new, kept, after
 
-        live = live_numbers.get()
-        if live is None:
-            group.take_in()
+        skip = None if adjustment is None else adjustment.skip
+        if self._slopes:
+            flat.apply(present, self._slopes, hyper["lr"], skip)
+        if self.elementwise:
+            flat.update(present, rule, self.state_arrays(hyper))
         else:
-            live.once(group.take_in)
-        for flat in group.flat:
-            with backend_of(flat.data).on(flat.data):
-                present = flat.present()
-                if self._slopes:
-                    flat.apply(present, self._slopes, hyper["lr"])
-                if self.elementwise:
-                    flat.update(present, rule, self.state_arrays(hyper))
-                else:
-                    flat.update_whole(present, rule)
-                if self._projections:
-                    flat.apply(present, self._projections, hyper["lr"])
+            flat.update_whole(present, rule)
+        if self._projections:
+            flat.apply(present, self._projections, hyper["lr"], skip)
 
     def train(self) -> None:
         """Before training: for the optimizers whose parameters differ between training and evaluation."""
@@ -294,6 +337,8 @@ class Optimizer:
         state: dict[str, State] = {}
         for flat in self.groups:
             arrays = {name: flat.views(buffer) for name, buffer in flat.state.items()}
+            masters = flat.masters()
+            arrays |= {} if masters is None else {"master": masters}
             for i, name in enumerate(flat.names):
                 numbers = flat.numbers[i]
                 entry = state[name] = {"step": numbers[0], **self._held(numbers)}
@@ -329,8 +374,10 @@ class Optimizer:
                 for key, value in entry.items():
                     if key == "step" or key in self.numbers:
                         continue
-                    array = to_array(unwrap(value), dtype=flat.dtype, device=flat.device)
-                    if self.elementwise:
+                    array = to_array(unwrap(value), dtype=flat.kept, device=flat.device)
+                    if key == "master":
+                        flat.keep_saved(i, array)
+                    elif self.elementwise:
                         with backend_of(array).on(array):
                             flat.views(flat.buffer(key, initial.get(key, 0.0)))[i][...] = array
                     else:

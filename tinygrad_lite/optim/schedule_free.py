@@ -57,10 +57,10 @@ class _ScheduleFree(Optimizer):
         moved = (1 - newest) * y + newest * z + (lr * (share * (1 - newest) - 1)) * direction
         return moved, {"z": z - lr * direction, "weight_sum": total, "lr_max": lr_max}
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], Any] | None = None, *, scaler: Any = None) -> Any:
         """As `Optimizer.step`. Raises StateError in evaluation mode."""
         self._require_training()
-        return super().step(closure)
+        return super().step(closure, scaler=scaler)
 
     @replayed(graph="refreshed")
     def _require_training(self) -> None:
