@@ -1,15 +1,15 @@
-"""What happens to gradients inside of a step: unscaling, clipping, and leaving the whole step out."""
+"""What a step does around its rule: it unscales and clips gradients, shrinks weights, and may leave itself out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..core.backend import backend_of
 from ..ops.conversion import move
 from .flat import FlatGroup
 
-__all__ = ["Adjustment", "all_finite", "clip_factor"]
+__all__ = ["Adjustment", "Shrinking", "all_finite", "clip_factor", "shrinking"]
 
 Gathered = list[tuple[FlatGroup, list[int]]]
 """Flat groups, and the parameters of each that have a gradient, after `FlatGroup.gather`."""
@@ -95,3 +95,18 @@ def _together(gathered: Gathered, of_part: Any, of_all: Any, of_none: Any) -> An
 
 def _parts(flat: FlatGroup, present: list[int]) -> Iterable[Any]:
     return (part for part in flat.found(present) if part.size)
+
+
+class Shrinking:
+    """w - lr * slope(w): a step down a penalty, as a map of the kind that projections are."""
+
+    def __init__(self, slope: Callable[[Any], Any]) -> None:
+        self.slope = slope
+        self.elementwise = getattr(slope, "elementwise", False)
+
+    def __call__(self, w: Any, lr: float) -> Any:
+        return w - lr * self.slope(w)
+
+
+def shrinking(slopes: Mapping[str, Callable[[Any], Any]]) -> dict[str, Shrinking]:
+    return {name: Shrinking(slope) for name, slope in slopes.items()}

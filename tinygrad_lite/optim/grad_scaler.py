@@ -34,13 +34,14 @@ class GradScaler:
     growth_factor : above 1. backoff_factor : above 0 and below 1. growth_interval : steps, at least 1.
     enabled : False for one that does nothing, so that programs need not ask.
 
+    On the CPU NumPy warns where a scaled loss or a gradient overflows; `np.errstate(over="ignore")` keeps it quiet.
     On a GPU nothing waits for the device: whether a gradient is infinite is known there only, and the update is chosen
     by it. Such a step is counted by the optimizer all the same; on the CPU it is not, as in `torch.amp.GradScaler`.
 
     Raises ValueError for factors out of range.
     Source: P. Micikevicius et al., Mixed precision training, 2018, arXiv:1710.03740; as `torch.amp.GradScaler`.
 
-    >>> model, scaler = nn.Linear(2, 1), GradScaler()
+    >>> model, scaler = nn.Linear(2, 1), GradScaler(init_scale=256.0)
     >>> optimizer = optim.SGD(model, lr=0.1)
     >>> with autocast("float16"):
     ...     loss = mse(model(np.ones((4, 2), np.float32)), np.zeros((4, 1), np.float32))
@@ -48,7 +49,7 @@ class GradScaler:
     >>> scaler.step(optimizer)
     >>> scaler.update()
     >>> scaler.get_scale()
-    65536.0
+    256.0
     """
 
     def __init__(

@@ -12,9 +12,10 @@ from ..core.graph import enable_grad, unwrap
 from ..nn import Module
 from ..ops.creation import to_array
 from ..tensor import Tensor
-from .adjusting import Adjustment, all_finite, clip_factor
+from .adjusting import Adjustment, all_finite, clip_factor, shrinking
 from .flat import FlatGroup, Numbers
 from .groups import Named, ParamGroup, given_groups, unique_names
+from .saved import check_saved
 
 __all__ = ["Common", "Constraint", "Decay", "Optimizer", "State"]
 
@@ -176,7 +177,7 @@ class Optimizer:
         taken = self._named()
         named = unique_names(group["params"], taken, number, kind)
         self.check_parameters(named)
-        self._slopes = {} if self.decay is None else _shrinking(self.decay.slopes(taken + named))
+        self._slopes = {} if self.decay is None else shrinking(self.decay.slopes(taken + named))
         self._projections = {} if self.project is None else self.project.projections(taken + named)
         self.param_groups.append(ParamGroup(named, hyper))
 
@@ -353,7 +354,7 @@ class Optimizer:
 
         Raises StateError, listing what does not fit; nothing is loaded then.
         """
-        self._check_saved(saved)
+        check_saved(self, saved)
         for group, other in zip(self.param_groups, saved["param_groups"], strict=True):
             hyper = {name: value for name, value in other.items() if name != "params"}
             group |= {name: tuple(value) if isinstance(value, list) else value for name, value in hyper.items()}
@@ -383,37 +384,6 @@ class Optimizer:
                     else:
                         flat.own[i][key] = backend_of(array).copy(array)
 
-    def _check_saved(self, saved: Mapping[str, Any]) -> None:
-        kind = type(self).__name__
-        if saved.get("optimizer") != kind:
-            other = saved.get("optimizer")
-            raise StateError(f"{kind}.load_state_dict: the state is of {other!r}; it must be of {kind!r}.")
-        shapes = {name: shape for flat in self.groups for name, shape in zip(flat.names, flat.shapes, strict=True)}
-        state, groups = saved["state"], saved["param_groups"]
-        misshapen = [
-            f"{key} of {name} is {tuple(value.shape)} and must be {shapes[name]}"
-            for name, entry in state.items()
-            for key, value in entry.items()
-            if self.elementwise and name in shapes and hasattr(value, "shape") and tuple(value.shape) != shapes[name]
-        ]
-        problems = {
-            "missing": [n for n in shapes if n not in state]
-            + [n for n in self.defaults if not all(n in group for group in groups)],
-            "unexpected": [name for name in state if name not in shapes],
-            "misshapen": misshapen,
-        }
-        if not any(problems.values()) and [len(g["params"]) for g in groups] != [
-            len(g.names) for g in self.param_groups
-        ]:
-            sizes = [
-                " + ".join(str(len(names)) for names in each)
-                for each in ([g["params"] for g in groups], [g.names for g in self.param_groups])
-            ]
-            problems["groups"] = [f"{sizes[0]} parameters and must be {sizes[1]}"]
-        if any(problems.values()):
-            text = "; ".join(f"{what}: {', '.join(entries)}" for what, entries in problems.items() if entries)
-            raise StateError(f"{kind}.load_state_dict: the state does not fit the parameters; {text}.")
-
     def __repr__(self) -> str:
         lines = []
         for group in self.param_groups:
@@ -426,18 +396,3 @@ class Optimizer:
             lines.append(f"{len(group.names)} parameters, {', '.join(settings)}")
         inside = lines[0] if len(lines) == 1 else "".join(f"\n  {line}" for line in lines) + "\n"
         return f"{type(self).__name__}({inside})"
-
-
-class _Shrinking:
-    """w - lr * slope(w): a step down a penalty, as a map of the kind that projections are."""
-
-    def __init__(self, slope: Callable[[Any], Any]) -> None:
-        self.slope = slope
-        self.elementwise = getattr(slope, "elementwise", False)
-
-    def __call__(self, w: Any, lr: float) -> Any:
-        return w - lr * self.slope(w)
-
-
-def _shrinking(slopes: Mapping[str, Callable[[Any], Any]]) -> dict[str, _Shrinking]:
-    return {name: _Shrinking(slope) for name, slope in slopes.items()}

@@ -16,7 +16,8 @@ from typing import Any
 import numpy
 
 from ...core.backend import Backend
-from ...core.dtypes import numpy_dtype
+from ...core.bfloat16 import body_in_float32
+from ...core.dtypes import bfloat16_in_use, numpy_dtype
 from ...core.errors import BackendError, OutOfMemoryError
 from ...core.registry import OPS
 
@@ -106,7 +107,8 @@ class CupyBackend(Backend):
         if not self.several_devices:
             return NotImplemented
         with cupy.cuda.Device(common_device(op.name, arrays, {})):  # the current one for None
-            return op.body(*arguments, **statics)
+            body = body_in_float32(op) if bfloat16_in_use() else op.body
+            return body(*arguments, **statics)
 
     def attempt(self, kernel: Any, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
         try:
