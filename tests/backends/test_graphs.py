@@ -10,61 +10,9 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
+from tests.backends.steps import network, programs, states, train
 from tinygrad_lite import nn, optim
 from tinygrad_lite.core.effects import live_numbers, replayed
-
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(8, 6, 5)).astype("float32"), RNG.integers(0, 3, size=(8, 6))
-
-
-class Mixed(nn.Module):
-    """A layer without a matrix product."""
-
-    def __init__(self, inputs, outputs, *inside, seed=0):
-        self.weight = nn.Parameter(np.random.default_rng(seed).normal(size=(inputs, outputs)).astype("float32"))
-        self.bias = nn.Parameter(np.zeros(outputs, "float32"))
-        self.inside = list(inside)
-
-    def forward(self, x):
-        x = tl.tanh((x[:, :, None] * self.weight).sum(axis=1) + self.bias)
-        for layer in self.inside:
-            x = layer(x)
-        return x
-
-
-def network(*inside):
-    return nn.Sequential(Mixed(5, 4, *inside), Mixed(4, 3, seed=1))
-
-
-def train(wrap, device, make_model=network, make_optimizer=lambda m: optim.Adam(m, 0.01), extra=lambda model: None):
-    """Losses, the model and the step after some steps."""
-    tl.manual_seed(0)
-    model = make_model().to(device)
-    optimizer = make_optimizer(model)
-
-    def step(x, y):
-        loss = tl.cross_entropy(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        extra(model)
-        optimizer.step()
-        return loss
-
-    run = wrap(step)
-    losses = []
-    for i, (x, y) in enumerate(zip(X, Y, strict=True)):
-        optimizer.lr = 0.01 / (i + 1)
-        losses.append(run(tl.tensor(x, device=device), tl.tensor(y, device=device)).item())
-    return losses, model, run
-
-
-def states(model):
-    return {name: tl.Tensor(array).cpu().numpy() for name, array in model.state_dict().items()}
-
-
-def programs(run):
-    return [program for found in run.programs.values() for program in found]
-
 
 STEPS = {
     "adam": {},

@@ -22,7 +22,7 @@ from ..core.graph import Handle, as_array, grad_enabled, node_of, unwrap, wrap
 from ..core.tree import leaves, map_leaves, unflatten
 from .graphs import GraphProgram
 from .program import Program
-from .recorded import plain, recorded
+from .recorded import plain
 from .recorder import Recorder
 
 __all__ = ["Program", "jit"]
@@ -140,7 +140,7 @@ def _capture(
         for value in given:
             if hasattr(value, "shape"):
                 array = recorder.backend.asarray(unwrap(value))  # arrays in main memory are moved to a step's GPU
-                value, counted = wrap(recorded(as_array(array), f"x{counted}", recorder), None), counted + 1
+                value, counted = wrap(recorder.recorded(as_array(array), f"x{counted}"), None), counted + 1
             inputs.append(value)
         inside_args, inside_kwargs = unflatten((args, kwargs), iter(inputs))
         out = f(*inside_args, **inside_kwargs)

@@ -14,6 +14,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import numpy
+
 from ..core.errors import CaptureError
 from .graph_capture import Again, capture
 from .graph_replay import Captured
@@ -48,12 +50,14 @@ class GraphProgram(Program):
         self._recent = recent
         self._replaced: set[str] = set()
         self._captured: Captured | None = None
-        self._launches = self._wasted = 0
+        self._launches = 0
+        self._wasted = 0 if len(recorder.devices) == 1 else WASTED  # a graph is of one device
         self._lock = threading.Lock()
 
     def replay(self, arrays: list[Any]) -> tuple:
-        with self._lock:
+        with self._lock, self.backend.on(min(self.recorder.devices)):
             _keep(self._recent, self)
+            arrays = [self.backend.asarray(x) if type(x) is numpy.ndarray else x for x in arrays]
             if self._wasted >= WASTED:
                 return self._run(*arrays)
             captured = self._fitting(arrays)
@@ -107,7 +111,7 @@ class GraphProgram(Program):
 
     def __str__(self) -> str:
         if self._captured is None:
-            return f"{self.source}# no graph yet\n"
+            return f"{self.source}# {'no graph' if self._wasted >= WASTED else 'no graph yet'}\n"
         return self.source + "".join(f"# {part.describe()}\n" for part in self._captured.parts)
 
 

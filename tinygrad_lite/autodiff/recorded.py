@@ -76,12 +76,12 @@ class _Namespace:
             return _Namespace(own)
         if not callable(own) or isinstance(own, type):
             return own
-        return functools.partial(_noted, own)
+        return functools.partial(_noted, name, own)
 
 
-def _noted(function: Callable, *args: Any, **kwargs: Any) -> Any:
+def _noted(label: str, function: Callable, *args: Any, **kwargs: Any) -> Any:
     found = next(recorded_in((args, kwargs)), None)
-    return function(*args, **kwargs) if found is None else found.recorder.call(function, args, kwargs)
+    return function(*args, **kwargs) if found is None else found.recorder.call(function, args, kwargs, label)
 
 
 def recorded_in(values: Any) -> Iterator[Recorded]:
@@ -139,7 +139,7 @@ class _RecordedBackend(Backend):
 
     def asarray(self, value: Any, *, dtype: Any = None, device: str | None = None) -> Any:
         if isinstance(value, Recorded):
-            return value if dtype is None or dtype == value.dtype else _noted(self.root.asarray, value, dtype=dtype)
+            return value if dtype is None or dtype == value.dtype else _noted("", self.root.asarray, value, dtype=dtype)
         return self.root.asarray(value, dtype=dtype)
 
     def to_numpy(self, array: Any) -> Any:
@@ -149,26 +149,26 @@ class _RecordedBackend(Backend):
         return repr(array)
 
     def copy(self, array: Any) -> Any:
-        return _noted(self.root.copy, array)
+        return _noted("", self.root.copy, array)
 
     def owns_memory(self, array: Any) -> bool:
         return self.root.owns_memory(plain(array))
 
     def getitem(self, array: Any, index: Any) -> Any:
-        return _noted(self.root.getitem, array, index)
+        return _noted("", self.root.getitem, array, index)
 
     def assign(self, target: Any, index: Any, values: Any) -> Any:
-        return _noted(self._on_a_copy, self.root.assign, target, index, values)
+        return _noted("", self._on_a_copy, self.root.assign, target, index, values)
 
     def scatter_add(self, target: Any, index: Any, values: Any) -> Any:
-        return _noted(self._on_a_copy, self.root.scatter_add, target, index, values)
+        return _noted("", self._on_a_copy, self.root.scatter_add, target, index, values)
 
     def _on_a_copy(self, write: Callable, target: Any, index: Any, values: Any) -> Any:
         """Zeros to be written into may be a constant of the program."""
         return write(self.root.copy(target), index, values)
 
     def special(self, name: str) -> Callable:
-        return functools.partial(_noted, self.root.special(name))
+        return functools.partial(_noted, name, self.root.special(name))
 
 
 def _computed(op: Op, *arrays: Any, **statics: Any) -> Any:

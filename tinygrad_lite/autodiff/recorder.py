@@ -71,7 +71,7 @@ class Recorder:
 
     backend : the library of the arguments and of the tensors around the step.
     lines : the statements of the program. scope : the objects that they name.
-    places : by statement, the user's code and instruction that it comes from.
+    devices : those that arrays of the step were on. places : by statement, the user's code and instruction.
     effects : by statement, those of which it is one.
     arrays : by the names of results, arrays of their shapes and dtypes.
     modes : the modules that were called, and whether each was training.
@@ -80,6 +80,7 @@ class Recorder:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self.devices: set[str] = set()
         self.places: dict[str, tuple[Any, int]] = {}
         self.effects: dict[str, Effect] = {}
         self.lines: list[str] = []
@@ -140,7 +141,7 @@ class Recorder:
             self._move_to(backend_of(tensor.data), tensor)
             self._add(f"{watched.name} = {watched.source}.data")
         watched.tensor, watched.data = tensor, tensor.data
-        tensor.data = recorded(watched.data, watched.name, self)
+        tensor.data = self.recorded(watched.data, watched.name)
         if tensor.node is not None:
             self.leaves.add(tensor.node)
 
@@ -239,12 +240,19 @@ class Recorder:
             self.arrays[name] = numpy.broadcast_to(numpy.empty((), result.dtype), result.shape)
         return name
 
+    def recorded(self, array: Any, name: str) -> Recorded:
+        """An array of the step, which the program calls `name`."""
+        backend = backend_of(array)
+        if backend.asynchronous:
+            self.devices.add(backend.device_of(array))
+        return recorded(array, name, self)
+
     def wrapped(self, result: Any, name: str) -> Any:
         """A result with Recorded for its arrays."""
         if is_array(result):
-            return recorded(result, name, self)
+            return self.recorded(result, name)
         if isinstance(result, Handle):
-            return wrap(recorded(result.data, f"{name}.data", self), None)
+            return wrap(self.recorded(result.data, f"{name}.data"), None)
         if isinstance(result, (list, tuple)):
             parts = [self.wrapped(part, f"{name}[{i}]") for i, part in enumerate(result)]
             return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)

@@ -52,6 +52,7 @@ class GraphMemory:
     def __init__(self) -> None:
         self._kept: list[Any] = []
         self._pool = cupy().cuda.MemoryPool(self._allocate)
+        self._places = cupy().cuda.MemoryPool(self._allocate)
         self._shared = _shared()
 
     def _allocate(self, size: int) -> Any:
@@ -87,8 +88,8 @@ class GraphMemory:
             made.append(stream.end_capture())
 
     def empty_like(self, array: Any) -> Any:
-        """Memory for an array like this one; nobody else gets it while the result lives."""
-        with self.used():
+        """Memory for an array like this one that is written before a launch: nothing of the graph was ever there."""
+        with self._shared.stream, cupy().cuda.using_allocator(self._places.malloc):
             return cupy().empty_like(array)
 
 

@@ -16,7 +16,7 @@ from .runtime import DEVICES, Device, state
 from .streams import Queue, Uses, current_queue, read, write
 
 __all__ = [
-    "TOTAL", "Block", "Memory", "MemoryPointer", "MemoryPool", "OutOfMemoryError", "PinnedMemoryPool",
+    "FREED", "TOTAL", "Block", "Memory", "MemoryPointer", "MemoryPool", "OutOfMemoryError", "PinnedMemoryPool",
     "alloc_pinned_memory", "at", "default_pinned_pool", "default_pool", "empty_pinned", "get_allocator",
     "is_memory_pinned", "known", "read_again", "set_allocator", "taken", "touch", "using_allocator", "write_again",
 ]  # fmt: skip
@@ -41,16 +41,17 @@ class Memory:
     """Memory from CUDA itself. What nobody has any more is given to whoever asks next."""
 
     def __init__(self, size: int) -> None:
-        free = _FREED.setdefault((state.device, size), [])
+        free = FREED.setdefault((state.device, size), [])
         self.size, self.device_id, self.uses = size, state.device, free.pop() if free else Uses()
         self.uses.written, self.uses.reads = None, {}  # CUDA waits for all work before it frees memory
 
     def __del__(self) -> None:
-        if _FREED is not None:  # the interpreter ends
-            _FREED.setdefault((self.device_id, self.size), []).append(self.uses)
+        if FREED is not None:  # the interpreter ends
+            FREED.setdefault((self.device_id, self.size), []).append(self.uses)
 
 
-_FREED: dict[tuple[int, int], list[Uses]] = {}
+FREED: dict[tuple[int, int], list[Uses]] = {}
+"""Memory that CUDA has back, by device and size."""
 
 
 class _Chunk:
