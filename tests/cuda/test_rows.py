@@ -308,7 +308,7 @@ def test_a_missing_barrier_in_columns(cupy, index, monkeypatch):
 def test_planted_bugs_in_losses(cupy):
     for before, after in (
         ("index != ignored && exists", "exists"), ("block_sum(found, scratch)", "found"),
-        ("smoothing / n - (i ==", "smoothing - (i =="), ("if (factor == 1) continue;", "continue;"),
+        ("uniform = given.smoothing / n", "uniform = given.smoothing"), ("if (factor == 1) continue;", "continue;"),
     ):  # fmt: skip
         target = classes(50, 6)
         target[:3] = 5

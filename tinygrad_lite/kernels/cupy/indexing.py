@@ -20,6 +20,9 @@ SOURCE = CudaSource(__file__, [{"T": T} for T in TYPES])
 CHUNK, CHUNKS = 1024, 256
 """The least length of what a block sorts at a time, and about the most blocks that do."""
 
+MOST_COLUMNS = 1 << 20
+"""Of a table; a grid has fewer than 2^16 blocks along its second axis."""
+
 
 def _indices(index: Any) -> Any:
     """The one array of integers on the device that an index of the first axis is made of, or None."""
@@ -29,7 +32,7 @@ def _indices(index: Any) -> Any:
 
 
 def _rows_of_a_table(x: Any, *, index: Any, shape: tuple[int, ...]) -> bool:
-    if not floats(x) or not shape or not 0 < shape[0] < 1 << 31:
+    if not floats(x) or not shape or not 0 < shape[0] < 1 << 31 or math.prod(shape[1:]) > MOST_COLUMNS:
         return False
     indices = _indices(index)
     return indices is not None and 0 < indices.size < 1 << 31 and x.shape == (*indices.shape, *shape[1:])

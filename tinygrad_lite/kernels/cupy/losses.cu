@@ -67,9 +67,9 @@ struct Rows {
         return (up && place.there ? to_acc(up[place.row * up_step]) : (A)1) / divisor;
     }
 
-    __device__ __forceinline__ A gradient_of(A probability, i64 i, const Target& target, A factor) const {
-        if (!target.counted) return 0;
-        return factor * (probability - smoothing / n - (i == target.index ? 1 - smoothing : (A)0));
+    // hit: whether it is the target's. uniform: smoothing / n.
+    __device__ __forceinline__ A gradient_of(A probability, bool hit, const Target& target, A uniform, A factor) const {
+        return target.counted ? factor * (probability - uniform - (hit ? 1 - smoothing : (A)0)) : (A)0;
     }
 };
 
@@ -95,10 +95,11 @@ template <int N, int E> DEVICE void losses(const Rows& given, i64 rows, int lane
         if (given.smoothing != 0) total = row_sum(total, lanes, scratch);
         given.write_loss(place, target, largest, log_of(sum), total);
         if (given.gradient) {
-            const A factor = given.factor_of(place, divisor), scale = 1 / sum;
+            const A factor = given.factor_of(place, divisor), scale = 1 / sum, uniform = given.smoothing / n;
+            const int index = (int)target.index;  // of a class that there is, else it does not matter
 #pragma unroll
             for (int k = 0; k < E; ++k) {
-                held[k] = given.gradient_of(held[k] * scale, element<N>(k, place), target, factor);
+                held[k] = given.gradient_of(held[k] * scale, element<N>(k, place) == index, target, uniform, factor);
             }
             write_row<N, E>(given.gradient + place.row * n, (int)n, place, held);
         }
@@ -125,12 +126,13 @@ template <int N> DEVICE void losses_long(const Rows& given, i64 rows, int lanes,
         if (given.smoothing != 0) total = row_sum(total, lanes, scratch) + (origin - all.largest) * n;
         given.write_loss(place, target, all.largest, log_of(all.sum), total);
         if (given.gradient) {
-            const A factor = given.factor_of(place, divisor), scale = 1 / all.sum;
+            const A factor = given.factor_of(place, divisor), scale = 1 / all.sum, uniform = given.smoothing / n;
             FOR_ELEMENTS(i, n, N, place) {
                 read<N>(row + i, held);
 #pragma unroll
                 for (int k = 0; k < N; ++k) {
-                    held[k] = given.gradient_of(exp_of(held[k] - all.largest) * scale, i + k, target, factor);
+                    const A probability = exp_of(held[k] - all.largest) * scale;
+                    held[k] = given.gradient_of(probability, i + k == target.index, target, uniform, factor);
                 }
                 write<N>(given.gradient + place.row * n + i, held);
             }
