@@ -161,8 +161,8 @@ def test_transposed_arrays_are_refused_with_a_hint(tmp_path):
 def test_bfloat16_models_are_saved_and_loaded_bit_for_bit(tmp_path):
     pytest.importorskip("ml_dtypes")
     made, other = (nn.Linear(3, 2).to("bfloat16") for _ in range(2))
-    io.save_weights(tmp_path / "weights", made)
-    assert {array.dtype for array in io.load_weights(tmp_path / "weights").values()} == {np.dtype("float32")}
-    io.load_weights(tmp_path / "weights", other)
+    save_weights(tmp_path / "weights", made)
+    assert {array.dtype for array in load_weights(tmp_path / "weights").values()} == {np.dtype("float32")}
+    load_weights(tmp_path / "weights", other)
     assert other.weight.dtype == made.weight.dtype and str(made.weight.dtype) == "bfloat16"
     np.testing.assert_array_equal(other.weight.data, made.weight.data)
