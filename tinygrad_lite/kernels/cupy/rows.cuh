@@ -5,8 +5,8 @@
 // its passes, E elements a thread, and so read once. A longer one is read again in each pass; the rows that blocks work on
 // at a time fit a second-level cache of 40 MB up to about 150 KiB.
 //
-// ptxas for sm_90: kernels of rows in registers have at most 64 registers, with weights' gradients 128; of those for
-// float, double and bfloat the few that spill do so by 4 to 40 bytes a thread. No time was measured on a GPU.
+// ptxas for sm_90: kernels of rows in registers have at most 64 registers (double: 82), with weights' gradients 128; of
+// those for float, double and bfloat the few that spill do so by 4 to 40 bytes a thread. No time was measured on a GPU.
 
 typedef acc_t<T> A;
 
