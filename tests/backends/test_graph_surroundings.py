@@ -171,3 +171,30 @@ def test_the_second_device(cuda):
         np.testing.assert_array_equal(host(result), host(tl.tanh(w * x)))
         np.testing.assert_array_equal(host(there(x.to("cuda"))), host(tl.tanh(x) * w))
     assert "a graph of" in str(programs(step)[0]) and "no graph" in str(programs(there)[0])
+
+
+def test_losses_are_scaled(cuda):
+    """The scale and whether gradients are finite stay on the device; in the sixth call they are not."""
+
+    def run(wrap):
+        model = network().to("cuda")
+        optimizer, scaler = optim.Adam(model, 0.01), optim.GradScaler("cuda", init_scale=64.0, growth_interval=2)
+
+        @wrap
+        def step(x, y):
+            loss = tl.cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            return loss
+
+        losses = []
+        for k in range(8):
+            x = X[k].copy()
+            x[0, 0] = np.inf if k == 5 else x[0, 0]
+            losses.append(step(on_gpu(x), on_gpu(Y[k], "int64")).item())
+        return losses, scaler.get_scale(), *states(model).values()
+
+    for a, b in zip(*both(run), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -185,7 +185,10 @@ class FlatGroup:
     def present(self) -> list[int]:
         """`gather`, once in a captured step: a replay does what the capture did."""
         live = live_numbers.get()
-        return self.gather() if live is None else live.once(self.gather)
+        if live is None:
+            return self.gather()
+        present, self._alone = live.once(lambda: (self.gather(), self._alone))
+        return present
 
     def gather(self) -> list[int]:
         """Copy the gradients into their buffer, but for large ones, which are used where they are.
