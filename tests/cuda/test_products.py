@@ -115,6 +115,17 @@ def test_the_whole_of_a_linear_layer_is_three_products(blas):
     assert [call["d"]["batch"] for call in blas.calls] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("front", [(), (4,), (2, 4)])
+@pytest.mark.parametrize("outputs", [(), (3,)])
+@pytest.mark.parametrize("biased", [False, True])
+def test_linear_maps_of_vectors_and_to_numbers(blas, front, outputs, biased):
+    x, w, b = draw((*front, 6)), draw((*outputs, 6), seed=1), np.float32(2.0) + draw(outputs, seed=2)
+    given = [on_device(a) for a in ((x, w, b) if biased else (x, w))]
+    out = tl.linear(*given)
+    assert out.shape == (*front, *outputs) and len(blas.calls) == 1
+    close(out._host, x @ w.T + (b if biased else 0), "float32", 4)
+
+
 def test_a_product_runs_on_the_current_stream_and_uses_its_workspace(blas):
     x = on_device(draw((4, 4)))
     streams = fake_cupy.cupy.cuda.Stream.null, fake_cupy.cupy.cuda.Stream(), fake_cupy.cupy.cuda.Stream.null

@@ -25,7 +25,7 @@ def set_matmul_precision(precision: Literal["highest", "high"]) -> None:
     """Choose how matrix products of float32 arrays are computed on a GPU, for the whole process.
 
     precision : `"highest"` multiplies in float32 (24 bits of mantissa). `"high"` allows TF32: the factors are rounded
-        to 11 bits of mantissa and the products are summed in float32, which tensor cores do several times faster.
+        to 11 bits of mantissa, which is what tensor cores take, and their products are summed in float32.
 
     Other dtypes, other operations and the CPU are not affected. PyTorch calls it `set_float32_matmul_precision`.
     Raises DTypeError for any other word.

@@ -41,22 +41,26 @@ def matmul(x: Any, y: Any) -> Any:
     return _defined(ops.matmul, x, y) if out is None else out
 
 
-def affine(x: Any, weight: Any, bias: Any = None) -> bool:
-    """Whether `linear` takes them."""
+def _mapped(x: Any, weight: Any, bias: Any = None) -> bool:
     return (
         _factors(x, weight)
-        and weight.ndim == 2
-        and x.shape[-1] == weight.shape[1]
-        and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype == x.dtype))
+        and weight.ndim <= 2
+        and x.shape[-1] == weight.shape[-1]
+        and (bias is None or (getattr(bias, "shape", None) == weight.shape[:-1] and bias.dtype == x.dtype))
     )
 
 
-@kernel(ops.linear, "cupy", when=affine)
+def affine(x: Any, weight: Any, bias: Any = None) -> bool:
+    """Whether `linear` takes them, and the result has an axis of its own."""
+    return _mapped(x, weight, bias) and weight.ndim == 2
+
+
+@kernel(ops.linear, "cupy", when=_mapped)
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """The bias is added to the product before it is stored."""
     rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
     out = None
-    if bias is not None and bias.flags.c_contiguous:
+    if bias is not None and bias.ndim and bias.flags.c_contiguous:
         out = multiply(rows, weight.T, Epilogue.BIAS, bias)
     if out is None:
         out = multiply(rows, weight.T)
@@ -64,7 +68,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
             return _defined(ops.linear, x, weight, bias)
         if bias is not None:
             out += bias
-    return out if x.ndim == 2 else out.reshape(*x.shape[:-1], weight.shape[0])
+    return out if x.ndim == 2 else out.reshape((*x.shape[:-1], *weight.shape[:-1]))
 
 
 def _defined(function: Any, *arrays: Any) -> Any:
