@@ -220,7 +220,7 @@ class _Capture:
 
     def _execute(self, statement: _Statement, part: Graph, later: bool) -> None:
         effect = statement.effect
-        if ".grad.data" in statement.text or (effect is not None and effect.in_graph != "forgets"):
+        if ".grad.data" in statement.text or (effect is not None and effect.looks_at_gradients):
             self._resolve_all()
         part.live.constant = effect is not None and effect.in_graph != "refreshed"
         token = live_numbers.set(part.live if effect is not None else None)

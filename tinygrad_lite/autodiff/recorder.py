@@ -63,6 +63,7 @@ class Effect:
     def __init__(self, function: Callable, owner: Any) -> None:
         self.function, self.owner = function, owner
         self.in_graph = getattr(function, "in_graph", "apart")
+        self.looks_at_gradients = getattr(function, "looks_at_gradients", True)
         self.result: Any = None
 
 

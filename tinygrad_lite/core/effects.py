@@ -114,10 +114,10 @@ def replayed(function: Callable[P, R]) -> Callable[P, R]: ...
 
 
 @overload
-def replayed(*, graph: InGraph) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def replayed(*, graph: InGraph, gradients: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
-def replayed(function: Any = None, *, graph: InGraph = "apart") -> Any:
+def replayed(function: Any = None, *, graph: InGraph = "apart", gradients: bool = True) -> Any:
     """Decorator: the function changes something or gives other results each time; replays call it again.
 
     graph : what becomes of it in a step that is captured as a graph:
@@ -125,6 +125,7 @@ def replayed(function: Any = None, *, graph: InGraph = "apart") -> Any:
         "fixed": it is captured. It has no state on the host but the arrays that it binds, and no numbers that change.
         "refreshed": it is captured, and called again before each replay, with `live_numbers` refreshing.
         "forgets": it sets gradients to None without looking at them, and nothing else.
+    gradients : whether it may look at gradients; where nobody does, those from before the step are not kept for it.
     """
 
     def declare(function: Callable[P, R]) -> Callable[P, R]:
@@ -134,6 +135,7 @@ def replayed(function: Any = None, *, graph: InGraph = "apart") -> Any:
             return function(*args, **kwargs) if capture is None else capture.effect(function, args, kwargs)
 
         function.in_graph = graph  # type: ignore[attr-defined]
+        function.looks_at_gradients = gradients and graph != "forgets"  # type: ignore[attr-defined]
         return called
 
     return declare if function is None else declare(function)

@@ -233,7 +233,7 @@ class BatchNorm1d(Module):
             expected = self._expected.format(c=self.num_features)
             raise ShapeError(f"{type(self).__name__}: input is {shape}; it must be {expected}.")
 
-    @replayed(graph="fixed")
+    @replayed(graph="fixed", gradients=False)
     def _track(self, mean: Any, var: Any) -> None:
         live = live_numbers.get()
         if live is not None and self.momentum is None:

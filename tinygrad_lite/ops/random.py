@@ -42,7 +42,7 @@ class Generator:
             raise DTypeError(f"Generator: seed is {seed!r}; a non-negative integer or None is required.")
         self._stream = Stream(seed)
 
-    @replayed(graph="refreshed")
+    @replayed(graph="refreshed", gradients=False)
     def uniform(
         self, shape: Shape = (), *, low: float = 0.0, high: float = 1.0, dtype: Any = None, device: str | None = None
     ) -> Any:
@@ -53,7 +53,7 @@ class Generator:
         bits, dtype = _precision(dtype)
         return _make(self._stream.draw("uniform" + bits, _checked(shape), high - low, low), dtype, device)
 
-    @replayed(graph="refreshed")
+    @replayed(graph="refreshed", gradients=False)
     def normal(
         self, shape: Shape = (), *, mean: float = 0.0, std: float = 1.0, dtype: Any = None, device: str | None = None
     ) -> Any:
@@ -61,7 +61,7 @@ class Generator:
         bits, dtype = _precision(dtype)
         return _make(self._stream.draw("normal" + bits, _checked(shape), std, mean), dtype, device)
 
-    @replayed(graph="refreshed")
+    @replayed(graph="refreshed", gradients=False)
     def integers(
         self, low: int, high: int | None = None, shape: Shape = (), *, dtype: Any = "int64", device: str | None = None
     ) -> Any:
@@ -84,7 +84,7 @@ class Generator:
         """The integers from 0 to n - 1 in random order."""
         return tensor(self._stream.permutation(*_checked(n)), device=device)
 
-    @replayed(graph="refreshed")
+    @replayed(graph="refreshed", gradients=False)
     def bernoulli(self, p: float, shape: Shape = (), *, device: str | None = None) -> Any:
         """Booleans that are true with probability p.
 
@@ -94,7 +94,7 @@ class Generator:
             raise ShapeError(f"bernoulli: p is {p}; a probability from 0 to 1 is required.")
         return _make(self._stream.draw("bernoulli", _checked(shape), round(p * 2**32)), "bool", device)
 
-    @replayed(graph="refreshed")
+    @replayed(graph="refreshed", gradients=False)
     def mask(self, p: float, shape: tuple[int, ...]) -> Draw:
         """What `bernoulli` draws, not made yet: for operations that make it where they need it."""
         return _live(self._stream.draw("bernoulli", shape, round(p * 2**32)))

@@ -74,7 +74,7 @@ class _SpectralNorm(Module):
     def _unit(self, x: Array) -> Any:
         return x / maximum(sqrt(sum(x * x)), self.eps)
 
-    @replayed(graph="fixed")
+    @replayed(graph="fixed", gradients=False)
     def _iterate(self, matrix: Any, count: int) -> None:
         """Steps towards the singular vectors of the largest singular value, on arrays."""
         u, v = self._u.data, self._v.data

@@ -100,7 +100,7 @@ class Schedule:
             raise TypeError(f"{type(self).__name__}: optimizer is of type {kind}; give an Optimizer.")
         return groups
 
-    @replayed(graph="refreshed")
+    @replayed(graph="refreshed", gradients=False)
     def step(self, metric: float | None = None) -> None:
         """Go on to the next rates. Call it after the optimizer's steps of an epoch, or of a batch, see `interval`.
 
