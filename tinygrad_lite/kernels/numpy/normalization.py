@@ -52,8 +52,8 @@ def _scale_and_shift(normal: np.ndarray, weight: Any, bias: Any, out: np.ndarray
         out += bias
 
 
-# Forward and backward, with weight and bias, float32, in processor time: 0.67 at (64, 128), 0.61 at (768, 128), 0.48 at
-# (8192, 1024). Of PyTorch's at (8192, 1024): 0.57; of its rms_norm 0.09.
+# Forward and backward, with weight and bias, float32, in processor time: 0.83 at (64, 128), 0.67 at (768, 128) and
+# (8192, 1024). Of PyTorch's at (8192, 1024): 0.74. Eight rows as one where weight and bias are applied: 1.0 to 1.06.
 @kernel(ops.layer_norm, "numpy", when=_last_axes)
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, eps: float = 1e-5) -> Any:
     """Keeps the means and the deviations' reciprocals, and the normalised rows if they are few."""
@@ -91,7 +91,7 @@ def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
     return _gradients(g, rows, scales, weight, shape, needs, normal, centred=True)
 
 
-# Forward and backward, with weight: 0.77 at (64, 128), 0.66 at (768, 128), 0.57 at (8192, 1024).
+# Forward and backward, with weight: 0.95 at (32, 64), 0.92 at (64, 128), 0.76 at (768, 128), 0.60 at (8192, 1024).
 @kernel(ops.rms_norm, "numpy", when=_last_axes)
 def rms_norm(x: Any, weight: Any = None, *, axis: Any = -1, eps: float | None = None) -> Any:
     """As `layer_norm`, without means."""
