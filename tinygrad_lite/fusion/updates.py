@@ -1,7 +1,8 @@
-"""Update rules as programs that write over their arrays: one pass over blocks for a step of an optimizer.
+"""Update rules as programs that write over their arrays: one pass over memory for a step of an optimizer.
 
 A rule is elementwise code on arrays; it is run on symbols in every step, since its numbers may change each time and it
-may branch on them. What it comes to is compiled once for each form; the numbers are given to the program.
+may branch on them. What it comes to is compiled once for each form; the numbers are given to the program. On a GPU that
+is one kernel, which reads the numbers from the device's memory where the step is captured (`core/effects.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ..core.backend import backend_of
 from ..core.effects import live_numbers
 from .combinations import combined
 from .expressions import Expressions, Node, distinct, result_dtype
-from .programs import Program
+from .halves import rounded, widened
+from .makers import PROGRAMS
 from .recent import Recent
 from .symbols import NotElementwise, Symbol, expression
 from .traces import trace_form
@@ -25,22 +27,25 @@ __all__ = ["write_over"]
 FORMS = 256
 """How many programs are kept."""
 
-_programs: dict[tuple, Program] = Recent(FORMS)
+_programs: dict[tuple, Any] = Recent(FORMS)
 
 
 class _Tape(Expressions):
     """Notes what a rule does, and looks at nothing; `traces.py` does it faster where the program is known.
 
+    inputs : the nodes of the arrays. given : what the rule gets, which is float32 for 16 bits if `widen`.
     form : the functions and their operands, with types for the numbers: what makes two steps the same program.
     nodes : in the order of their making, without the inputs.
     numbers, places : the numbers, and where they are operands.
     """
 
-    def __init__(self, arrays: Sequence[numpy.ndarray]) -> None:
+    def __init__(self, arrays: Sequence[Any], widen: bool) -> None:
         super().__init__()
         self.inputs = [Node("input", (i,), array.dtype) for i, array in enumerate(arrays)]
+        plain = Expressions()
+        self.given = [widened(plain, node) if widen else node for node in self.inputs]
         self.nodes: list[Node] = []
-        self.index: dict[Node, int] = {node: i for i, node in enumerate(self.inputs)}
+        self.index: dict[Node, int] = {node: i for i, node in enumerate(self.given)}
         self.form: list[Any] = [array.dtype for array in arrays]
         self.numbers: list[Any] = []
         self.places: list[tuple[Node, int]] = []
@@ -85,21 +90,55 @@ class _Tape(Expressions):
 def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:
     """`array[...] = value` for the values of `rule(*arrays)` and the arrays in their places.
 
-    arrays : of one shape; contiguous, for a program. rule : elementwise code on them; it changes none.
+    arrays : of one shape, and beside them arrays without axes, which the rule leaves as they are; contiguous, for a
+        program. rule : elementwise code on them; it changes none.
     """
-    if all(type(array) is numpy.ndarray and array.flags.c_contiguous for array in arrays):
+    backend = backend_of(arrays[0])
+    if backend.name == "numpy" and any(array.ndim < arrays[0].ndim for array in arrays):
+        return _with_numbers(arrays, rule)
+    if backend.name in PROGRAMS and _fit(arrays):
         for way in (_known, _compiled):
             try:
-                found = way(arrays, rule)
+                found = way(arrays, rule, backend.name)
             except (NotElementwise, AttributeError, TypeError, ValueError):
                 continue  # no expression, or an error, which the rule raises on arrays too
             if found is not None:
                 program, numbers, changed = found
-                program(arrays, [arrays[i] for i in changed], numbers)
-                return
+                with backend.on(arrays[0]):
+                    program(arrays, [arrays[i] for i in changed], numbers)
+                return None
     live = live_numbers.get()
     if live is not None:
         live.refuse("an update without a kernel")
+    with backend.on(arrays[0]):
+        _run(arrays, rule)
+
+
+def _with_numbers(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:
+    """`write_over`, with numbers for the arrays without axes."""
+    own = [i for i, array in enumerate(arrays) if array.ndim == arrays[0].ndim]
+    given: list[Any] = [array if array.ndim else array.item() for array in arrays]
+
+    def shorter(*values: Any) -> list[Any]:
+        for i, value in zip(own, values, strict=True):
+            given[i] = value
+        found = rule(*given)
+        return [found[i] for i in own]
+
+    write_over([arrays[i] for i in own], shorter)
+
+
+def _fit(arrays: Sequence[Any]) -> bool:
+    """Whether a program takes the arrays."""
+    first = arrays[0]
+    return all(
+        type(array) is type(first) and array.flags.c_contiguous and (array.shape == first.shape or array.ndim == 0)
+        for array in arrays
+    )
+
+
+def _run(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:
+    """The rule, as it is written."""
     values = list(rule(*arrays))
     for i, value in enumerate(values):  # what would be written over before it is read
         if any(value is array for array in arrays[:i]):
@@ -109,30 +148,37 @@ def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> Non
             array[...] = value
 
 
-Found = tuple[Program, list[Any], list[int]]
+Found = tuple[Any, list[Any], list[int]]
 """A program, its numbers, and which of the arrays it writes over."""
 
 
-def _known(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]]) -> Found | None:
+def _known(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], backend: str = "numpy") -> Found | None:
     """The program that was compiled before, if there is one."""
     key, numbers, changed = trace_form(arrays, rule)
-    program = _programs.get(key)
+    program = _programs.get((backend, *key))
     return None if program is None else (program, numbers, changed)
 
 
-def _compiled(arrays: Sequence[numpy.ndarray], rule: Callable[..., Sequence[Any]]) -> Found:
-    tape = _Tape(arrays)
-    roots = [expression(value) for value in rule(*(Symbol(tape, node) for node in tape.inputs))]
+def _compiled(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], backend: str = "numpy") -> Found:
+    tape = _Tape(arrays, widen=backend != "numpy")
+    roots = [expression(value) for value in rule(*(Symbol(tape, node) for node in tape.given))]
     if len(roots) != len(arrays) or not all(isinstance(root, Node) for root in roots):
         raise NotElementwise("a value is a number")
-    changed = [i for i, root in enumerate(roots) if root is not tape.inputs[i]]
-    key = (*tape.form, None, *[(i, tape.index[roots[i]]) for i in changed])
+    changed = [i for i, root in enumerate(roots) if root is not tape.given[i]]
+    if any(arrays[i].ndim < arrays[0].ndim for i in changed):
+        raise NotElementwise("a number is changed")
+    key = (backend, *tape.form, None, *[(i, tape.index[roots[i]]) for i in changed])
     program = _programs.get(key)
     if program is None:
         tape.find_dtypes()
-        if any(roots[i].dtype != arrays[i].dtype for i in changed):
+        chosen, places = [roots[i] for i in changed], tape.places
+        if backend == "numpy":
+            chosen, places = combined(chosen, places)
+        else:
+            plain = Expressions()
+            chosen = [rounded(plain, root, [arrays[i].dtype]) for root, i in zip(chosen, changed, strict=True)]
+        if any(root.dtype != arrays[i].dtype for root, i in zip(chosen, changed, strict=True)):
             raise NotElementwise("a value has another dtype than its array")
         over = dict(enumerate(changed))
-        chosen, places = combined([roots[i] for i in changed], tape.places)
-        program = _programs[key] = Program(chosen, tape.inputs, "update", over=over, numbers=places)
+        program = _programs[key] = PROGRAMS[backend](chosen, tape.inputs, "update", over=over, numbers=places)
     return program, tape.numbers, changed
