@@ -48,7 +48,7 @@ class _Program(CudaProgram):
     def _module(self, form: Form) -> Any:
         group = self.group
         name = f"program_{self.number}_{form.width}{'i' if form.wide else ''}{'n' if form.live else ''}{form.rank}"
-        name += "_" + "".join(read[0] for read in form.reads)
+        name += "_" + "".join(read[:2] for read in form.reads) + f"_{form.pieces}"
         if group.module is None:
             group.texts[name] = kernel_text(
                 self.roots, self.inputs, form, name=name, over=bool(self.over), numbers=self.numbers

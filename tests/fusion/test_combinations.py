@@ -11,6 +11,7 @@ import tinygrad_lite as tl
 from tests.fusion.test_fuzz import small_blocks  # noqa: F401  # for all tests here
 from tinygrad_lite.core.axpby import axpby
 from tinygrad_lite.fusion import combinations, updates
+from tinygrad_lite.fusion.programs import Program
 from tinygrad_lite.fusion.updates import write_over
 from tinygrad_lite.optim import SGD, AdamW
 
@@ -95,7 +96,7 @@ def test_an_error_of_a_running_program_comes_out_and_nothing_runs_twice(monkeypa
         calls.append(program)
         raise ValueError("out of luck")
 
-    monkeypatch.setattr(updates.Program, "__call__", broken)
+    monkeypatch.setattr(Program, "__call__", broken)
     with pytest.raises(ValueError, match="out of luck"):
         write_over(arrays, lambda w, g: [w - 0.5 * g, g])
     assert len(calls) == 1 and arrays[0].tolist() == [0.5] * 5

@@ -52,10 +52,11 @@ class Form:
 
     width : elements of a pack, which a thread takes at a time.
     reads : for each input how a pack of it is read: "pack", all elements at once; "row", one element that stands for
-        all of the pack; "one", one element that stands for the whole array.
+        all of the pack; "one", one element that stands for the whole array; "pieces", from arrays that lie apart.
     rank : axes whose coordinates are computed, where the inputs' memory is not simply one pack after another; else 0.
     wide : whether indices have 64 bits.
     live : whether numbers are read from the device's memory, see `core/effects.py`; else they are parameters.
+    pieces : for how many arrays that lie apart there is room, see `pieces.py`.
     """
 
     width: int
@@ -63,6 +64,7 @@ class Form:
     rank: int = 0
     wide: bool = False
     live: bool = False
+    pieces: int = 0
 
 
 @cache
@@ -94,9 +96,10 @@ def kernel_text(
 
     over : whether roots are written over inputs. numbers : operands that are given with each launch.
 
-    Its parameters are pointers to the inputs and the roots, the numbers (or, if they are live, a pointer to them), and
-    the count of elements; with coordinates, a structure `{i64 packs; u32 sizes[rank]; int strides[inputs][rank];}` of
-    8-byte integers where indices are wide, the strides in elements and times the width along the last axis.
+    Its parameters are pointers to the inputs (or what `Pieces.structure` makes) and the roots, the numbers (or, if they
+    are live, a pointer to them), and the count of elements; with coordinates, instead of that a structure
+    `{i64 packs; u32 sizes[rank]; int strides[inputs][rank];}`, of 8-byte integers where indices are wide, the strides
+    in elements and times the width along the last axis.
     Raises NotElementwise for what kernels have no type or function for.
     """
     kinds = [c_type(node.dtype) for node in inputs]
@@ -106,7 +109,12 @@ def kernel_text(
     values += [f"{kind} k{i}" for i, kind in enumerate(given)]
     values += [f"{kind}& y{i}" for i, kind in enumerate(stored)]
     restrict = "" if over else " __restrict__"
-    pointers = [f"const {kind}*{restrict} x{i}" for i, kind in enumerate(kinds)]
+    pointers = [
+        f"const __grid_constant__ Pieces<{kind}, {form.pieces}> x{i}"
+        if read == "pieces"
+        else f"const {kind}*{restrict} x{i}"
+        for i, (kind, read) in enumerate(zip(kinds, form.reads, strict=True))
+    ]
     pointers += [f"{kind}*{restrict} y{i}" for i, kind in enumerate(stored)]
     if form.live and given:
         pointers.append("const i64* live")
@@ -156,10 +164,12 @@ def _loop(form: Form, name: str, kinds: list[str], stored: list[str], given: int
         at = f"o{i}" if form.rank else place
         if read == "pack":
             lines += [f"    {kind} a{i}[{form.width}];", f"    read<{form.width}>(x{i} + {at}, a{i});"]
+        elif read == "pieces":
+            lines += [f"    {kind} a{i}[{form.width}];", f"    read_pieces<{form.width}>(x{i}, {at}, a{i});"]
         elif read == "row":
             lines.append(f"    const acc_t<{kind}> s{i} = to_acc(x{i}[{at}]);")
     lines += [f"    {kind} b{i}[{form.width}];" for i, kind in enumerate(stored)]
-    values = [f"to_acc(a{i}[k])" if read == "pack" else f"s{i}" for i, read in enumerate(form.reads)]
+    values = [f"to_acc(a{i}[k])" if read in ("pack", "pieces") else f"s{i}" for i, read in enumerate(form.reads)]
     results = [f"b{i}[k]" for i in range(len(stored))]
     lines += [
         "#pragma unroll",
@@ -168,7 +178,8 @@ def _loop(form: Form, name: str, kinds: list[str], stored: list[str], given: int
         "}",
     ]
     if form.width > 1 and not form.rank:  # what does not fill a pack
-        values = [f"to_acc(x{i}[i])" if read == "pack" else f"s{i}" for i, read in enumerate(form.reads)]
+        single = {"pack": "to_acc(x{0}[i])", "pieces": "to_acc(read_piece(x{0}, i))", "one": "s{0}"}
+        values = [single[read].format(i) for i, read in enumerate(form.reads)]
         results = [f"y{i}[i]" for i in range(len(stored))]
         lines += [
             "#pragma unroll 1",

@@ -174,3 +174,41 @@ template <int N, typename T> DEVICE void write(T* to, const T (&from)[N]) {
         *(Pack<T, M>*)(to + i) = pack;
     }
 }
+
+// Arrays that lie apart and stand for one: piece s has the elements bounds[s] to bounds[s + 1] - 1, from `from[s]` on.
+
+template <typename T, int N> struct Pieces {
+    i64 bounds[N + 1];
+    const T* from[N];
+    i64 count;
+};
+
+template <typename T, int N> DEVICE int piece_of(const Pieces<T, N>& pieces, i64 at) {
+    int first = 0, last = (int)pieces.count - 1;
+    while (first < last) {
+        const int middle = (first + last + 1) / 2;
+        if (pieces.bounds[middle] <= at) {
+            first = middle;
+        } else {
+            last = middle - 1;
+        }
+    }
+    return first;
+}
+
+template <typename T, int N> DEVICE T read_piece(const Pieces<T, N>& pieces, i64 at) {
+    const int s = piece_of(pieces, at);
+    return pieces.from[s][at - pieces.bounds[s]];
+}
+
+// A pack within a piece whose memory is aligned is read at once, as most are; else one element after another.
+template <int M, typename T, int N> DEVICE void read_pieces(const Pieces<T, N>& pieces, i64 at, T (&to)[M]) {
+    const int s = piece_of(pieces, at);
+    const T* from = pieces.from[s] + (at - pieces.bounds[s]);
+    constexpr int BYTES = M * sizeof(T) <= 16 ? M * sizeof(T) : 16;
+    if (at + M <= pieces.bounds[s + 1] && ((u64)from & (BYTES - 1)) == 0) {
+        read<M>(from, to);
+    } else {
+        for (int k = 0; k < M; ++k) to[k] = read_piece(pieces, at + k);
+    }
+}

@@ -4,6 +4,7 @@ used."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..cuda.source import assemble
 from .cuda import OPTIONS, THREADS, Form, functions, kernel_text, parameters
 from .expressions import Node
 from .layouts import Layout, pack_width
+from .pieces import Pieces
 from .recent import Recent
 
 __all__ = ["CudaProgram"]
@@ -74,6 +76,8 @@ class CudaProgram:
     ) -> list[Any]:
         """The values for arrays whose shapes broadcast, in new arrays or in `outs`, which are contiguous.
 
+        Beside arrays of one axis that are contiguous, an array may be in pieces.
+
         New arrays lie in memory as the first array that fills its memory in some order of the axes.
         """
         arrays = [x if x.dtype == d else x.astype(d) for x, d in zip(arrays, self._wanted, strict=True)]
@@ -90,12 +94,13 @@ class CudaProgram:
 
     def _launch(self, layout: Layout, arrays: Sequence[Any], outs: Sequence[Any], numbers: Sequence[Any]) -> None:
         form = self._form(layout, arrays, outs)
+        arrays = [x.structure() if isinstance(x, Pieces) else x for x in arrays]
         live = live_numbers.get() if self.over else None
         given: list[Any] = []
         if live is None:
             given = [kind(number) for kind, number in zip(self._given, numbers, strict=True)]
         elif numbers:
-            form = Form(form.width, form.reads, form.rank, form.wide, live=True)
+            form = replace(form, live=True)
             given = [live.take(numbers, (id(self), form, layout.count))]
             if live.refreshing:
                 return
@@ -111,14 +116,19 @@ class CudaProgram:
         width = pack_width(self._all_sizes)
         reads = layout.reads(width, self.sizes)
         if reads is not None:
-            moved = [x for x, read in zip(arrays, reads, strict=True) if read == "pack"]
+            moved = [x for x, read in zip(arrays, reads, strict=True) if read == "pack" and not isinstance(x, Pieces)]
             if any([x.data.ptr % min(16, width * x.dtype.itemsize) for x in (*moved, *outs)]):
                 reads = None
         if reads is None:
             width = 1
             reads = layout.reads(1, self.sizes)
         assert reads is not None
-        return Form(width, reads, 0 if layout.flat else len(layout.axes), layout.wide and not layout.flat)
+        form = Form(width, reads, 0 if layout.flat else len(layout.axes), layout.wide and not layout.flat)
+        apart = [i for i, x in enumerate(arrays) if isinstance(x, Pieces)]
+        if apart:
+            reads = tuple("pieces" if i in apart else read for i, read in enumerate(reads))
+            form = replace(form, reads=reads, pieces=max(arrays[i].capacity for i in apart))
+        return form
 
     def _module(self, form: Form) -> Module:
         """The kernel of one form, compiled."""

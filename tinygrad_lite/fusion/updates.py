@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy
-
 from ..core.backend import backend_of
 from ..core.effects import live_numbers
 from .combinations import combined
 from .expressions import Expressions, Node, distinct, result_dtype
 from .halves import rounded, widened
 from .makers import PROGRAMS
+from .pieces import Pieces, whole
 from .recent import Recent
 from .symbols import NotElementwise, Symbol, expression
 from .traces import trace_form
@@ -90,8 +89,8 @@ class _Tape(Expressions):
 def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:
     """`array[...] = value` for the values of `rule(*arrays)` and the arrays in their places.
 
-    arrays : of one shape, and beside them arrays without axes, which the rule leaves as they are; contiguous, for a
-        program. rule : elementwise code on them; it changes none.
+    arrays : of one shape, and beside them arrays without axes and arrays in pieces, which the rule leaves as they are;
+        contiguous, for a program. rule : elementwise code on them; it changes none.
     """
     backend = backend_of(arrays[0])
     if backend.name == "numpy" and any(array.ndim < arrays[0].ndim for array in arrays):
@@ -111,7 +110,7 @@ def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> Non
     if live is not None:
         live.refuse("an update without a kernel")
     with backend.on(arrays[0]):
-        _run(arrays, rule)
+        _run([whole(array) for array in arrays], rule)
 
 
 def _with_numbers(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:
@@ -132,7 +131,8 @@ def _fit(arrays: Sequence[Any]) -> bool:
     """Whether a program takes the arrays."""
     first = arrays[0]
     return all(
-        type(array) is type(first) and array.flags.c_contiguous and (array.shape == first.shape or array.ndim == 0)
+        array.shape in (first.shape, ())
+        and (isinstance(array, Pieces) or (type(array) is type(first) and array.flags.c_contiguous))
         for array in arrays
     )
 
@@ -165,8 +165,8 @@ def _compiled(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], backend
     if len(roots) != len(arrays) or not all(isinstance(root, Node) for root in roots):
         raise NotElementwise("a value is a number")
     changed = [i for i, root in enumerate(roots) if root is not tape.given[i]]
-    if any(arrays[i].ndim < arrays[0].ndim for i in changed):
-        raise NotElementwise("a number is changed")
+    if any(arrays[i].ndim < arrays[0].ndim or isinstance(arrays[i], Pieces) for i in changed):
+        raise NotElementwise("what is only read is changed")
     key = (backend, *tape.form, None, *[(i, tape.index[roots[i]]) for i in changed])
     program = _programs.get(key)
     if program is None:

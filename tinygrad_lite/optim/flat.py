@@ -22,6 +22,7 @@ from ..core.dtypes import float32, limits
 from ..core.effects import live_numbers
 from ..core.errors import StateError
 from ..core.graph import note_write, unwrap
+from ..fusion.pieces import Pieces, whole
 from ..fusion.updates import write_over
 from ..ops import zeros
 from ..ops.creation import to_array
@@ -51,6 +52,8 @@ class FlatGroup:
     beside : buffers `(n,)` by name, of whoever keeps something of the same parameters; they are no part of the state.
     own : for each parameter, arrays of any shape by name, of rules for whole parameters; empty at first.
     numbers : for each parameter, how many updates it has had, and further numbers.
+
+    On a GPU no gradient is copied: one kernel for all parameters reads each where it is, see `fusion/pieces.py`.
     """
 
     def __init__(self, parameters: Sequence[tuple[str, Tensor]]) -> None:
@@ -66,6 +69,7 @@ class FlatGroup:
         self.beside: dict[str, Any] = {}
         self.grad: Any = None
         self.data = self._zeros()
+        self._apart = backend_of(self.data).asynchronous
         self.shown = self.data if self.kept == self.dtype else self._zeros(self.dtype)
         self._saved: dict[int, Any] = {}
         self._view()
@@ -191,12 +195,15 @@ class FlatGroup:
         return present
 
     def gather(self) -> list[int]:
-        """Copy the gradients into their buffer, but for large ones, which are used where they are.
+        """Copy the gradients into their buffer, but for large ones, which are used where they are; on a GPU all are.
 
         Returns the numbers of the parameters that have one.
         """
         pairs = [(i, parameter.grad) for i, parameter in enumerate(self.parameters)]
         present = {i: unwrap(gradient) for i, gradient in pairs if gradient is not None}
+        if self._apart:
+            self._alone = {i: _flat(g, self.dtype) for i, g in present.items()}
+            return list(present)
         self._alone = {i: g.reshape(-1) for i, g in present.items() if _worth_a_run(g, self.dtype)}
         if len(present) > len(self._alone) and self.grad is None:
             self.grad = self._zeros(self.dtype)
@@ -234,7 +241,7 @@ class FlatGroup:
         if present:
             for name, value in state.items():
                 self.buffer(name, value)
-        for first, last in _runs(present, self.numbers, self._alone):
+        for first, last in self._parts(present, self.numbers):
             part, before = slice(self.bounds[first], self.bounds[last]), self.numbers[first]
             after: list[Numbers] = []
 
@@ -247,14 +254,27 @@ class FlatGroup:
                 shown = [] if exact else [backend_of(new).xp.astype(new, self.dtype)]
                 return [new, grad, *(kept[name] for name in state), *shown]
 
-            grads = self._alone[first] if first in self._alone else self.grad[part]
             shown = [] if exact else [self.shown[part]]
+            grads = self._gradients(first, last)
             write_over([self.data[part], grads, *(self.state[name][part] for name in state), *shown], arrays)
             self.numbers[first:last] = [after[-1]] * (last - first)
             if after[-1][0] != before[0]:
                 # Announced by the part, so that a graph that used only other parameters stays valid.
                 note_write(self._runs.setdefault((first, last), self.shown[part]))
         self._alone = {}
+
+    def _parts(self, present: list[int], numbers: list[Numbers]) -> Iterator[tuple[int, int]]:
+        """The runs of parameters with equal numbers, whose gradients are one array or as many as a kernel reads."""
+        most = Pieces.most if self._apart else len(self.parameters)
+        for first, last in _runs(present, numbers, {} if self._apart else self._alone):
+            for start in range(first, last, most):
+                yield start, min(start + most, last)
+
+    def _gradients(self, first: int, last: int) -> Any:
+        """The gradients of the parameters from `first` on and before `last`, as one array."""
+        if not self._apart and first not in self._alone:
+            return self.grad[self.bounds[first] : self.bounds[last]]
+        return self._alone[first] if last - first == 1 else Pieces([self._alone[i] for i in range(first, last)])
 
     def update_whole(self, present: list[int], rule: Rule) -> None:
         """Apply a `rule` that needs whole parameters, each in its shape, to those that have a gradient."""
@@ -276,9 +296,8 @@ class FlatGroup:
 
     def found(self, present: list[int]) -> Iterator[Any]:
         """The gradients of these parameters, which `gather` has gathered, in as few arrays as possible."""
-        for first, last in _runs(present, [(0,)] * len(self.numbers), self._alone):
-            part = slice(self.bounds[first], self.bounds[last])
-            yield self._alone[first] if first in self._alone else self.grad[part]
+        for first, last in self._parts(present, [(0,)] * len(self.numbers)):
+            yield whole(self._gradients(first, last))
 
     def gradient(self) -> Any:
         """The gradients in an array of its own, `(n,)`, with 0 for parameters that have none."""
@@ -316,6 +335,12 @@ def _refuse(why: str) -> None:
     live = live_numbers.get()
     if live is not None:
         live.refuse(why)
+
+
+def _flat(gradient: Any, dtype: Any) -> Any:
+    """The gradient as a contiguous array `(n,)` of this dtype: itself, if it is contiguous."""
+    xp = backend_of(gradient).xp
+    return xp.reshape(xp.astype(gradient, dtype, copy=False), (-1,))
 
 
 def _worth_a_run(gradient: Any, dtype: Any) -> bool:

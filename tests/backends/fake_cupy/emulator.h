@@ -27,6 +27,7 @@
 #define __restrict__ __restrict
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __shared__ static __attribute__((section("emulated_shared")))
 #define DYNAMIC_SHARED(name) unsigned char* name = emulated::dynamic
 
