@@ -107,7 +107,7 @@ class Layout:
         if self.order is None:
             return xp.empty(self.shape, dtype=dtype)
         made = xp.empty(tuple(self.shape[axis] for axis in self.order), dtype=dtype)
-        return made.transpose(sorted(range(len(self.order)), key=self.order.__getitem__))
+        return xp.transpose(made, sorted(range(len(self.order)), key=self.order.__getitem__))
 
 
 def pack_width(sizes: Sequence[int]) -> int:
