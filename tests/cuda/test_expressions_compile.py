@@ -25,7 +25,6 @@ from tinygrad_lite.fusion.expressions import Expressions
 from tinygrad_lite.fusion.halves import rounded, widened
 from tinygrad_lite.fusion.layouts import pack_width
 
-
 COMPUTING = {np.dtype(name) for name in ("float32", "float64", "int8", "uint16", "int32", "int64", "bool")}
 """Dtypes in which functions are computed differently."""
 
