@@ -98,3 +98,19 @@ def test_operations_give_numpys_values_and_gradients():
     forget()
     print(f"{len(group.texts)} kernels of {len(group.programs)} programs")
     assert not failures, "\n".join(failures)
+
+
+def test_a_wrong_derivative_is_seen():
+    cases = [case for case in examples() if case[0].name == "silu"]
+    with fake_cupy.installed(programs=True), collected() as group:
+        cuda = device_backend("cuda")
+        compared(cuda, cases, "float32")
+        for program in group.programs:
+            if "backward" in program.name:
+                for name in group.texts:
+                    if name.startswith(f"program_{program.number}_"):
+                        group.texts[name] = group.texts[name].replace("1.0f", "1.01f")
+        group.compile()
+        failures = compared(cuda, cases, "float32")
+    forget()
+    assert failures and all("gradient" in failure for failure in failures)

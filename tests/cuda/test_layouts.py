@@ -49,7 +49,7 @@ def wanted(arrays):
 
 def values(shape, dtype, seed):
     x = np.random.default_rng(seed).integers(-9, 9, shape)
-    return (x / 4).astype(dtype) if np.dtype(dtype).kind not in "ib" else x.astype(dtype)
+    return np.asarray(x if np.dtype(dtype).kind in "ib" else x / 4, dtype)
 
 
 def plain(shape, dtype, seed):
@@ -293,3 +293,38 @@ def test_rows_are_read_by_packs_where_they_are_aligned():
 def test_shapes_that_do_not_broadcast():
     with pytest.raises(ValueError, match="shape mismatch"):
         layout(np.zeros(3), np.zeros(4))
+
+
+PLANTED = {
+    "tail": ("i = packs * 4 + first;", "i = packs * 4 + first + 1;"),
+    "pack": ("read<4>(x1 + i * 4, a1)", "read<4>(x1 + i * 4 + 1, a1)"),
+    "stride": ("* layout.strides[1][0]", "* layout.strides[0][0]"),
+    "coordinate": ("rest /= layout.sizes[1]", "rest /= layout.sizes[1] + 1"),
+    "one": ("s1 = to_acc(x1[0])", "s1 = to_acc(x1[1])"),
+    "result": ("b1[k])", "b0[k])"),
+}
+
+
+@needs_compiler
+def test_planted_bugs_are_seen():
+    group = Together()
+    dtypes = DTYPES[0]
+    programs = {name: program(group, dtypes) for name in PLANTED}
+    shapes = [(plain, plain, plain), (plain, one, everywhere), (plain, transposed, plain), (plain, reversed_, stepped)]
+    chosen = [[kind((2, 3, 5), "float32", i) for i, kind in enumerate(kinds)] for kinds in shapes]
+    chosen.append([plain((127,), "float32", i) for i in range(3)])
+    with fake_cupy.installed(programs=True) as cupy:
+        for made in programs.values():
+            for arrays in chosen:
+                made([on(cupy, x) for x in arrays])
+        for (before, after), made in zip(PLANTED.values(), programs.values(), strict=True):
+            for name, text in group.texts.items():
+                if name.startswith(f"program_{made.number}_"):
+                    group.texts[name] = text.replace(before, after)
+        group.compile()
+        for what, made in programs.items():
+            wrong = 0
+            for arrays in chosen:
+                for got, value in zip(made([on(cupy, x) for x in arrays]), wanted(arrays), strict=True):
+                    wrong += not np.array_equal(got.get(), np.broadcast_to(value, got.shape))
+            assert wrong, f"a wrong {what} is not seen"
