@@ -109,7 +109,7 @@ def test_second_derivatives_come_from_the_definition(cuda):
 def test_a_primitive_of_several_calls_is_one_launch(cuda, launches):
     (x,) = tensors(cuda, np.linspace(-1.0, 1.0, 9, dtype="float32"))
     out = tl.leaky_relu(x)
-    assert launches == ["program"]
+    assert len(launches) == 1
     out.sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), np.where(np.linspace(-1, 1, 9) > 0, 1, 0.01), rtol=1e-6)
 
