@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy
+
 from ..core.backend import backend_of
 from ..core.effects import live_numbers
 from .combinations import combined
