@@ -8,6 +8,7 @@ import pytest
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
 from tests.backends.fake_cupy.emulator import compiler
+from tests.backends.steps import programs
 from tests.cuda.together import collected
 from tests.optim.test_laws import LAW, STEPPED, gradients, parameters
 from tinygrad_lite import optim
@@ -158,3 +159,35 @@ def test_numbers_beside_16_bits_are_not_rounded(dtype):
         write_over([x, mean], lambda a, m: [a * 0.9995 * m, 0.999 * m + (1 - 0.999) * a])
         np.testing.assert_allclose(mean.get(), 0.25 * 0.999 + 0.001, rtol=1e-6)
         np.testing.assert_array_equal(x.get().astype("float32"), np.full(5, 0.9995 * 0.25, "float32").astype(dtype))
+
+
+def trained(device, wrap):
+    """The parameters after five steps with a learning rate of their own, and the function that took them."""
+    rng = tl.Generator(0)
+    linear = [tl.nn.Linear(n, m, rng=rng) for n, m in ((5, 7), (7, 3))]
+    model = tl.nn.Sequential(linear[0], tl.nn.SiLU(), linear[1]).to(device)
+    optimizer = optim.AdamW(model, lr=0.1)
+
+    def step(x, target):
+        optimizer.zero_grad()
+        loss = ((model(x) - target) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    call, draw = wrap(step), np.random.default_rng(0)
+    for i in range(5):
+        optimizer.param_groups[0]["lr"] = 0.1 / (i + 1)
+        call(*(tl.tensor(draw.normal(size=(8, n)).astype("float32"), device=device) for n in (5, 3)))
+    return [parameter.detach().numpy() for parameter in model.parameters()], call
+
+
+def test_a_captured_step_with_kernels_of_expressions_is_one_graph():
+    with fake_cupy.installed(programs=True):
+        here, eager = trained("cpu", lambda step: step)[0], trained("cuda", lambda step: step)[0]
+        captured, call = trained("cuda", tl.jit)
+        (program,) = programs(call)
+        assert "apart" not in str(program) and len(program._captured.parts) == 1
+    for x, y, z in zip(here, eager, captured, strict=True):
+        np.testing.assert_allclose(y, x, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(y, z)
