@@ -16,7 +16,6 @@ from tests.samples import samples_of
 from tinygrad_lite.core.backend import BACKENDS, device_backend
 from tinygrad_lite.core.graph import unwrap
 from tinygrad_lite.core.tree import leaves, map_leaves
-from tinygrad_lite.fusion.kernels import FusedKernel
 from tinygrad_lite.testing.laws.backends import _on
 from tinygrad_lite.testing.laws.calls import cast
 
@@ -47,6 +46,8 @@ def close(what, got, wanted, dtype):
     got, wanted = got.astype("float64"), wanted.astype("float64")
     size = np.abs(wanted[np.isfinite(wanted)]).max(initial=0)
     tolerance = TOLERANCE[dtype]
+    if dtype.endswith("16"):  # gradients of what was broadcast are sums of rounded ones, which may cancel
+        size = max(size, 1.0)
     with np.errstate(all="ignore"):
         if dtype == "float16":
             wanted = np.where(np.abs(wanted) < 65504, wanted, np.copysign(np.inf, wanted) + 0 * wanted)
@@ -78,14 +79,6 @@ def compared(cuda, cases, dtype):
     return failures
 
 
-def forget():
-    """Programs of a group that is over."""
-    for op in tl.OPS.values():
-        for kernel in op.kernels.get("cupy", ()):
-            if isinstance(kernel, FusedKernel):
-                kernel.pairs.clear()
-
-
 def test_operations_give_numpys_values_and_gradients():
     failures = []
     with fake_cupy.installed(programs=True), collected() as group:
@@ -95,7 +88,6 @@ def test_operations_give_numpys_values_and_gradients():
         group.compile()
         for dtype in TOLERANCE:
             failures += compared(cuda, examples(), dtype)
-    forget()
     print(f"{len(group.texts)} kernels of {len(group.programs)} programs")
     assert not failures, "\n".join(failures)
 
@@ -112,5 +104,4 @@ def test_a_wrong_derivative_is_seen():
                         group.texts[name] = group.texts[name].replace("1.0f", "1.01f")
         group.compile()
         failures = compared(cuda, cases, "float32")
-    forget()
     assert failures and all("gradient" in failure for failure in failures)

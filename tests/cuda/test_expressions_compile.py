@@ -15,7 +15,7 @@ import pytest
 
 from tests.backends import fake_cupy
 from tests.cuda.test_compiles import ARCHITECTURES, core
-from tests.cuda.test_expressions import TOLERANCE, compared, examples, forget
+from tests.cuda.test_expressions import TOLERANCE, compared, examples
 from tests.cuda.test_functions import cases, made
 from tests.cuda.together import Together, collected
 from tinygrad_lite.core.backend import device_backend
@@ -43,7 +43,6 @@ def operations():
         cuda = device_backend("cuda")
         for dtype in TOLERANCE:
             compared(cuda, examples(), dtype)
-    forget()
     return group.programs
 
 

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from tinygrad_lite.core.codegen import lazy_pull
+from tinygrad_lite.core.op import OPS
 from tinygrad_lite.cuda.module import Module
 from tinygrad_lite.cuda.source import assemble
 from tinygrad_lite.fusion.cuda import OPTIONS, Form, functions, kernel_text
+from tinygrad_lite.fusion.kernels import FusedKernel
 from tinygrad_lite.fusion.launches import CudaProgram
 from tinygrad_lite.fusion.makers import PROGRAMS
 
@@ -72,7 +75,20 @@ def collected() -> Iterator[Together]:
     """Within the block CuPy's programs are those of a group."""
     before, group = PROGRAMS["cupy"], Together()
     PROGRAMS["cupy"] = partial(Together.program, group)
+    _forget()
     try:
         yield group
     finally:
         PROGRAMS["cupy"] = before
+        _forget()
+
+
+def _forget() -> None:
+    """Let operations make their programs for CuPy anew."""
+    for op in OPS.values():
+        for kernel in op.kernels.get("cupy", ()):
+            if isinstance(kernel, FusedKernel):
+                kernel.pairs.clear()
+        op.implementations.clear()
+        if op.rules:
+            op.pull = lazy_pull(op, "pull")
