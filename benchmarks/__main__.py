@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from . import gpu
 from .harness.libraries import LIBRARIES
 from .harness.machine import Others, commit, describe_machine
 from .harness.pool import ROOT, Pool, Settings
 from .harness.report import PEERS, markdown, plot
 from .harness.results import OURS, Result
-from .harness.table import render
-from .harness.workload import Workload
+from .running import Progress, Selection, document, remarks, run_device
 from .workloads import DEFAULT, GROUPS, workloads
 
 
@@ -35,13 +32,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "names",
         nargs="*",
         metavar="GROUP",
-        help=f"what to time; GROUP/TEXT for workloads whose names contain the text (default: {' '.join(DEFAULT)})",
+        help=f"what to time; GROUP/TEXT for workloads whose names contain the text (default: {' '.join(DEFAULT)}). "
+        "gpu alone first runs the tests that need a GPU, and writes benchmarks/results/<device>-<date>.json",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: under a minute")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: the CPU, and the GPU if there is one")
     parser.add_argument("--peers", default="all", help="all, none, or some of torch,jax,autograd,mygrad (default: all)")
     parser.add_argument("--rounds", type=int, help="samples per workload and library (default: 10, with --quick 5)")
-    parser.add_argument("--threads", type=int, default=2, help="threads for every library (default: 2)")
+    parser.add_argument("--threads", type=int, help="threads for every library (default: 2, with gpu up to 8)")
     parser.add_argument("--json", metavar="PATH", help="write everything measured, with versions and machine, to PATH")
     parser.add_argument(
         "--python",
@@ -58,6 +56,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     for name, (group, made) in zip(options.names, options.selection, strict=False):
         if not made and "/" in name:
             parser.error(f"no workload of {group!r} has {name.partition('/')[2]!r} in its name")
+    options.gpu = any(name.partition("/")[0] == "gpu" for name in options.names)
+    if options.gpu and (options.device == "cpu" or any(name.partition("/")[0] != "gpu" for name in options.names)):
+        parser.error("gpu has a report of its own: name no other group beside it, and no device but cuda")
+    if options.threads is None:
+        options.threads = gpu.threads() if options.gpu else 2
     if options.threads < 1 or (options.rounds is not None and options.rounds < 1):
         parser.error("--threads and --rounds must be at least 1")
     options.peers = {"all": list(PEERS), "none": []}.get(options.peers, options.peers.split(","))
@@ -71,76 +74,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-class Progress:
-    """One line on standard error per workload, rewritten as it goes on where standard error is a terminal."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-        self.live = sys.stderr.isatty()
-        self.title = ""
-
-    def begin(self, title: str) -> None:
-        """A new workload."""
-        self.title = f"{time.perf_counter() - self.start:6.1f} s  {title}"
-        if not self.live:
-            print(self.title, file=sys.stderr, flush=True)
-
-    def __call__(self, step: str) -> None:
-        if self.live:
-            print(f"\r\x1b[2K{self.title}: {step}", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Nothing more to come."""
-        print("\r\x1b[2K" * self.live + f"{time.perf_counter() - self.start:6.1f} s  done", file=sys.stderr, flush=True)
-
-
-Selection = list[tuple[str, list[Workload]]]
-"""Groups, and the workloads chosen from each."""
-
-
 def select(names: list[str], quick: bool) -> Selection:
     """What the names mean: a group, or as `group/text` those of its workloads that have the text in their names."""
     split = [name.partition("/") for name in names]
     return [(group, [made for made in workloads(group, quick) if text in made.name]) for group, _, text in split]
-
-
-def run_device(pool: Pool, selection: Selection, progress: Progress, keep: Callable[[Result], None]) -> None:
-    """Give every chosen workload's result on one device to `keep`; print the table of a group when it is complete."""
-    for group, made in selection:
-        chosen = [workload for workload in made if pool.device in workload.devices]
-        measured = []
-        for i, workload in enumerate(chosen):
-            progress.begin(f"{pool.device} {group} {i + 1}/{len(chosen)}: {workload.name}")
-            measured.append(pool.measure(group, workload, progress))
-            keep(measured[-1])
-        if not measured:
-            print(f"\n{group} on {pool.device}: nothing to time", flush=True)
-        else:
-            print(f"\n{group} on {pool.device}: {GROUPS[group]}\n{render(measured)}", flush=True)
-
-
-def remarks(machine: dict[str, Any], results: list[Result], pools: list[Pool]) -> list[str]:
-    """What the tables do not say: a busy machine, missing libraries, budgets, wrong or failed workloads."""
-    lines = []
-    if (machine["others"] or 0) > 0.05:
-        lines.append(
-            f"other processes took {machine['others']:.0%} of the cores' time meanwhile; libraries whose threads wait "
-            f"for each other, as PyTorch's do, suffer more from that than the rest: the ratios are not to be trusted"
-        )
-    for pool in pools:
-        reasons = {name: why for name, why in pool.unavailable.items() if not LIBRARIES[name].same_as}
-        missing = [name for name, why in reasons.items() if why == "not installed"]
-        if missing:
-            lines.append(f"not installed: {', '.join(missing)}")
-        lines += [f"{name} on {pool.device}: {why}" for name, why in reasons.items() if why != "not installed"]
-    met = [result.met(budget) for result in results for budget in result.budgets]
-    if met:
-        lines.append(f"{met.count(True)} of {len(met)} limits are met, {met.count(None)} were not measured")
-    for result in results:
-        place = f"{result.group}, {result.name}"
-        lines += [f"WRONG RESULT: {place}: {column}: {why}" for column, why in result.wrong.items()]
-        lines += [f"failed: {place}: {column}: {why}" for column, why in result.failed.items()]
-    return lines
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -149,6 +86,8 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments[:1] in (["table"], ["plot"]):
         return report(*arguments)
     options = parse(arguments)
+    if options.gpu:
+        return gpu.main(options)
     settings = Settings(
         threads=options.threads,
         rounds=options.rounds or (5 if options.quick else 10),
@@ -207,19 +146,6 @@ def report(what: str, *paths: str) -> int:
         plot(results, path.with_suffix(".png"))
         print(path.with_suffix(".png"))
     return 0
-
-
-def document(machine: dict[str, Any], settings: Settings, pools: list[Pool], results: list[Result]) -> dict[str, Any]:
-    """Everything measured and what it was measured on, for JSON."""
-    return {
-        "machine": machine,
-        "rounds": settings.rounds,
-        "quick": settings.quick,
-        "versions": {pool.device: pool.versions for pool in pools},
-        "device_names": {pool.device: pool.devices for pool in pools},
-        "unavailable": {pool.device: pool.unavailable for pool in pools},
-        "results": [result.as_json() for result in results],
-    }
 
 
 if __name__ == "__main__":

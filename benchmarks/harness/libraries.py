@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,8 +60,39 @@ class Library:
         """Return when `result`, and everything before it, has been computed."""
 
     def numpy(self, value: Any) -> np.ndarray:
-        """A result as a NumPy array."""
+        """A result as a NumPy array; 16-bit floating-point numbers as float32."""
         return np.asarray(value)
+
+    def facts(self) -> dict[str, Any]:
+        """What is to be known about device, driver and libraries below this one."""
+        return {}
+
+    def release(self) -> None:
+        """Give memory that is kept for later back to the device."""
+
+    def seconds(self, step: Callable[[], Any], number: int) -> float:
+        """How long `number` calls take, the first of them called when the device has nothing else to do."""
+        start = time.perf_counter()
+        for _ in range(number - 1):
+            step()
+        self.wait(step())
+        return time.perf_counter() - start
+
+    def between_events(self, record: Callable[[], Any], elapsed: Callable[[Any, Any], float], step, number) -> float:
+        """The seconds between an event before the first call's work and one after the last's.
+
+        Raises RuntimeError if the host's clock shows that work was done on streams that the events did not wait for.
+        """
+        start = time.perf_counter()
+        before = record()
+        for _ in range(number):
+            result = step()
+        after = record()
+        self.wait(result)
+        waited, seconds = time.perf_counter() - start, elapsed(before, after)
+        if waited > 5e-3 and seconds < waited / 2:
+            raise RuntimeError(f"{seconds:.2g} s between the events, but {waited:.2g} s by the host's clock")
+        return seconds
 
 
 class TinygradLite(Library):
@@ -81,7 +114,40 @@ class TinygradLite(Library):
         self.backend.synchronize()
 
     def numpy(self, value: Any) -> np.ndarray:
-        return value.detach().cpu().numpy() if isinstance(value, self.module.Tensor) else np.asarray(value)
+        if not isinstance(value, self.module.Tensor):
+            return np.asarray(value)
+        array = value.detach().cpu().numpy()
+        return array.astype(np.float32) if array.dtype.itemsize == 2 else array
+
+    def facts(self) -> dict[str, Any]:
+        if self.device == "cpu":
+            return {}
+        runtime = self.backend.xp.cuda.runtime
+        properties = runtime.getDeviceProperties(self.backend.xp.cuda.Device().id)
+        return {
+            "device": properties["name"].decode(),
+            "compute capability": f"{properties['major']}.{properties['minor']}",
+            "memory, GiB": round(properties["totalGlobalMem"] / 2**30, 1),
+            "driver's CUDA": runtime.driverGetVersion(),
+            "CUDA": runtime.runtimeGetVersion(),
+            "CuPy": self.backend.xp.__version__,
+        }
+
+    def release(self) -> None:
+        if self.device != "cpu":
+            self.backend.xp.get_default_memory_pool().free_all_blocks()
+
+    def seconds(self, step: Callable[[], Any], number: int) -> float:
+        if self.device == "cpu":
+            return super().seconds(step, number)
+        cuda = self.backend.xp.cuda
+
+        def record() -> Any:
+            event = cuda.Event()
+            event.record()
+            return event
+
+        return self.between_events(record, lambda a, b: cuda.get_elapsed_time(a, b) / 1e3, step, number)
 
 
 class Torch(Library):
@@ -89,8 +155,11 @@ class Torch(Library):
 
     def start(self) -> None:
         self.module.set_num_threads(self.threads)
-        if self.device != "cpu" and not self.module.cuda.is_available():
+        if self.device == "cpu":
+            return
+        if not self.module.cuda.is_available():
             raise Unavailable("this build of PyTorch finds no CUDA device")
+        self.module.backends.cudnn.allow_tf32 = False  # as its products, unless a workload says otherwise
 
     def device_name(self) -> str:
         return self.module.cuda.get_device_name() if self.device != "cpu" else ""
@@ -103,7 +172,30 @@ class Torch(Library):
             self.module.cuda.synchronize()
 
     def numpy(self, value: Any) -> np.ndarray:
-        return value.detach().cpu().numpy() if isinstance(value, self.module.Tensor) else np.asarray(value)
+        if not isinstance(value, self.module.Tensor):
+            return np.asarray(value)
+        value = value.detach().cpu()
+        return (value.float() if value.is_floating_point() and value.itemsize == 2 else value).numpy()
+
+    def facts(self) -> dict[str, Any]:
+        if self.device == "cpu":
+            return {}
+        return {"CUDA": self.module.version.cuda, "cuDNN": self.module.backends.cudnn.version()}
+
+    def release(self) -> None:
+        if self.device != "cpu":
+            self.module.cuda.empty_cache()
+
+    def seconds(self, step: Callable[[], Any], number: int) -> float:
+        if self.device == "cpu":
+            return super().seconds(step, number)
+
+        def record() -> Any:
+            event = self.module.cuda.Event(enable_timing=True)
+            event.record()
+            return event
+
+        return self.between_events(record, lambda a, b: a.elapsed_time(b) / 1e3, step, number)
 
 
 class TunedTorch(Torch):
@@ -127,9 +219,14 @@ class TunedTorch(Torch):
 
 
 class Jax(Library):
+    """JAX has no events: its times are the host's, until the result is there."""
+
     package = "jax"
+    environment: ClassVar = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # others need memory of the same GPU
 
     def start(self) -> None:
+        if self.device != "cpu":
+            self.module.config.update("jax_default_matmul_precision", "highest")
         self.module.config.update("jax_platforms", self.device)
         try:
             self.chosen = self.module.devices(self.device)[0]
@@ -144,6 +241,10 @@ class Jax(Library):
 
     def wait(self, result: Any) -> None:
         self.module.block_until_ready(result)
+
+    def numpy(self, value: Any) -> np.ndarray:
+        array = np.asarray(value)
+        return array.astype(np.float32) if array.dtype.itemsize == 2 else array
 
 
 class Autograd(Library):

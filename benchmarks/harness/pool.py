@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ class Settings:
     limit : seconds after which a workload gets no further round, once it has had two.
     seconds : length of a sample, at least.
     pause : seconds before a sample, in which the threads of the library before it stop waiting actively for work.
+    patience : seconds after which a process that does not answer is ended; 0 for none.
     pythons : the interpreters of libraries that do not run with this one.
     """
 
@@ -49,6 +51,7 @@ class Settings:
     seconds: float = 0.1
     pause: float = 0.03
     quick: bool = False
+    patience: float = 0
     pythons: dict[str, str] = field(default_factory=dict)
 
     def python(self, library: str) -> str:
@@ -75,6 +78,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.patience = settings.patience
         self.greeting = self._read()
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
@@ -89,6 +93,10 @@ class _Worker:
 
     def _read(self) -> dict[str, Any]:
         assert self.process.stdout is not None
+        if self.patience and not select.select([self.process.stdout], [], [], self.patience)[0]:
+            self.process.kill()
+            self.process.wait()
+            return {"failed": f"no answer in {self.patience:g} s"}
         line = self.process.stdout.readline()
         return json.loads(line) if line else {"failed": f"the process ended (exit status {self.process.wait()})"}
 
@@ -103,7 +111,7 @@ class _Worker:
 class Pool:
     """The workers of one device, started when they are first needed, and kept running.
 
-    versions, devices : what the workers that were started say about themselves, by library.
+    versions, devices, facts : what the workers that were started say about themselves, by library.
     unavailable : why the others could not be, by library.
     """
 
@@ -112,6 +120,7 @@ class Pool:
         self.libraries = libraries
         self.versions: dict[str, str] = {}
         self.devices: dict[str, str] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
         self.unavailable: dict[str, str] = {}
         self._workers: dict[str, _Worker] = {}
 
@@ -143,15 +152,27 @@ class Pool:
         self.versions[library] = greeting["version"]
         if greeting["device"]:
             self.devices[library] = greeting["device"]
+        self.facts[library] = greeting["facts"]
         return worker
 
     def measure(self, group: str, workload: Workload, progress: Callable[[str], None]) -> Result:
         """Time a workload in every library that has it, one sample each in every round, the first one changing."""
-        result = Result(group, workload.name, self.device, workload.unit, workload.work, workload.budgets)
+        result = self.result(group, workload)
         columns = {column: library for column, library in workload.columns().items() if self.available(library)}
         measure = {"MB": self._peaks, "import": self._imports}.get(workload.unit, self._times)
         measure(group, workload, columns, result, progress)
+        if self.device != "cpu":
+            self._renew({columns[column] for column in result.failed})
         return result
+
+    def result(self, group: str, workload: Workload) -> Result:
+        """The workload's result on this device, without numbers."""
+        return Result(group, workload.name, self.device, workload.unit, workload.work, workload.budgets)
+
+    def _renew(self, libraries: set[str]) -> None:
+        """End the workers of these libraries: an error in a kernel leaves a process unable to use its GPU."""
+        for library in libraries & self._workers.keys():
+            self._workers.pop(library).close()
 
     def _times(
         self, group: str, workload: Workload, columns: dict[str, str], result: Result, progress: Callable[[str], None]
@@ -205,7 +226,9 @@ class Pool:
                 )
                 if "number" in answer:
                     ready.append(column)
-                    result.errors[column], result.calls[column] = answer["error"], answer["number"]
+                    result.calls[column] = answer["number"]
+                    if answer["error"] is not None:
+                        result.errors[column] = answer["error"]
                 else:
                     self._note(column, columns[column], answer, result)
         return [column for column in columns if column in ready]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .gpu_report import gpu_markdown, is_gpu_report
 from .libraries import LIBRARIES
 from .results import OURS, Result
 from .table import format_limit, format_ratio, format_spread, way_of
@@ -31,11 +32,13 @@ def read_results(document: dict[str, Any], device: str = "cpu") -> list[Result]:
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """The results on the CPU as a Markdown table, with a sentence on how they were measured.
+    """The results on the CPU, or a GPU's report, as a Markdown table, with a sentence on how they were measured.
 
     Times are medians, and minima in brackets. A second way to write a workload stands in the same cell as its library's
     first way.
     """
+    if is_gpu_report(document):
+        return gpu_markdown(document)
     results = read_results(document)
     peers = [library for library in TITLES if library != OURS and any(library in result.samples for result in results)]
     header = ["", OURS, *(TITLES[library] for library in peers), *(f"to {TITLES[column]}" for column in _ratios(peers))]

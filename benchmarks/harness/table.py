@@ -10,6 +10,9 @@ from .workload import Budget
 
 __all__ = ["align", "format_limit", "format_ratio", "format_spread", "render", "way_of"]
 
+RATES = {"GFLOP/s": 1e9, "TFLOP/s": 1e12, "GB/s": 1e9}
+"""Units of work per second, and how many of the workload's units they are."""
+
 REFERENCES = ("torch", "torch_tuned", "numpy")
 """The columns that ours is divided by."""
 
@@ -38,12 +41,12 @@ def _magnitude(value: float) -> int:
 def format_spread(spread: Spread | None, unit: str, work: float) -> str:
     """Median and best value in the workload's unit: `94.0 us [68.0]`, `2.41 [2.30]`, `202 [211]`; `-` for None.
 
-    The best of a time or of megabytes is the smallest, of a rate (GFLOP/s) the largest.
+    The best of a time or of megabytes is the smallest, of a rate the largest.
     """
     if spread is None:
         return "-"
-    if unit == "GFLOP/s":
-        return f"{digits(work / spread.median / 1e9)} [{digits(work / spread.best / 1e9)}]"
+    if unit in RATES:
+        return f"{digits(work / spread.median / RATES[unit])} [{digits(work / spread.best / RATES[unit])}]"
     if unit == "us/op":
         return f"{digits(spread.median / work * 1e6)} [{digits(spread.best / work * 1e6)}]"
     if unit == "MB":

@@ -6,6 +6,7 @@ times it once; `peak` measures the memory of one step; `drop` forgets it.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -19,12 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from .libraries import Library, Unavailable, open_library
+from .libraries import LIBRARIES, Library, Unavailable, open_library
 from .workload import Step, Workload
 
 __all__ = ["WrongResult", "largest_error"]
 
 SEED = 20
+
+WARM_UP = 3
+"""Calls on a GPU before the first that is timed: libraries may compile or capture after the results were checked."""
 
 
 class WrongResult(Exception):
@@ -69,7 +73,7 @@ class Session:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self.steps: dict[str, tuple[Step, int]] = {}
+        self.steps: dict[str, tuple[Step, int, str]] = {}
 
     def load(self, group: str, name: str, quick: bool) -> Workload:
         workloads = importlib.import_module("benchmarks.workloads").workloads(group, quick)
@@ -84,7 +88,8 @@ class Session:
         """Build the step, compare its results with the reference's, and choose the calls of a sample of `seconds`.
 
         reference : a file of the reference's results; if it does not exist, this column is the reference and writes it.
-            Without a file the reference is computed here.
+            Without a file the reference is computed here; if that is another library's, nothing is compared and the
+            error is None.
         """
         workload = self.load(group, name, quick)
         arrays = workload.inputs(np.random.default_rng(SEED))
@@ -93,14 +98,26 @@ class Session:
         results = [tuple(np.array(self.library.numpy(v)) for v in as_tuple(step())) for _ in range(workload.checks)]
         if reference and not Path(reference).exists():
             save_results(reference, results)
-        error = self.error(workload, column, results, arrays, reference)
-        if not error <= workload.tolerance:
-            raise WrongResult(f"error {error:.2g} against the reference, at most {workload.tolerance:.2g} is allowed")
+        error = None
+        if reference or self.computes(workload):
+            error = self.error(workload, column, results, arrays, reference)
+            if not error <= workload.tolerance:
+                raise WrongResult(
+                    f"error {error:.2g} against the reference, at most {workload.tolerance:.2g} is allowed"
+                )
         del results, arrays
-        once = self.timed(step, 1)
+        self.library.release()
+        for _ in range(WARM_UP if self.library.device != "cpu" else 0):
+            step()
+        once = self.timed(step, 1, workload.clock)
         number = max(1, min(math.ceil(seconds / once), 10_000))
-        self.steps[column] = step, number
+        self.steps[column] = step, number, workload.clock
         return {"error": error, "number": number}
+
+    def computes(self, workload: Workload) -> bool:
+        """Whether the reference can be computed here: if it is NumPy's, or this library's."""
+        library = workload.columns().get(workload.reference, "numpy")
+        return library == "numpy" or isinstance(self.library, LIBRARIES[library])
 
     def error(
         self, workload: Workload, column: str, results: list[tuple], arrays: tuple[np.ndarray, ...], file: str
@@ -119,15 +136,21 @@ class Session:
             step = self.build(workload, workload.reference, arrays)
         return [tuple(np.array(self.library.numpy(v)) for v in as_tuple(step())) for _ in range(workload.checks)]
 
-    def timed(self, step: Step, number: int) -> float:
+    def timed(self, step: Step, number: int, clock: str) -> float:
         """Seconds per call, over `number` calls after one that is not counted."""
         gc.collect()
         self.library.wait(step())
-        start = time.perf_counter()
-        for _ in range(number - 1):
-            step()
-        self.library.wait(step())
-        return (time.perf_counter() - start) / number
+        return (self.queueing if clock == "host" else self.library.seconds)(step, number) / number
+
+    def queueing(self, step: Step, number: int) -> float:
+        """Seconds until the calls return; each begins when the device has nothing to do, so that no queue is full."""
+        total = 0.0
+        for _ in range(number):
+            start = time.perf_counter()
+            result = step()
+            total += time.perf_counter() - start
+            self.library.wait(result)
+        return total
 
     def sample(self, *, column: str) -> dict[str, Any]:
         return {"value": self.timed(*self.steps[column])}
@@ -145,6 +168,7 @@ class Session:
     def drop(self) -> dict[str, Any]:
         self.steps.clear()
         gc.collect()
+        self.library.release()
         return {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +179,11 @@ class Session:
         except WrongResult as error:
             return {"wrong": str(error)}
         except Exception as error:  # a failure of one library must not end the comparison of the others
-            return {"failed": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"}
+            failed = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        with contextlib.suppress(Exception):  # there is no device any more after an error in a kernel
+            gc.collect()
+            self.library.release()
+        return {"failed": failed}
 
 
 def _peak_megabytes() -> float:
@@ -177,7 +205,8 @@ def main(name: str, device: str, threads: str) -> None:
     except Unavailable as error:
         print(json.dumps({"unavailable": str(error)}), file=answers)
         return
-    print(json.dumps({"version": library.version(), "device": library.device_name()}), file=answers)
+    greeting = {"version": library.version(), "device": library.device_name(), "facts": library.facts()}
+    print(json.dumps(greeting), file=answers)
     session = Session(library)
     for line in sys.stdin:
         print(json.dumps(session.answer(json.loads(line))), file=answers)

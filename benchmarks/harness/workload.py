@@ -35,18 +35,21 @@ class Workload:
 
     name : unique within the group.
     work : operations in a step where the unit counts them, else 1.
-    unit : `"time"`, `"us/op"`, `"GFLOP/s"`; `"MB"` measures peaks of memory, `"import"` times imports.
+    unit : `"time"`, `"us/op"`, `"GFLOP/s"`, `"TFLOP/s"`, `"GB/s"`; `"MB"` measures peaks of memory,
+        `"import"` times imports.
     reference : the method whose results every other's are checked against where PyTorch is not there to be compared
         with. One that is not named after a library gets NumPy arrays and has no column.
     checks : how many steps' results are compared; training compares a few losses and their gradients.
     tolerance : allowed error, relative to the largest magnitude in the result.
     first_only : the columns that return, and are checked by, only the first value of a result.
     budgets : what ours is held to.
+    clock : `"device"`, until the last call's work is done; `"host"`, until the last call returns.
     devices : where it runs.
     forbidden : packages that must not be there after an import of ours.
     """
 
     unit = "time"
+    clock = "device"
     reference = "numpy"
     checks = 1
     tolerance = 1e-4

@@ -22,11 +22,12 @@ GROUPS = {
     "optimizers": "an optimizer's step alone",
     "kernels": "each kernel beside its operation's definition",
     "import": "time to import the library, in a fresh process",
+    "gpu": "what training on a GPU consists of, with goals; alone, and with a report of its own",
     "memory": "peak of resident memory above the imported library's",
 }
 """The groups in the order in which they run, and what each is about."""
 
-DEFAULT = tuple(name for name in GROUPS if name not in ("cpu", "memory"))
+DEFAULT = tuple(name for name in GROUPS if name not in ("cpu", "gpu", "memory"))
 """The groups that run when none is named: not those that gather workloads of the others, or that take long."""
 
 

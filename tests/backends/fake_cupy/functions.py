@@ -118,13 +118,15 @@ def _cuda() -> Any:
     """The module `cupy.cuda`."""
     runtime = types.SimpleNamespace(
         CUDARuntimeError=CUDARuntimeError, getDevice=lambda: state.device, getDeviceCount=lambda: DEVICES,
-        runtimeGetVersion=lambda: 13000,
+        runtimeGetVersion=lambda: 13000, driverGetVersion=lambda: 13000,
+        getDeviceProperties=lambda device: {"name": b"Stand-in", "major": 9, "minor": 0, "totalGlobalMem": 2**30},
     )  # fmt: skip
     return types.SimpleNamespace(
         Device=Device, Event=streams.Event, MemoryPointer=memory.MemoryPointer, MemoryPool=memory.MemoryPool,
         Stream=streams.Stream, alloc=lambda size: memory.get_allocator()(size),
         alloc_pinned_memory=memory.alloc_pinned_memory, get_allocator=memory.get_allocator,
-        get_current_stream=get_current_stream, memory=types.SimpleNamespace(OutOfMemoryError=memory.OutOfMemoryError),
+        get_current_stream=get_current_stream, get_elapsed_time=streams.get_elapsed_time,
+        memory=types.SimpleNamespace(OutOfMemoryError=memory.OutOfMemoryError),
         pinned_memory=types.SimpleNamespace(is_memory_pinned=is_memory_pinned), runtime=runtime,
         Memory=memory.Memory, set_allocator=memory.set_allocator, using_allocator=memory.using_allocator,
     )  # fmt: skip

@@ -16,13 +16,14 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from .runtime import DEVICES, CUDARuntimeError, Device, state
 
 __all__ = [
-    "Capture", "Event", "Queue", "Stream", "StreamError", "Uses", "current_queue", "get_current_stream", "read",
-    "synchronize_device", "write",
+    "Capture", "Event", "Queue", "Stream", "StreamError", "Uses", "current_queue", "get_current_stream",
+    "get_elapsed_time", "read", "synchronize_device", "write",
 ]  # fmt: skip
 
 
@@ -258,8 +259,10 @@ class Event:
     def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
         self.device = Device().id
         self.clock: Clock = {}
+        self.timing, self.recorded = not disable_timing, 0.0
 
     def record(self, stream: Stream | None = None) -> None:
+        self.recorded = perf_counter()
         queue = (get_current_stream() if stream is None else stream).queue
         if queue.device != self.device:
             raise CUDARuntimeError("cudaErrorInvalidResourceHandle: the event and the stream are of two devices")
@@ -275,3 +278,10 @@ class Event:
     @property
     def done(self) -> bool:
         return all(_host.get(queue, 0) >= time for queue, time in self.clock.items())
+
+
+def get_elapsed_time(start: Event, end: Event) -> float:
+    """Milliseconds between two events that are over."""
+    if not (start.timing and end.timing and start.done and end.done):
+        raise CUDARuntimeError("cudaErrorNotReady: an event is not over, or takes no time")
+    return 1e3 * (end.recorded - start.recorded)
