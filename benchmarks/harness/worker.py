@@ -77,7 +77,8 @@ class Session:
 
     def load(self, group: str, name: str, quick: bool) -> Workload:
         workloads = importlib.import_module("benchmarks.workloads").workloads(group, quick)
-        return next(workload for workload in workloads if workload.name == name)
+        here = (workload for workload in workloads if self.library.device in workload.devices)
+        return next(workload for workload in here if workload.name == name)
 
     def build(self, workload: Workload, column: str, arrays: tuple[np.ndarray, ...]) -> Step:
         return getattr(workload, workload.method(column))(*map(self.library.place, arrays))

@@ -156,8 +156,9 @@ class KernelWorkload(Workload):
 
     def tinygrad_lite(self, *arrays) -> Step:
         raw = self._arguments([x.data for x in arrays])
-        kernels = [kernel for backend in self.op.kernels.backends() for kernel in self.op.kernels[backend]]
-        if not any(kernel.when(*raw, **self.call.statics) for kernel in kernels):
+        kernels = self.op.kernels
+        here = [k for name in kernels.backends() if DEVICES.get(name, name) in self.devices for k in kernels[name]]
+        if not any(kernel.when(*raw, **self.call.statics) for kernel in here):
             raise LookupError("no kernel takes these arguments")
         return self._step(self.op.function, arrays)
 
