@@ -151,7 +151,8 @@ def _make(draw: Draw, dtype: Any, device: str | None) -> Any:
             if live.refreshing:
                 return None
     made = backend.draw(draw, device, dtype)
-    return tensor(made, dtype=None if made.dtype == dtype else dtype, device=device)
+    alike = type(made.dtype) is type(dtype) and made.dtype == dtype  # another library's dtypes refuse the comparison
+    return tensor(made, dtype=None if alike else dtype, device=device)
 
 
 def _live(draw: Draw) -> Draw:
