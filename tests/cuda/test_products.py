@@ -15,7 +15,7 @@ from hypothesis import given, settings
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
 from tests.backends.fake_cupy.cublaslt import FakeCublasLt
-from tests.cuda.test_layouts import operands
+from tests.cuda.test_layouts_of_products import operands
 from tinygrad_lite.core.backend import device_backend
 from tinygrad_lite.cuda import cublaslt, plans
 from tinygrad_lite.cuda.cublaslt import Epilogue
