@@ -85,6 +85,8 @@ class Backend:
     """Whether work is only queued, so that looking at a value waits for all of it. Values are not checked then."""
     bfloat16_kernels: bool = False
     """Whether its kernels take arrays of bfloat16; if not, float32 is computed in for them, see `core/bfloat16.py`."""
+    without_dtypes: bool = False
+    """Whether its arrays have no dtype, since it computes nothing."""
     root: Backend | None = None
     """The backend whose arrays this one also takes, if there is one."""
 

@@ -174,7 +174,7 @@ class Op:
         if special is not None:
             return special
         chosen = backend.bind(self.body)
-        foreign = foreign_dtypes(self)
+        foreign = () if backend.without_dtypes else foreign_dtypes(self)
         if foreign and backend.bfloat16_kernels:
             chosen = in_float32(self, chosen, backend.xp.astype)
         for candidate in self.kernels[backend.name]:

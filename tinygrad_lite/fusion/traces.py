@@ -101,6 +101,7 @@ class _TraceBackend(Backend):
 
     name = "traces"
     default_device = "traces"
+    without_dtypes = True
     xp = _Namespace()
     array_types = (_Traced,)
 
