@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends.fake_cupy import HostCopyError, cupy, installed
+from tests.backends.fake_cupy.emulator import EmulationError
 
 x = cupy.asarray(np.arange(6.0).reshape(2, 3))
 
@@ -59,6 +60,30 @@ def test_stand_in_has_only_the_parameters_of_cupy(call):
 @pytest.mark.parametrize("name", ["vecdot", "unstack", "permute", "shares"])
 def test_stand_in_has_only_the_names_of_cupy(name):
     assert not hasattr(cupy, name)
+
+
+@pytest.mark.parametrize("value", [None, np.zeros(1, [("a", "i8")])[0]])
+def test_stand_in_passes_only_what_cupy_13_passes_to_a_kernel(value):
+    code = 'extern "C" __global__ void nothing(const float* x) {}'
+    with installed() as module, pytest.raises(EmulationError, match="is no argument of a kernel"):
+        module.RawModule(code=code).get_function("nothing")((1,), (1,), (value,))
+
+
+def test_stand_in_takes_tuples_where_cupy_takes_no_lists():
+    code = 'extern "C" __global__ void nothing(const float* x) {}'
+    with installed() as module:
+        with pytest.raises(TypeError, match="expected tuple, got list"):
+            module.RawModule(code=code, options=["-std=c++17"])
+        with pytest.raises(TypeError, match="must be tuples"):
+            module.RawModule(code=code).get_function("nothing")([1], (1,), (module.zeros(1),))
+
+
+def test_stand_in_adds_up_only_what_cupy_13_adds_up():
+    with installed() as module:
+        for dtype in ("int64", "int16", "complex64", "bool"):
+            x = module.zeros(2, dtype=dtype)
+            with pytest.raises(TypeError, match="does not support"):
+                module.add.at(x, module.zeros(1, dtype="int64"), x[:1])
 
 
 def test_stand_in_computes_on_the_current_device():

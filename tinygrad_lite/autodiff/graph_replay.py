@@ -69,7 +69,7 @@ class Graph:
         from ..cuda.graphs import what_is_in
 
         inside = what_is_in(self.graph)
-        return f"a graph of {len(inside)}: {', '.join(inside)}"
+        return "a graph" if inside is None else f"a graph of {len(inside)}: {', '.join(inside)}"
 
 
 class Apart:

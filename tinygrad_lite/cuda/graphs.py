@@ -143,8 +143,10 @@ def begin_launch() -> None:
     shared.latest = stream
 
 
-def what_is_in(graph: Any) -> list[str]:
-    """The nodes of a graph: the names of kernels, and of what else there is."""
+def what_is_in(graph: Any) -> list[str] | None:
+    """The nodes of a graph: the names of kernels, and of what else there is. None before CuPy 14, which can tell."""
+    if not hasattr(graph, "debug_dot_str"):
+        return None
     text = graph.debug_dot_str(1)  # verbose
     nodes = re.findall(r'"graph_\d+_node_\d+"\s*\[.*?label\s*=\s*"(.*?)"\s*\]', text, re.DOTALL)
     return [_label(node) for node in nodes]

@@ -10,6 +10,8 @@ import numpy
 __all__ = ["Module", "cupy"]
 
 OPTIONS = ("-std=c++17",)
+"""Beside what CuPy adds: the device's architecture, folders of headers, and -ftz=true. So, as in CuPy's own kernels,
+numbers of float32 below 2^-126 count as 0."""
 
 LIMIT = 48 << 10
 """Bytes of shared memory that a block may have without asking for more."""
@@ -56,7 +58,15 @@ class Module:
         kernel(grid, block, tuple(map(_passed, args)), shared_mem=shared)
 
 
+NULL = numpy.zeros((), numpy.uintp)
+
+
 def _passed(value: Any) -> Any:
+    """What CuPy 13 passes as well: it knows neither None nor structures, but arrays of one element in main memory."""
+    if value is None:
+        return NULL
+    if isinstance(value, numpy.void):
+        return numpy.asarray(value)
     if isinstance(value, float) and not isinstance(value, numpy.floating):
         raise TypeError(f"a kernel is given the number {value}; it must be numpy.float32 or numpy.float64.")
     return value

@@ -84,6 +84,8 @@ class RawModule:
     """A source whose kernels run on the processor."""
 
     def __init__(self, *, code: str, options: Sequence[str] = (), backend: str = "nvrtc") -> None:
+        if type(options) is not tuple:
+            raise TypeError(f"Argument 'options' has incorrect type (expected tuple, got {type(options).__name__})")
         self.code, self.options = code, options
         self._library: Any = None
 
@@ -106,6 +108,8 @@ class RawKernel:
 
     @capturable("kernel", writes=(3,))
     def __call__(self, grid: tuple, block: tuple, args: tuple, *, shared_mem: int = 0) -> None:
+        if not all(type(given) is tuple for given in (grid, block, args)):
+            raise TypeError(f"{self.name}: grid, block and arguments must be tuples")
         grid, block = ((*map(int, axes), 1, 1)[:3] for axes in (grid, block))
         if min(grid) < 1 or max(grid[1:]) > 65535 or grid[0] > 2**31 - 1:
             raise EmulationError(f"{self.name}: a grid of {grid} blocks is not possible")
@@ -128,16 +132,21 @@ class RawKernel:
 
 
 def _value(arg: Any, memory: _Guarded) -> tuple[str, bytes]:
-    """The kind of an argument as the emulator names it, and its bytes."""
-    if arg is None or hasattr(arg, "_host"):
-        return "p", (0 if arg is None else memory.address(arg)).to_bytes(8, "little")
+    """The kind of an argument as the emulator names it, and its bytes.
+
+    CuPy 13 makes another pointer of None, and refuses structures; NumPy's arrays of one element are passed by value.
+    """
+    if hasattr(arg, "_host"):
+        return "p", memory.address(arg).to_bytes(8, "little")
+    if isinstance(arg, numpy.ndarray) and arg.size == 1:
+        return {"V": "s", "u": "p"}.get(arg.dtype.kind, arg.dtype.kind), arg.tobytes()
     if isinstance(arg, bool):
         return "b", numpy.bool_(arg).tobytes()
     if isinstance(arg, int):
         arg = numpy.int64(arg)
-    if not isinstance(arg, numpy.generic):
+    if not isinstance(arg, numpy.generic) or isinstance(arg, numpy.void):
         raise EmulationError(f"a {type(arg).__name__} is no argument of a kernel")
-    return {"V": "s"}.get(arg.dtype.kind, arg.dtype.kind), arg.tobytes()
+    return arg.dtype.kind, arg.tobytes()
 
 
 class _Guarded:
