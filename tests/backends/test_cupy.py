@@ -310,3 +310,24 @@ def test_the_namespace_of_cupy_13_gets_the_names_of_14():
             np.testing.assert_array_equal(call(xp, x).get(), call(np, x.get()))
         assert xp.isdtype(np.dtype("float32"), "real floating")
         assert backend_of(x).name == "cupy"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "int64", "uint64", "bool", "float16", "complex64"])
+def test_elements_of_all_dtypes_are_added_up(cuda, dtype):
+    """CuPy's own addition takes few of them."""
+    target, index = np.array([1, 0, 3]).astype(dtype), np.array([2, 0, 2, 2])
+    values = np.array([5, -1, 7, 2]).astype(dtype) * (1j if dtype == "complex64" else np.ones(1, dtype)[0])
+    expected = target.copy()
+    np.add.at(expected, index, values)
+    got = cuda.scatter_add(cuda.asarray(target), cuda.asarray(index), cuda.asarray(values))
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(cuda.to_numpy(got), expected)
+
+
+@pytest.mark.parametrize("function", [tl.tril, tl.triu])
+def test_triangles_keep_bfloat16(cuda, function):
+    """CuPy's `where`, which makes them, has no bfloat16."""
+    x = np.arange(9.0).reshape(3, 3)
+    got = function(tl.tensor(x, dtype="bfloat16", device="cuda"))
+    assert got.dtype == "bfloat16"
+    np.testing.assert_array_equal(got.numpy().astype(float), function(x))

@@ -13,6 +13,7 @@ import tinygrad_lite as tl
 from tests.backends.steps import network, programs, states, train
 from tinygrad_lite import nn, optim
 from tinygrad_lite.core.effects import live_numbers, replayed
+from tinygrad_lite.cuda.graphs import what_is_in
 
 STEPS = {
     "adam": {},
@@ -50,6 +51,26 @@ def test_matrix_products_are_captured(cuda):
     got, _, run = train(tl.jit, "cuda", make)
     assert got == expected
     assert "matmul" in str(programs(run)[0]).lower()
+
+
+def test_many_arrays_are_joined(cuda):
+    """For more than 8, CuPy sends their addresses to the device."""
+
+    def step(x):
+        rows = [x * i for i in range(11)]
+        columns = [x[:, : 1 + i % 2] for i in range(9)]
+        return tl.stack(rows, axis=-1), tl.concat(columns, axis=-1), tl.concat(rows, axis=None)
+
+    run, x = tl.jit(step), tl.tensor(np.arange(6.0).reshape(3, 2), device="cuda")
+    for i in range(3):
+        for got, expected in zip(run(x + i), step(x + i), strict=True):
+            np.testing.assert_array_equal(got.numpy(), expected.numpy())
+    assert "graph of" in str(programs(run)[0])
+
+
+def test_a_graph_that_cannot_say_what_is_in_it(cuda):
+    """CuPy's before 14."""
+    assert what_is_in(object()) is None
 
 
 # Live numbers

@@ -24,8 +24,8 @@ for folder in sorted({path.parent for path in PACKAGE.rglob("*.cu")}):
 
 
 def compiled(text, architecture):
-    """The binary of a source."""
-    options = core.ProgramOptions(std="c++17", arch=architecture)
+    """The binary of a source, with the options that CuPy adds to it."""
+    options = core.ProgramOptions(std="c++17", arch=architecture, ftz=True, device_as_default_execution_space=True)
     return core.Program(text, "c++", options).compile("cubin").code
 
 

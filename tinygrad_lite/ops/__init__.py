@@ -237,7 +237,7 @@ MOVES.update([
     "astype", "broadcast_to", "cast", "concat", "copied", "crop", "detach", "diagonal", "expand_dims", "flatten",
     "flip", "getitem", "matrix_transpose", "moveaxis", "ones_like", "permute_dims", "repeat", "reshape", "roll",
     "rot90", "sections", "squeeze", "stack", "swapaxes", "take", "take_along_axis", "tile", "to_device", "transfer",
-    "tril", "triu", "unstack", "zeros_like",
+    "unstack", "zeros_like",
 ])  # fmt: skip
 
 # LAPACK and the libraries of Fourier transforms have no 16 bits.

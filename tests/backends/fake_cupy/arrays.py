@@ -128,6 +128,8 @@ class ndarray:
     base = property(lambda self: self._base)
     device = property(lambda self: Device(self._device))
     T = property(lambda self: from_numpy(self._host.T))
+    real = property(lambda self: from_numpy(self._host.real))
+    imag = property(lambda self: from_numpy(self._host.imag))
 
     def get(self) -> numpy.ndarray:
         refuse_while_capturing("D2H transfers")
@@ -139,8 +141,12 @@ class ndarray:
     def set(self, arr: numpy.ndarray, stream: Any = None) -> None:
         """Copy from main memory, without waiting; from pinned memory, what it holds when the copy is made."""
         refuse_while_capturing("H2D transfers")
-        if self.dtype != arr.dtype or self.shape != arr.shape:
+        if not isinstance(arr, numpy.ndarray) or self.dtype != arr.dtype:
+            raise TypeError("only arrays of NumPy's of the same dtype can be set")
+        if self.shape != arr.shape:
             raise ValueError("Shape mismatch")
+        if not self.flags.forc:
+            raise RuntimeError("Cannot set to non-contiguous array")
         later = not isinstance(arr, numpy.ndarray) or is_memory_pinned(arr.ctypes.data)
         source = arr if later else arr.copy()
         if later or streams.get_current_stream().ptr:
@@ -290,12 +296,13 @@ class Ufunc:
         return from_numpy(result) if out is None else out
 
     def at(self, target: ndarray, index: Any, values: Any) -> None:
-        """Only `add`, `maximum` and the like have it, for 32- and 64-bit integers and floating point."""
+        """Only `add`, `maximum` and the like have it, for the dtypes of CuPy 13."""
         self._at(target, index, values)
 
     def _add_at(self, target: ndarray, index: Any, values: Any) -> None:
         refuse_foreign(values)
-        if target.dtype.kind not in "iuf" or target.dtype.itemsize < 2:
+        known = {"int32", "uint32", "uint64", "float32", "float64"} | ({"float16"} if self.__name__ == "add" else set())
+        if target.dtype.name not in known:
             raise TypeError(f"cupy.{self.__name__}.at does not support {target.dtype}")
         index, values = _wrapped(target.shape, index), to_numpy(values)
         self._ufunc.at(written(target), index, values)

@@ -110,6 +110,8 @@ def note_pointers(capture: streams.Capture, name: str, work: Callable[[], None],
 def _refuse(name: str, args: tuple, kwargs: dict[str, Any]) -> None:
     if _CUBLAS.fullmatch(name):
         raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+    if name in ("concat", "concatenate", "stack") and len(args[0]) > 8:  # whose addresses a kernel reads
+        refuse_while_capturing("H2D transfers")
     condition = name == "where" and len(args) + len(kwargs) == 1
     index = args[1] if name in ("getitem", "setitem") else ()
     parts = index if isinstance(index, tuple) else (index,)

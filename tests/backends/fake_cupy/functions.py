@@ -48,7 +48,10 @@ def _function(name: str, parameters: str) -> Any:
         with numpy.errstate(all="ignore"):
             if name == "empty_like":  # looks at no element
                 args = (args[0]._host, *args[1:])
-            host = compute(*map(to_numpy, args), **{key: to_numpy(value) for key, value in kwargs.items()})
+            given = list(map(to_numpy, args))
+            if name in ("where", "tril", "triu"):  # which have no kernel for bfloat16
+                given = [x.astype("float32") if getattr(x, "dtype", None) == "bfloat16" else x for x in given]
+            host = compute(*given, **{key: to_numpy(value) for key, value in kwargs.items()})
         return uninitialized(host.shape, host.dtype) if name in ("empty", "empty_like") else from_numpy(host)
 
     function.__name__ = name

@@ -193,13 +193,25 @@ class CupyBackend(Backend):
 
     def scatter_add(self, target: Any, index: Any, values: Any) -> Any:
         _check_range(target, index)
-        cupy.add.at(target, index, values)
+        if target.dtype.kind == "c":
+            cupy.add.at(target.real, index, values.real)
+            cupy.add.at(target.imag, index, values.imag)
+        elif target.dtype.name in _ADDED:
+            cupy.add.at(target, index, values)
+        else:  # other integers are equal modulo 2^64
+            sums = target.astype(numpy.uint64)
+            cupy.add.at(sums, index, values.astype(numpy.uint64))
+            target[...] = sums.astype(target.dtype)
         return target
 
     def special(self, name: str) -> Callable:
         import cupyx.scipy.special  # on demand: few programs need it
 
         return getattr(cupyx.scipy.special, name)
+
+
+_ADDED = {"int32", "uint32", "uint64", "float16", "float32", "float64"}
+"""What `cupy.add.at` takes, in CuPy 13 too."""
 
 
 def _may_repeat(index: Any) -> bool:

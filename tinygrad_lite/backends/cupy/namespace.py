@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy
 
-__all__ = ["namespace", "placed"]
+__all__ = ["is_capturing", "namespace", "placed"]
+
+JOINED = 8
+"""Arrays that CuPy joins with a copy for each. It sends the addresses of more to the device, which captures refuse."""
 
 
 def namespace(module: Any) -> Any:
@@ -41,7 +45,33 @@ def _parameters(cupy: Any) -> dict[str, Any]:
     def var(x, *, axis=None, correction=0.0, keepdims=False):
         return cupy.var(x, axis=axis, ddof=correction, keepdims=keepdims)
 
-    return {"argsort": argsort, "std": std, "var": var}
+    def concat(arrays, *, axis=0):
+        if len(arrays) <= JOINED or not is_capturing(cupy.cuda.get_current_stream()):
+            return cupy.concatenate(arrays, axis=axis)
+        if axis is None:
+            arrays, axis = [x.reshape(-1) for x in arrays], 0
+        shape = list(arrays[0].shape)
+        shape[axis] = sum(x.shape[axis] for x in arrays)
+        out = cupy.empty(tuple(shape), dtype=reduce(numpy.promote_types, {x.dtype for x in arrays}))
+        before, start = (slice(None),) * (axis % len(shape)), 0
+        for x in arrays:
+            stop = start + x.shape[axis]
+            out[(*before, slice(start, stop))] = x
+            start = stop
+        return out
+
+    def stack(arrays, *, axis=0):
+        return concat([cupy.expand_dims(x, axis) for x in arrays], axis=axis)
+
+    return {"argsort": argsort, "concat": concat, "stack": stack, "std": std, "var": var}
+
+
+def is_capturing(stream: Any) -> bool:
+    """Whether work on a stream becomes a part of a graph."""
+    try:
+        return stream.is_capturing()
+    except RuntimeError:  # of the default stream while a stream that waits for it is capturing
+        return True
 
 
 def _names_of_14(cupy: Any) -> dict[str, Any]:
@@ -76,8 +106,7 @@ def _names_of_14(cupy: Any) -> dict[str, Any]:
     renamed = {
         "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan",
         "atan2": "arctan2", "atanh": "arctanh", "bitwise_invert": "invert", "bitwise_left_shift": "left_shift",
-        "bitwise_right_shift": "right_shift", "bool": "bool_", "concat": "concatenate", "permute_dims": "transpose",
-        "pow": "power",
+        "bitwise_right_shift": "right_shift", "bool": "bool_", "permute_dims": "transpose", "pow": "power",
     }  # fmt: skip
     names = {new: getattr(cupy, old) for new, old in renamed.items()}
     functions = (astype, matrix_transpose, sign, unique_all, unique_values)

@@ -15,6 +15,8 @@ from typing import Any
 import cupy
 import numpy
 
+from .namespace import is_capturing
+
 __all__ = ["Feed", "across", "from_host"]
 
 
@@ -75,7 +77,7 @@ class Feed:
 
     def send(self, arrays: list[Any]) -> tuple[list[Any], Any]:
         with cupy.cuda.Device(self.index):
-            while self._in_captures and not _is_capturing(self._in_captures[-1][1]):
+            while self._in_captures and not is_capturing(self._in_captures[-1][1]):
                 self._free(*self._in_captures.pop())
             with self.stream:
                 made = [cupy.asarray(array) for array in arrays]
@@ -94,14 +96,7 @@ class Feed:
     def _free(self, memory: Any, stream: Any) -> None:
         """Before `memory` goes back to the pool: what the feed copies next waits for the stream that used it."""
         with cupy.cuda.Device(self.index):
-            if _is_capturing(stream):  # an event would become a part of the graph
+            if is_capturing(stream):  # an event would become a part of the graph
                 self._in_captures.append((memory, stream))
             else:
                 self.stream.wait_event(_mark(stream))
-
-
-def _is_capturing(stream: Any) -> bool:
-    try:
-        return stream.is_capturing()
-    except RuntimeError:  # of the default stream while a stream that waits for it is capturing
-        return True
