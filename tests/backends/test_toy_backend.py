@@ -63,5 +63,7 @@ def test_an_unknown_device(strict):
 
 
 def test_steps_are_captured_on_numpy_and_cupy_only(strict):
-    with pytest.raises(tl.CaptureError, match="jit: an argument is an array of strict; steps are captured on arrays of numpy"):
+    with pytest.raises(
+        tl.CaptureError, match="jit: an argument is an array of strict; steps are captured on arrays of"
+    ):
         tl.jit(tl.exp)(strict.asarray(np.ones(2)))
