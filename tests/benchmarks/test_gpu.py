@@ -20,9 +20,11 @@ from benchmarks.harness.worker import Session
 from benchmarks.workloads import workloads
 from benchmarks.workloads.gpu import TINY, made, training
 from benchmarks.workloads.gpu.goals import AIMS, goals
+from benchmarks.workloads.gpu.models import ResNet
 from tests.backends import fake_cupy
 
 TINY_WORKLOADS = {workload.name: workload for workload in made(TINY)}
+next(w for w in TINY_WORKLOADS.values() if isinstance(w, ResNet)).compared = ()  # at this size all gradients agree
 OWN = [(name, column) for name, w in TINY_WORKLOADS.items() for column in w.columns() if column.startswith(OURS)]
 
 
@@ -263,6 +265,59 @@ def test_the_table_of_a_report(tmp_path, capsys):
 def test_a_report_of_no_workload_yet_is_a_table_too():
     empty = document() | {"results": [], "goals": goals([]), "shares": {}}
     assert "| AdamW's step to PyTorch's fused one | | | at most 1.00 | not measured |" in markdown(empty)
+
+
+class ReadyPool(Pool):
+    """Workers that answer at once, of a GPU that is not there; the user stops the run in LeNet."""
+
+    def __enter__(self):
+        self.facts[OURS] = {"device": "A GPU", "CUDA": 13000, "CuPy": "14"}
+        self.versions |= dict.fromkeys(self.libraries, "1")
+        return self
+
+    def available(self, library):
+        return library in self.libraries
+
+    def measure(self, group, workload, progress):
+        result = self.result(group, workload)
+        result.samples = {OURS: [2e-3], "torch": [1e-3]}
+        if workload.name.startswith("LeNet"):
+            raise KeyboardInterrupt
+        return result
+
+
+@pytest.fixture
+def reported(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu, "Pool", ReadyPool)
+    tests = {"summary": "1 passed", "passed_all": True}
+    monkeypatch.setattr(gpu, "run_tests", lambda python: tests)
+    return tmp_path / "results" / "report.json"
+
+
+def test_a_run_that_is_stopped_leaves_what_it_has_measured(reported):
+    with pytest.raises(KeyboardInterrupt):
+        main(["gpu", "--quick", "--json", str(reported)])
+    written = json.loads(reported.read_text())
+    assert [r["name"] for r in written["results"]] == [w.name for w in workloads("gpu", quick=True)[:3]]
+    assert written["tests"]["passed_all"] and written["goals"][0]["measured"] == 2.0
+    assert written["facts"]["cuda"][OURS]["device"] == "A GPU" and written["machine"]["commit"]
+    assert "| missed |" in markdown(written)
+
+
+def test_after_the_time_for_all_nothing_is_begun(reported, monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "SECONDS", -1)
+    assert main(["gpu/LeNet", "--quick", "--json", str(reported)]) == 1
+    assert f"{OURS}: not run: the time for all workloads was over" in capsys.readouterr().out
+    written = json.loads(reported.read_text())
+    assert written["tests"] is None and [goal["met"] for goal in written["goals"]] == [None] * len(written["goals"])
+
+
+def test_a_run_of_a_part(reported, capsys):
+    assert main(["gpu/relu", "--quick", "--json", str(reported)]) == 0
+    output = capsys.readouterr().out
+    assert re.match(r"A GPU, driver \S+, commit \S+; report: .*report.json\n", output)
+    assert "0 of 7 goals are met, 7 were not measured" in output
+    assert "not checked: gpu, relu, 4 M: " in output
 
 
 def test_the_reports_name():

@@ -66,13 +66,17 @@ class ResNet(Training):
     widths : the channels of each stage. With (64, 128, 256, 512), two blocks a stage and 1000 classes: ResNet-18.
     stem : the size of the first filter, which has stride 2 and is followed by pooling if it is 7.
 
+    Compared are the loss and the last layer's gradients of the first step. Rounding to TF32 alone changes those by up
+    to 0.004 of their largest value, but those of other layers by 0.1 and more, and by 0.5 in the second step.
+
     Source: K. He et al., Deep residual learning for image recognition, 2015, arXiv:1512.03385.
     """
 
     optimizer = ("SGD", {"lr": 0.1, "momentum": 0.9})
     tf32 = True
-    checks = 2
-    tolerance = 3e-2
+    checks = 1
+    tolerance = 2e-2
+    compared = ("head.",)
 
     def __init__(self, batch: int, side: int, widths: tuple[int, ...], blocks: int, classes: int, stem: int) -> None:
         layers = 2 + 2 * blocks * len(widths)
@@ -125,25 +129,34 @@ class ResNet(Training):
             def forward(self, x):
                 return self.relu(self.body(x) + self.skip(x))
 
-        class Averaged(nn.Module):
-            def forward(self, x):
-                return x.mean(axis=(2, 3))
-
         large = self.stem == 7
         stem = [*convolution(3, self.widths[0], self.stem, 2 if large else 1), nn.ReLU()]
         stem += [nn.MaxPool2d(3, stride=2, padding=1)] if large else []
         blocks = [Block(*block) for block in self._blocks()]
-        return nn.Sequential(*stem, *blocks, Averaged(), nn.Linear(self.widths[-1], self.classes))
+        head = nn.Linear(self.widths[-1], self.classes)
+
+        class Model(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.body, self.head = nn.Sequential(*stem, *blocks), head
+
+            def forward(self, x):
+                return self.head(self.body(x).mean(axis=(2, 3)))
+
+        return Model()
 
 
 class GPT(Training):
-    """Causal attention, GELU, layer norms before each part; AdamW, with products and attention in bfloat16."""
+    """Causal attention, GELU, layer norms before each part; AdamW, with products and attention in bfloat16.
 
-    optimizer = ("AdamW", {"lr": 1e-3})
+    Rounding alone changes gradients by 0.02 of their largest value in three steps at this rate, by 0.045 at ten times
+    it (6 layers of 192): the first update is as large where a gradient is noise.
+    """
+
+    optimizer = ("AdamW", {"lr": 1e-4})
     low = "bfloat16"
     tf32 = True  # of what autocast leaves in float32
-    checks = 3
-    tolerance = 5e-2
+    tolerance = 8e-2
     compared = ("positions", "blocks.0.", "norm.")
 
     def __init__(self, batch: int, layers: int, width: int, heads: int, length: int, vocabulary: int) -> None:
