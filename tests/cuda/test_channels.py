@@ -7,8 +7,8 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
-from tests.cuda.agreement import DTYPES, agrees, draws, launches, planted
+from tests.backends.fake_cupy.emulator import EmulationError, compiler
+from tests.cuda.agreement import DTYPES, ROUNDING, agrees, draws, gradients, launches, planted
 from tinygrad_lite.core.op import OPS
 from tinygrad_lite.kernels.cupy import channels, rows
 
@@ -34,9 +34,138 @@ def test_batch_norm(cupy, dtype):
         with launches() as started:
             agrees("batch_norm", cupy, *given, roundings=30)
         assert [name.partition("_")[0] for name in started] == ["forward", "backward", "finished"]
+    for shape in ((7, 3), (37, 5), (70, 40), (9, 264), (6, 3, 2)):
+        agrees("batch_norm", cupy, *inputs(dtype, shape), roundings=30)
     agrees("batch_norm", cupy, *given[:3], roundings=30)
     agrees("batch_norm", cupy, *given[:3], None, given[4], eps=0.5, roundings=30)
     agrees("batch_norm", cupy, *given, view=lambda x: x[..., ::-1], roundings=30)
+
+
+def batch_last(x):
+    """The same elements, with the first axis last in memory."""
+    moved = np.moveaxis if isinstance(x, np.ndarray) else tl.OPS["moveaxis"].function
+    return moved(moved(x, 0, -1).copy(), -1, 0)
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 2, 3), (3, 4, 5), (8, 1, 1200)])
+def test_results_lie_as_the_input_does(cupy, shape):
+    """Nothing is copied where the batch is last in memory, as convolutions leave it, or the channels are."""
+    given = inputs("float32", shape)
+    agrees("batch_norm", cupy, *given, view=lambda x: batch_last(x) if x.ndim > 1 else x, roundings=30)
+    for order in ((1, *range(2, len(shape)), 0), (0, *range(2, len(shape)), 1)):
+        back = [order.index(i) for i in range(len(shape))]
+        x = cupy.transpose(cupy.asarray(given[0].transpose(order).copy()), back)
+        out = tl.batch_norm(x, *map(cupy.asarray, given[1:]))
+        assert cupy.transpose(out, order).flags.c_contiguous
+        np.testing.assert_allclose(out.get(), tl.batch_norm(*given), rtol=1e-4, atol=1e-4)
+
+
+def moments_agree(cupy, x, *, axis=1, bound=None, view=lambda x: x):
+    """Mean, variance and a gradient through both are those of the definition in double precision."""
+    axes = tuple(i for i in range(x.ndim) if i != axis)
+    there = view(cupy.asarray(x))
+    assert OPS["moments"].kernels["cupy"][0].when(there, axis=axes)
+    here = there.get().astype("float64")
+    found = [part.get() for part in tl.moments(there, axis=axes)]
+    bound = 8 * ROUNDING[x.dtype.name] if bound is None else bound
+    for mine, theirs in zip(found, tl.moments(here, axis=axes), strict=True):
+        assert mine.dtype == x.dtype and mine.shape == theirs.shape
+        np.testing.assert_allclose(mine.astype("float64"), theirs, rtol=bound, atol=bound)
+
+    def both(x):
+        mean, var = tl.moments(x, axis=axes)
+        return mean * 3.0 + var
+
+    g = draws(x.dtype.name, here.shape[axis : axis + 1], seed=5)[0]
+    (mine,) = gradients(both, [there], cupy.asarray(g))[1]
+    (theirs,) = gradients(both, [here], g.astype("float64"))[1]
+    np.testing.assert_allclose(mine.get().astype("float64"), theirs, rtol=4 * bound, atol=bound)
+    return found
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_moments(cupy, dtype, monkeypatch):
+    for shape in (
+        (3, 5, 4),
+        (9, 2, 3, 5),
+        (2, 2, 49),
+        (1, 2, 1056),
+        (7, 3),
+        (37, 5),
+        (70, 40),
+        (9, 264),
+        (2, 1),
+        (6, 3, 2),
+    ):
+        (x,) = draws(dtype, shape)
+        with launches() as started:
+            tl.moments(cupy.asarray(x), axis=(0, *range(2, x.ndim)))
+        assert [name.partition("_")[0] for name in started] == ["moments", "joined"]
+        moments_agree(cupy, x)
+    moments_agree(cupy, x, axis=0)
+    moments_agree(cupy, x, view=batch_last)
+    moments_agree(cupy, x, view=lambda x: x[..., ::-1])
+    monkeypatch.setattr(channels, "PART", 64)
+    monkeypatch.setattr(channels, "BLOCKS", 2)
+    for shape in ((2, 2, 200), (1, 1, 1056), (70, 3, 9), (90, 24)):  # several parts, and pieces of several examples
+        moments_agree(cupy, *draws(dtype, shape))
+
+
+def test_a_mean_that_is_large_beside_the_deviation(cupy):
+    """The variance loses no digits, and is 0 where all elements are equal; one of another size spoils no other."""
+    (x,) = draws("float32", (50, 4, 30))
+    shift = np.float32([[[0.0], [1e4], [-3e5], [1e3]]])
+    x = x + shift
+    x[3, 3, 5] = 1e6
+    for given in (x, x[:, :, 0]):
+        got = tl.moments(cupy.asarray(given), axis=(0, 2)[: given.ndim - 1])
+        wide = given.astype("float64").swapaxes(0, 1).reshape(4, -1)
+        np.testing.assert_allclose(got.mean.get(), wide.mean(1), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(got.var.get(), wide.var(1), rtol=1e-5)
+    same = cupy.asarray(np.full((70, 3, 5), 0.1, np.float32))
+    assert not tl.moments(same, axis=(0, 2)).var.get().any()
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 8), (20, 3)])
+def test_moments_of_what_is_not_finite(cupy, shape):
+    (x,) = draws("float32", shape)
+    x[0, 1], x[2, 2] = np.inf, np.nan
+    mean, var = (part.get() for part in tl.moments(cupy.asarray(x), axis=(0, 2)[: x.ndim - 1]))
+    assert np.isfinite([mean[0], var[0]]).all() and mean[1] == np.inf and np.isnan([var[1], mean[2], var[2]]).all()
+
+
+def test_second_derivatives_of_moments(cupy):
+    (x,) = draws("float64", (5, 3, 4))
+    results = []
+    for asarray in (cupy.asarray, np.asarray):
+        given = tl.Tensor(asarray(x), requires_grad=True)
+        mean, var, unbiased = tl.batch_statistics(given)
+        out = (tl.batch_norm(given, mean, var) ** 3).sum() + (mean * unbiased).sum()
+        (first,) = tl.autograd.grad(out, [given], create_graph=True)
+        results.append(tl.autograd.grad((first**2).sum(), [given])[0].data)
+    np.testing.assert_allclose(results[0].get(), results[1], rtol=1e-9, atol=1e-9)
+
+
+def test_a_captured_step_is_the_same(cupy):
+    """Batch normalisation of images and of columns in training, losses and running statistics."""
+    results = []
+    for wrap in (lambda step: step, tl.jit):
+        layers = [tl.nn.BatchNorm2d(3), tl.nn.Flatten(), tl.nn.BatchNorm1d(24)]
+        model = tl.nn.Sequential(*layers).to("cuda")
+        optimizer = tl.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = ((model(x) - 1.0) ** 2 * x.reshape((6, 24))).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = wrap(step)
+        losses = [step(tl.Tensor(cupy.asarray(draws("float32", (6, 3, 2, 4), seed=i)[0]))) for i in range(4)]
+        results.append([tl.Tensor(part).to("cpu").detach().numpy() for part in (*losses, *model.state_dict().values())])
+    for eager, captured in zip(*results, strict=True):
+        np.testing.assert_allclose(captured, eager, rtol=1e-5, atol=1e-6)
 
 
 def test_only_what_is_needed(cupy):
@@ -76,6 +205,12 @@ def test_results_do_not_depend_on_the_number_of_blocks(cupy, monkeypatch):
     monkeypatch.setattr(rows.Limits, "blocks", 1)
     again = agrees("batch_norm", cupy, *inputs("float32", (9, 5, 8)), roundings=30)
     assert [part.tobytes() for part in again] == first
+    many = draws("float32", (300, 40, 3), (300, 40))
+    found = []
+    for blocks in (1, 7, 1 << 16):
+        monkeypatch.setattr(rows.Limits, "blocks", blocks)
+        found.append([part.tobytes() for x in many for part in moments_agree(cupy, x)])
+    assert found[0] == found[1] == found[2]
 
 
 def test_nan_stays_in_its_channel(cupy):
@@ -90,16 +225,29 @@ def test_what_is_left_to_the_definition(cupy):
     (kernel,) = OPS["batch_norm"].kernels["cupy"]
     assert kernel.when(x, *parameters) and kernel.when(x, *parameters[:2], axis=-2)
     assert not kernel.when(x, *parameters, axis=0) and not kernel.when(x, *parameters, axis=True)
-    for other in (x[:0], x[:, :, 0], x[:, :, :3], x.astype("float64"), x[:, 1:]):
+    for other in (x[:0], x[0, 0], x.astype("float64"), x[:, 1:]):
         assert not kernel.when(other, *parameters)
+    (kernel,) = OPS["moments"].kernels["cupy"]
+    for axis in (None, 0, (1, 2, 3), True, (0, 1, 2)):
+        assert not kernel.when(x, axis=axis)
+    assert not kernel.when(x[:0], axis=(0, 2)) and not kernel.when(x.astype("int64"), axis=(0, 2))
 
 
 BUGS = [
-    ("another channel", "? place.row % channels : 0", "? place.row / channels : 0"),
+    ("another channel", "channel(row % channels)", "channel(row / channels % channels)"),
     ("eps", "variances[c]) + eps)", "variances[c]) + 2 * eps)"),
-    ("a missing barrier", "= product;\n    __syncthreads();", "= product;"),
-    ("an example too few", "i < examples &&", "i < examples - 1 &&"),
-    ("a wrong row", "read<N>(x + place.row * n + i, held);\n#", "read<N>(x + i, held);\n#"),
+    ("a missing barrier", "= value;\n    __syncthreads();", "= value;"),
+    ("a piece too few", "i < many;", "i < many - 1;"),
+    ("a wrong element", "read<N>(x + i, held);\n#", "read<N>(x, held);\n#"),
+    ("examples of another piece", "first = slot / parts * several;", "first = 0;"),
+]
+
+MOMENTS_BUGS = [
+    ("no shift", "shift = finite_or_zero(x);", "shift = 0;"),
+    ("a mean of means", "mine * found.count, lanes", "mine, lanes"),
+    ("squares of the pieces alone", ".elements() * distance * distance", ".elements() * 0"),
+    ("a part too long", "n - start < length ? n - start : length", "length"),
+    ("another origin", "shift - origin", "shift"),
 ]
 
 
@@ -107,3 +255,11 @@ BUGS = [
 def test_planted_bugs(cupy, before, after):
     with planted(channels.SOURCE, before, after), pytest.raises(AssertionError):
         agrees("batch_norm", cupy, *inputs("float32", (9, 5, 8)), eps=0.1, roundings=30)
+
+
+@pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in MOMENTS_BUGS], ids=[bug[0] for bug in MOMENTS_BUGS])
+def test_planted_bugs_in_moments(cupy, before, after, monkeypatch):
+    monkeypatch.setattr(channels, "PART", 64)
+    (x,) = draws("float32", (2, 3, 200))
+    with planted(channels.SOURCE, before, after), pytest.raises((AssertionError, EmulationError)):
+        moments_agree(cupy, x + np.float32(1e4), bound=1e-5)

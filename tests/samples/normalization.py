@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.samples import arrays, sample, shapes, st
+from tests.samples import arrays, reference, sample, shapes, st
 from tinygrad_lite import Generator, Interval
 
 
@@ -43,6 +43,22 @@ def _(draw):
     mean, var = draw(arrays(channels)), draw(arrays(channels, domain=Interval(0, np.inf)))
     weight, bias = draw(st.none() | arrays(channels)), draw(st.none() | arrays(channels))
     return (x, mean, var, weight, bias), {"axis": axis, "eps": draw(st.sampled_from([1e-5, 0.1]))}
+
+
+def moments(x, axis=None, keepdims=False):
+    return x.mean(axis, keepdims=keepdims), x.var(axis, keepdims=keepdims)
+
+
+@sample("moments", reference=moments)
+def _(draw):
+    x = draw(arrays(shapes(min_dims=1, max_side=3)))
+    return (x,), {
+        "axis": draw(st.sampled_from([None, 0, -1, (0, -1)][: 3 + (x.ndim > 1)])),
+        "keepdims": draw(st.booleans()),
+    }
+
+
+reference("moments_gradient", lambda x, mean, of_mean, of_var: (x - mean) * of_var + of_mean)
 
 
 def by_channel(out, weight, bias=None):

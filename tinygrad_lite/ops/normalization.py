@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..core.axes import axes_of, wrong_axis
+from ..core.axes import Axis, axes_of, shape_of, wrong_axis
 from ..core.backend import backend_of, device_backend
 from ..core.dtypes import is_complex, is_floating, limits
 from ..core.errors import ShapeError
@@ -29,6 +29,8 @@ __all__ = [
     "instance_norm",
     "layer_norm",
     "local_response_norm",
+    "moments",
+    "moments_gradient",
     "normalize",
     "rms_norm",
 ]
@@ -196,6 +198,49 @@ def normalize(x: Array, *, p: float = 2.0, axis: int | tuple[int, ...] = 1, eps:
     return x / maximum(vector_norm(x, ord=p, axis=axis, keepdims=True), eps)
 
 
+@composite()
+def moments_gradient(x: Array, mean: Array, of_mean: Array, of_var: Array) -> Array:
+    """The gradient of `moments` at x, (x - mean) * of_var + of_mean; all arrays broadcast.
+
+    of_mean : the cotangents of means, divided by the number of elements of each. of_var : of variances, times 2.
+
+    >>> moments_gradient(np.array([1.0, 3.0]), np.array([2.0]), np.array([0.5]), np.array([1.0]))
+    array([-0.5,  1.5])
+    """
+    return (x - mean) * of_var + of_mean
+
+
+def _moments_rule(g: tuple, x: Array, out: tuple, axis: Axis) -> Array:
+    axes = range(len(x.shape)) if axis is None else axes_of(axis, len(x.shape))
+    count = math.prod(x.shape[i] for i in axes)
+    ones = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    of_mean, of_var, centre = (reshape(part, ones) for part in (g[0], g[1], out[0]))
+    return moments_gradient(x, centre, of_mean * (1.0 / count), of_var * (2.0 / count))
+
+
+def _explain_moments(x: Array, *, axis: Axis = None, **_: Any) -> str | None:
+    shape = shape_of(x)
+    message = wrong_axis(len(shape), axis)
+    return None if message is None else f"x is {shape} and axis={axis}; {message}"
+
+
+@primitive(x=_moments_rule, outputs=("mean", "var"), shapes="any", autocast="float32", explain=_explain_moments)
+def moments(xp: Any, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Mean and variance of the elements of a real array; both NaN if there are none.
+
+    The variance divides by the number of elements.
+
+    >>> mean, var = moments(np.array([[1.0, 3.0], [2.0, 2.0]]), axis=1)
+    >>> mean, var
+    (array([2., 2.]), array([1., 0.]))
+    """
+    x = x if is_floating(x.dtype) else xp.astype(x, xp.float64)
+    centre = xp.mean(x, axis=axis, keepdims=True)
+    centred = x - centre
+    var = xp.mean(centred * centred, axis=axis, keepdims=keepdims)
+    return xp.reshape(centre, var.shape), var
+
+
 def batch_statistics(x: Array, *, axis: int = 1) -> tuple[Array, Array, Array]:
     """Mean, variance and unbiased variance of x over all axes but one, as batch normalisation needs them in training.
 
@@ -213,9 +258,8 @@ def batch_statistics(x: Array, *, axis: int = 1) -> tuple[Array, Array, Array]:
         raise ShapeError(
             f"batch_statistics: x is {tuple(x.shape)}, with {count} values per channel; a variance needs at least 2."
         )
-    centre = mean(x, axis=axes, keepdims=True)
-    var = mean(square(x - centre), axis=axes)
-    return reshape(centre, var.shape), var, var * (count / (count - 1))
+    centre, var = moments(x, axis=axes)
+    return centre, var, var * (count / (count - 1))
 
 
 def dropout(x: Array, *, p: float = 0.5, training: bool = True, rng: Any = None) -> Array:

@@ -1,47 +1,211 @@
-// Batch normalisation with given statistics of arrays (examples, channels, positions), whose rows are the positions of one
-// channel of one example. Elements moved, of the least possible: forward 1; backward with all gradients 1 (the input
-// and the cotangent are read once, one gradient is written), besides two numbers a row.
+// The mean and variance of each channel, and batch normalisation with given ones, of arrays that lie in memory as (examples,
+// channels, positions). A piece of a channel, `length` positions of `several` examples, belongs to some lanes of a warp or to a
+// block; where there is one position, the channels are columns, and a block has pieces of up to 32 columns or packs of them.
+// Sums of pieces are joined by a second launch. The order is fixed, so results are equal every time.
+//
+// Elements moved, of the least possible: moments 1; forward 1; backward with all gradients 1 (the input and the cotangent
+// are read once, one gradient is written), besides two numbers a piece.
 
 #include "rows.cuh"
 
+#define SIZES i64 examples, i64 channels, i64 n, i64 several, i64 parts, i64 length
+#define OF_SIZES examples, channels, n, several, parts, length
+
+// The row-th piece: `count` positions from `start` on, in the examples from `first` to before `last`.
+struct Piece {
+    i64 channel, first, last, start, count;
+    __device__ __forceinline__ Piece(i64 row, SIZES) : channel(row % channels) {
+        const i64 slot = row / channels;
+        start = slot % parts * length;
+        count = n - start < length ? n - start : length;
+        first = slot / parts * several;
+        last = first + several < examples ? first + several : examples;
+    }
+    __device__ __forceinline__ A elements() const { return (A)((last - first) * count); }
+};
+
+// How many pieces a channel has.
+DEVICE i64 pieces(SIZES) { return (examples + several - 1) / several * parts; }
+
+#define FOR_PIECE(i, piece, N, place)                                                    \
+    for (i64 example = (piece).first; example < (piece).last; ++example)                 \
+        for (i64 i = (example * channels + (piece).channel) * n + (piece).start + (i64)(place).lane * (N), \
+                 end_ = (example * channels + (piece).channel) * n + (piece).start +     \
+                        ((place).there ? (piece).count : 0);                             \
+             i < end_; i += (i64)(place).lanes * (N))
+
+// For pieces of columns, N columns from `column` on; all threads of the block take part in each round.
+#define FOR_COLUMN_PIECES(N)                                                                                        \
+    for (i64 across = (channels + blockDim.x * (N) - 1) / (blockDim.x * (N)), tile = blockIdx.x,                    \
+             tiles = across * pieces(OF_SIZES);                                                                     \
+         tile < tiles; tile += gridDim.x)                                                                           \
+        if (const i64 column = (tile % across * blockDim.x + threadIdx.x) * (N), slot = tile / across; true)
+
+#define FOR_EXAMPLES(example, piece, there)                                                    \
+    for (i64 example = (piece).first + threadIdx.y; example < ((there) ? (piece).last : 0); example += blockDim.y)
+
+// The sum over the threads of a column, in all of them. `shared` may be used again at once.
+DEVICE A column_sum(A value, A* shared) {
+    shared[threadIdx.y * blockDim.x + threadIdx.x] = value;
+    __syncthreads();
+    A sum = 0;
+    for (int other = threadIdx.x; other < COLUMN_THREADS; other += blockDim.x) sum += shared[other];
+    __syncthreads();
+    return sum;
+}
+
+// Moments
+
+DEVICE A finite_or_zero(A x) { return x - x == 0 ? x : (A)0; }
+
+// A number like those of the channel, its first. Means of pieces are kept as differences from it.
+DEVICE A origin_of(const T* x, i64 channel, i64 n) { return finite_or_zero(to_acc(x[channel * n])); }
+
+// What a thread knows of its elements: sums of the differences from the first of them, and of their squares. So a mean
+// that is large beside the deviation loses no digits.
+struct Moments {
+    A shift, sum, square;
+    i64 count;
+    __device__ __forceinline__ Moments() : shift(0), sum(0), square(0), count(0) {}
+    __device__ __forceinline__ void add(A x) {
+        if (count++ == 0) shift = finite_or_zero(x);
+        const A difference = x - shift;
+        sum += difference;
+        square += difference * difference;
+    }
+    // The elements' mean less `origin`; then `square` is about the mean.
+    __device__ __forceinline__ A centre(A origin) {
+        if (count == 0) return 0;
+        const A mean = sum / count;
+        square -= sum * mean;
+        if (square < 0) square = 0;
+        return mean + (shift - origin);
+    }
+    // The squares about a mean that is so far from this thread's.
+    __device__ __forceinline__ A about(A distance) const { return square + (count ? count * distance * distance : (A)0); }
+};
+
+template <int N> DEVICE void moments(const T* x, A* means, A* squares, SIZES, int lanes, A* scratch) {
+    FOR_ROWS(place, channels * pieces(OF_SIZES), lanes) {
+        const Piece piece(place.row, OF_SIZES);
+        Moments found;
+        A held[N];
+        FOR_PIECE(i, piece, N, place) {
+            read<N>(x + i, held);
+#pragma unroll
+            for (int k = 0; k < N; ++k) found.add(held[k]);
+        }
+        const A mine = found.centre(origin_of(x, piece.channel, n));
+        const A mean = row_sum(mine * found.count, lanes, scratch) / piece.elements();
+        const A square = row_sum(found.about(mine - mean), lanes, scratch);
+        if (place.there && place.lane == 0) {
+            means[place.row] = mean;
+            squares[place.row] = square;
+        }
+    }
+}
+
+template <int N> DEVICE void moments_columns(const T* x, A* means, A* squares, SIZES, A* shared) {
+    FOR_COLUMN_PIECES(N) {
+        const bool there = column < channels;
+        const Piece piece(slot * channels, OF_SIZES);
+        Moments found[N];
+        A held[N];
+        FOR_EXAMPLES(example, piece, there) {
+            read<N>(x + example * channels + column, held);
+#pragma unroll
+            for (int k = 0; k < N; ++k) found[k].add(held[k]);
+        }
+#pragma unroll
+        for (int k = 0; k < N; ++k) {
+            const A mine = found[k].centre(there ? origin_of(x, column + k, n) : (A)0);
+            const A mean = column_sum(mine * found[k].count, shared) / piece.elements();
+            const A square = column_sum(found[k].about(mine - mean), shared);
+            if (there && threadIdx.y == 0) {
+                means[slot * channels + column + k] = mean;
+                squares[slot * channels + column + k] = square;
+            }
+        }
+    }
+}
+
+// The moments of channels from those of their pieces: a block has 32 channels, a warp every eighth piece.
+KERNEL __launch_bounds__(COLUMN_THREADS) joined(const T* x, const A* means, const A* squares, T* mean, T* variance, SIZES) {
+    __shared__ A shared[COLUMN_THREADS];
+    const i64 c = (i64)blockIdx.x * WARP + threadIdx.x, many = c < channels ? pieces(OF_SIZES) : 0;
+    const A count = (A)(examples * n);
+    A sum = 0, square = 0;
+    for (i64 i = threadIdx.y; i < many; i += blockDim.y) {
+        sum += means[i * channels + c] * Piece(i * channels, OF_SIZES).elements();
+    }
+    const A centre = column_sum(sum, shared) / count;
+    for (i64 i = threadIdx.y; i < many; i += blockDim.y) {
+        const A distance = means[i * channels + c] - centre;
+        square += squares[i * channels + c] + Piece(i * channels, OF_SIZES).elements() * distance * distance;
+    }
+    square = column_sum(square, shared) / count;
+    if (threadIdx.y != 0 || c >= channels) return;
+    mean[c] = from_acc<T>(origin_of(x, c, n) + centre);
+    variance[c] = from_acc<T>(square);
+}
+
+// Normalisation
+
 struct Channel {
     A mean, scale, weight, bias;
+    __device__ __forceinline__ Channel() {}
     __device__ __forceinline__ Channel(i64 c, const T* means, const T* variances, const T* weights, const T* biases, A eps)
         : mean(to_acc(means[c])), scale(rsqrt_of(to_acc(variances[c]) + eps)), weight(weights ? to_acc(weights[c]) : (A)1),
           bias(biases ? to_acc(biases[c]) : (A)0) {}
+    __device__ __forceinline__ A slope() const { return scale * weight; }
+    __device__ __forceinline__ A of(A x) const { return (x - mean) * slope() + bias; }
 };
 
 #define CHANNEL const T* means, const T* variances, const T* weights, const T* biases, A eps
 #define OF_CHANNEL means, variances, weights, biases, eps
 
-template <int N> DEVICE void forward(const T* x, T* y, CHANNEL, i64 rows, i64 channels, i64 n, int lanes) {
-    FOR_ROWS(place, rows, lanes) {
-        const Channel channel(place.there ? place.row % channels : 0, OF_CHANNEL);
-        const A slope = channel.scale * channel.weight;
+template <int N> DEVICE void forward(const T* x, T* y, CHANNEL, SIZES, int lanes) {
+    FOR_ROWS(place, channels * pieces(OF_SIZES), lanes) {
+        const Piece piece(place.row, OF_SIZES);
+        const Channel channel(piece.channel, OF_CHANNEL);
         A held[N];
-#pragma unroll 4
-        FOR_ELEMENTS(i, n, N, place) {
-            read<N>(x + place.row * n + i, held);
+        FOR_PIECE(i, piece, N, place) {
+            read<N>(x + i, held);
 #pragma unroll
-            for (int k = 0; k < N; ++k) held[k] = (held[k] - channel.mean) * slope + channel.bias;
-            write<N>(y + place.row * n + i, held);
+            for (int k = 0; k < N; ++k) held[k] = channel.of(held[k]);
+            write<N>(y + i, held);
         }
     }
 }
 
-// totals, products: for each row the sums of the cotangent, and of it times the centred input; null if not wanted.
+template <int N> DEVICE void forward_columns(const T* x, T* y, CHANNEL, SIZES) {
+    FOR_COLUMN_PIECES(N) {
+        if (column >= channels) continue;
+        const Piece piece(slot * channels, OF_SIZES);
+        Channel channel[N];
+        A held[N];
+#pragma unroll
+        for (int k = 0; k < N; ++k) channel[k] = Channel(column + k, OF_CHANNEL);
+        FOR_EXAMPLES(example, piece, true) {
+            read<N>(x + example * channels + column, held);
+#pragma unroll
+            for (int k = 0; k < N; ++k) held[k] = channel[k].of(held[k]);
+            write<N>(y + example * channels + column, held);
+        }
+    }
+}
+
+// totals, products: for each piece the sums of the cotangent, and of it times the centred input; null if not wanted.
 template <int N>
-DEVICE void backward(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, i64 rows, i64 channels, i64 n,
-                     int lanes, A* scratch) {
-    FOR_ROWS(place, rows, lanes) {
-        const Channel channel(place.there ? place.row % channels : 0, OF_CHANNEL);
-        const A slope = channel.scale * channel.weight;
+DEVICE void backward(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, SIZES, int lanes, A* scratch) {
+    FOR_ROWS(place, channels * pieces(OF_SIZES), lanes) {
+        const Piece piece(place.row, OF_SIZES);
+        const Channel channel(piece.channel, OF_CHANNEL);
         A held[N], g[N], total = 0, product = 0;
-#pragma unroll 4
-        FOR_ELEMENTS(i, n, N, place) {
-            read<N>(up + place.row * n + i, g);
+        FOR_PIECE(i, piece, N, place) {
+            read<N>(up + i, g);
             if (totals) {
-                read<N>(x + place.row * n + i, held);
+                read<N>(x + i, held);
 #pragma unroll
                 for (int k = 0; k < N; ++k) {
                     total += g[k];
@@ -50,8 +214,8 @@ DEVICE void backward(const T* up, const T* x, T* of_x, A* totals, A* products, C
             }
             if (of_x) {
 #pragma unroll
-                for (int k = 0; k < N; ++k) g[k] *= slope;
-                write<N>(of_x + place.row * n + i, g);
+                for (int k = 0; k < N; ++k) g[k] *= channel.slope();
+                write<N>(of_x + i, g);
             }
         }
         if (!totals) continue;
@@ -64,43 +228,91 @@ DEVICE void backward(const T* up, const T* x, T* of_x, A* totals, A* products, C
     }
 }
 
-#define KERNELS(suffix, N)                                                                                             \
-    KERNEL __launch_bounds__(MOST_THREADS)                                                                             \
-        forward_##suffix(const T* x, T* y, CHANNEL, i64 rows, i64 channels, i64 n, i64 lanes) {                        \
-        forward<N>(x, y, OF_CHANNEL, rows, channels, n, (int)lanes);                                                   \
-    }                                                                                                                  \
-    KERNEL __launch_bounds__(MOST_THREADS)                                                                             \
-        backward_##suffix(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, i64 rows, i64 channels,   \
-                          i64 n, i64 lanes) {                                                                          \
-        __shared__ A scratch[WARP];                                                                                    \
-        backward<N>(up, x, of_x, totals, products, OF_CHANNEL, rows, channels, n, (int)lanes, scratch);                \
+template <int N>
+DEVICE void backward_columns(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, SIZES, A* shared) {
+    FOR_COLUMN_PIECES(N) {
+        const bool there = column < channels;
+        const Piece piece(slot * channels, OF_SIZES);
+        Channel channel[N];
+        A held[N], g[N], total[N], product[N];
+#pragma unroll
+        for (int k = 0; k < N; ++k) {
+            if (there) channel[k] = Channel(column + k, OF_CHANNEL);
+            total[k] = product[k] = 0;
+        }
+        FOR_EXAMPLES(example, piece, there) {
+            read<N>(up + example * channels + column, g);
+            if (totals) {
+                read<N>(x + example * channels + column, held);
+#pragma unroll
+                for (int k = 0; k < N; ++k) {
+                    total[k] += g[k];
+                    product[k] += g[k] * (held[k] - channel[k].mean);
+                }
+            }
+            if (of_x) {
+#pragma unroll
+                for (int k = 0; k < N; ++k) g[k] *= channel[k].slope();
+                write<N>(of_x + example * channels + column, g);
+            }
+        }
+        if (!totals) continue;
+#pragma unroll
+        for (int k = 0; k < N; ++k) {
+            total[k] = column_sum(total[k], shared);
+            product[k] = column_sum(product[k], shared);
+            if (there && threadIdx.y == 0) {
+                totals[slot * channels + column + k] = total[k];
+                products[slot * channels + column + k] = product[k];
+            }
+        }
+    }
+}
+
+#define KERNELS(suffix, N)                                                                                              \
+    KERNEL __launch_bounds__(COLUMN_THREADS) moments_##suffix(const T* x, A* means, A* squares, SIZES, i64 lanes) {     \
+        __shared__ A scratch[WARP];                                                                                     \
+        moments<N>(x, means, squares, OF_SIZES, (int)lanes, scratch);                                                   \
+    }                                                                                                                   \
+    KERNEL __launch_bounds__(COLUMN_THREADS) moments_columns_##suffix(const T* x, A* means, A* squares, SIZES) {        \
+        __shared__ A shared[COLUMN_THREADS];                                                                            \
+        moments_columns<N>(x, means, squares, OF_SIZES, shared);                                                        \
+    }                                                                                                                   \
+    KERNEL __launch_bounds__(COLUMN_THREADS) forward_##suffix(const T* x, T* y, CHANNEL, SIZES, i64 lanes) {            \
+        forward<N>(x, y, OF_CHANNEL, OF_SIZES, (int)lanes);                                                             \
+    }                                                                                                                   \
+    KERNEL __launch_bounds__(COLUMN_THREADS) forward_columns_##suffix(const T* x, T* y, CHANNEL, SIZES) {               \
+        forward_columns<N>(x, y, OF_CHANNEL, OF_SIZES);                                                                 \
+    }                                                                                                                   \
+    KERNEL __launch_bounds__(COLUMN_THREADS)                                                                            \
+        backward_##suffix(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, SIZES, i64 lanes) {        \
+        __shared__ A scratch[WARP];                                                                                     \
+        backward<N>(up, x, of_x, totals, products, OF_CHANNEL, OF_SIZES, (int)lanes, scratch);                          \
+    }                                                                                                                   \
+    KERNEL __launch_bounds__(COLUMN_THREADS)                                                                            \
+        backward_columns_##suffix(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, SIZES) {           \
+        __shared__ A shared[COLUMN_THREADS];                                                                            \
+        backward_columns<N>(up, x, of_x, totals, products, OF_CHANNEL, OF_SIZES, shared);                               \
     }
 
 KERNELS(packs, W)
 KERNELS(single, 1)
 
-// The gradients of what belongs to the channels, each of them or null: a block has 32 channels, a warp every eighth example.
-KERNEL __launch_bounds__(COLUMN_THREADS)
-    finished(const A* totals, const A* products, T* of_mean, T* of_variance, T* of_weight, T* of_bias, CHANNEL,
-             i64 examples, i64 channels) {
-    __shared__ A shared[2 * COLUMN_THREADS];
-    const i64 c = (i64)blockIdx.x * WARP + threadIdx.x;
+// The gradients of what belongs to the channels, each of them or null: a block has 32 channels, a warp every eighth piece.
+KERNEL __launch_bounds__(COLUMN_THREADS) finished(const A* totals, const A* products, T* of_mean, T* of_variance,
+                                                  T* of_weight, T* of_bias, CHANNEL, SIZES) {
+    __shared__ A shared[COLUMN_THREADS];
+    const i64 c = (i64)blockIdx.x * WARP + threadIdx.x, many = c < channels ? pieces(OF_SIZES) : 0;
     A total = 0, product = 0;
-    for (i64 i = threadIdx.y; i < examples && c < channels; i += blockDim.y) {
+    for (i64 i = threadIdx.y; i < many; i += blockDim.y) {
         total += totals[i * channels + c];
         product += products[i * channels + c];
     }
-    const int mine = threadIdx.y * WARP + threadIdx.x;
-    shared[mine] = total;
-    shared[COLUMN_THREADS + mine] = product;
-    __syncthreads();
+    total = column_sum(total, shared);
+    product = column_sum(product, shared);
     if (threadIdx.y != 0 || c >= channels) return;
-    for (int other = mine + WARP; other < COLUMN_THREADS; other += WARP) {
-        total += shared[other];
-        product += shared[COLUMN_THREADS + other];
-    }
     const Channel channel(c, OF_CHANNEL);
-    const A slope = channel.scale * channel.weight;
+    const A slope = channel.slope();
     if (of_mean) of_mean[c] = from_acc<T>(-slope * total);
     if (of_variance) of_variance[c] = from_acc<T>(slope * product * (A)-0.5 * channel.scale * channel.scale);
     if (of_weight) of_weight[c] = from_acc<T>(channel.scale * product);

@@ -2,76 +2,174 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 from ... import ops
+from ...core.axes import axes_of, wrong_axis
 from ...core.op import kernel
 from ...cuda.module import cupy
 from ...cuda.source import CudaSource
 from .rows import COLUMN_THREADS, TYPES, Limits, accumulator, dense, floats, type_of
 
-__all__ = ["batch_norm"]
+__all__ = ["batch_norm", "moments"]
 
 SOURCE = CudaSource(__file__, [{"T": T} for T in TYPES])
 
-POSITIONS = 4
-"""With fewer for each channel the two numbers that are kept for a row are many."""
+BLOCKS = 528
+"""Blocks that fill a GPU: with fewer, positions are divided into parts; with 4 times as many, pieces have several
+examples. Not asked of the device, so that results are equal on all."""
 
-THREADS = 256
+PART = 1 << 13
+"""Positions of a part, at least."""
+
+COLUMN_PART = 4
+"""Elements of a column that a thread adds up, at least, where there are so many."""
+
+
+class Channels(NamedTuple):
+    """How an array with an axis of channels lies in memory, and what threads do with it; see `channels.cu`.
+
+    order : its axes by their place in memory.
+    examples, channels, n : the lengths before, of and behind the channels' axis there.
+    several, parts, length : a piece has `length` positions of `several` examples; `parts` such are in an example.
+    lanes : the threads of a piece. blocks, threads : of a launch.
+    suffix : the end of the kernels' names.
+    """
+
+    order: tuple[int, ...]
+    examples: int
+    channels: int
+    n: int
+    several: int
+    parts: int
+    length: int
+    lanes: int
+    blocks: int
+    threads: Any
+    suffix: str
+
+    @classmethod
+    def of(cls, x: Any, axis: int) -> Channels:
+        """Of an array whose channels are on `axis`; one that no order of axes makes contiguous is to be copied."""
+        order = tuple(range(x.ndim))
+        if not x.flags.c_contiguous:
+            order = tuple(sorted(order, key=lambda i: -x.strides[i]))
+            if not cupy().transpose(x, order).flags.c_contiguous:
+                order = tuple(range(x.ndim))
+        lengths, place = [x.shape[i] for i in order], order.index(axis % x.ndim)
+        examples, channels, n = math.prod(lengths[:place]), lengths[place], math.prod(lengths[place + 1 :])
+        width = 16 // x.itemsize
+        packs = (channels if n == 1 else n) % width == 0 and x.data.ptr % 16 == 0
+        suffix, width = ("packs", width) if packs else ("single", 1)
+        if n == 1:
+            wide = min(1 << (-(-channels // width) - 1).bit_length(), 32)
+            across, high = -(-channels // (wide * width)), COLUMN_THREADS // wide
+            several = min(max(examples * across // BLOCKS, COLUMN_PART * high), examples)
+            sizes = (several, 1, 1, 0, across * -(-examples // several), (wide, high))
+            return cls(order, examples, channels, n, *sizes, f"columns_{suffix}")
+        lanes = min(1 << (-(-n // (4 * width)) - 1).bit_length(), COLUMN_THREADS)
+        threads = lanes if lanes > 32 else COLUMN_THREADS  # a piece has some lanes of a warp, or a whole block
+        blocks = -(-examples * channels * lanes // threads)
+        parts = max(min(BLOCKS // blocks, n // PART), 1)
+        length = -(-n // (parts * width)) * width
+        parts, several = -(-n // length), max(min(blocks // (4 * BLOCKS), examples), 1)
+        groups = -(-examples // several)
+        blocks = -(-groups * parts * channels * lanes // threads)
+        return cls(order, examples, channels, n, several, parts, length, lanes, blocks, threads, suffix)
+
+    @property
+    def pieces(self) -> int:
+        """How many each channel has."""
+        return -(-self.examples // self.several) * self.parts
+
+    def given(self, x: Any) -> Any:
+        """An array of the same shape, or a copy, that lies so."""
+        laid = dense(cupy().transpose(x, self.order))
+        return laid.copy() if self.suffix.endswith("packs") and laid.data.ptr % 16 else laid
+
+    def empty(self, x: Any) -> Any:
+        """Memory for an array as x that lies so."""
+        made = cupy().empty([x.shape[i] for i in self.order], x.dtype)
+        return cupy().transpose(made, sorted(range(x.ndim), key=self.order.__getitem__))
+
+    def partial(self, x: Any) -> Any:
+        """Memory for a number of each piece of each channel."""
+        return cupy().empty((self.pieces, self.channels), accumulator(x))
+
+    def launch(self, x: Any, name: str, *args: Any) -> None:
+        """Start a kernel for all elements."""
+        sizes = (self.examples, self.channels, self.n, self.several, self.parts, self.length)
+        lanes = (self.lanes,) if self.lanes else ()
+        blocks = min(self.blocks, Limits.blocks)
+        SOURCE(T=type_of(x)).launch(f"{name}_{self.suffix}", blocks, self.threads, (*args, *sizes, *lanes))
+
+    def finish(self, x: Any, name: str, *args: Any) -> None:
+        """Start a kernel for the channels."""
+        sizes = (self.examples, self.channels, self.n, self.several, self.parts, self.length)
+        threads = (32, COLUMN_THREADS // 32)
+        SOURCE(T=type_of(x)).launch(name, -(-self.channels // 32), threads, (*args, *sizes))
+
+
+def _all_but_one(x: Any, *, axis: Any = None, keepdims: bool = False) -> bool:
+    """Moments over all axes but one."""
+    if not floats(x) or isinstance(axis, bool) or wrong_axis(x.ndim, axis) is not None:
+        return False
+    return len(axes_of(axis, x.ndim)) == x.ndim - 1
+
+
+@kernel(ops.moments, "cupy", when=_all_but_one)
+def moments(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Those of pieces of channels first."""
+    axes = axes_of(axis, x.ndim)
+    (kept,) = (i for i in range(x.ndim) if i not in axes)
+    plan = Channels.of(x, kept)
+    parts = [plan.partial(x) for _ in range(2)]
+    laid = plan.given(x)
+    plan.launch(x, "moments", laid, *parts)
+    shape = tuple(n if i == kept else 1 for i, n in enumerate(x.shape)) if keepdims else (plan.channels,)
+    mean, variance = (cupy().empty(shape, x.dtype) for _ in range(2))
+    plan.finish(x, "joined", laid, *parts, mean, variance)
+    return mean, variance
 
 
 def _channels(
     x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, *, axis: int = 1, eps: float = 1e-5
 ) -> bool:
-    """Positions behind channels, and parameters of the dtype of x; the definition explains what is wrong."""
+    """Parameters of the dtype of x; the definition explains what is wrong."""
     return (
         floats(x)
-        and x.ndim > 2
         and type(axis) is int
-        and axis in (1, 1 - x.ndim)
-        and x.size >= POSITIONS * x.shape[0] * x.shape[1]
+        and -x.ndim <= axis < x.ndim
         and all(
-            type_of(a) == type_of(x) and a.shape == x.shape[1:2] for a in (mean, var, weight, bias) if a is not None
+            type_of(a) == type_of(x) and a.shape == (x.shape[axis],) for a in (mean, var, weight, bias) if a is not None
         )
     )
-
-
-def _launch(name: str, arrays: tuple, x: Any, parameters: tuple, aligned: tuple) -> None:
-    """Start a kernel for the rows of x."""
-    rows, channels = x.shape[0] * x.shape[1], x.shape[1]
-    n, width = x.size // rows, 16 // x.itemsize
-    packs = n % width == 0 and not any(a is not None and a.data.ptr % 16 for a in aligned)
-    lanes = min(1 << (-(-n // (4 * (width if packs else 1))) - 1).bit_length(), THREADS)
-    threads = lanes if lanes > 32 else THREADS  # a row has some lanes of a warp, or a whole block
-    blocks = min(-(-rows * lanes // threads), Limits.blocks)
-    args = (*arrays, *parameters, rows, channels, n, lanes)
-    SOURCE(T=type_of(x)).launch(f"{name}_{'packs' if packs else 'single'}", blocks, threads, args)
 
 
 @kernel(ops.batch_norm, "cupy", when=_channels)
 def batch_norm(
     x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, *, axis: int = 1, eps: float = 1e-5
 ) -> Any:
-    """Keeps no array beside the input."""
-    x, *parameters = (None if a is None else dense(a) for a in (x, mean, var, weight, bias))
+    """Keeps no array beside the input. Results lie in memory as it does."""
+    plan = Channels.of(x, axis)
+    parameters = (*(None if a is None else cupy().ascontiguousarray(a) for a in (mean, var, weight, bias)),)
     parameters = (*parameters, accumulator(x).type(eps))
-    out = cupy().empty(x.shape, x.dtype)
-    _launch("forward", (x, out), x, parameters, (x, out))
-    return out, (x, parameters)
+    out = plan.empty(x)
+    plan.launch(x, "forward", plan.given(x), out, *parameters)
+    return out, (x, parameters, plan)
 
 
 @batch_norm.backward
 def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
-    x, parameters = saved
-    g = dense(g.astype(x.dtype, copy=False))
-    examples, channels = x.shape[:2]
-    of_x = cupy().empty(x.shape, x.dtype) if needs[0] else None
-    sums = [cupy().empty((examples, channels), accumulator(x)) if any(needs[1:]) else None for _ in range(2)]
-    _launch("backward", (g, x, of_x, *sums), x, parameters, (g, x, of_x))
+    x, parameters, plan = saved
+    g = g.astype(x.dtype, copy=False)
+    of_x = plan.empty(x) if needs[0] else None
+    sums = [plan.partial(x) if any(needs[1:]) else None for _ in range(2)]
+    plan.launch(x, "backward", plan.given(g), plan.given(x), of_x, *sums, *parameters)
     if not any(needs[1:]):
         return (of_x, None, None, None, None)[: len(needs)]
     wanted = (*needs, False, False)[1:5]
-    found = [cupy().empty((channels,), x.dtype) if needed else None for needed in wanted]
-    args = (*sums, *found, *parameters, examples, channels)
-    SOURCE(T=type_of(x)).launch("finished", -(-channels // 32), (32, COLUMN_THREADS // 32), args)
+    found = [cupy().empty((plan.channels,), x.dtype) if needed else None for needed in wanted]
+    plan.finish(x, "finished", *sums, *found, *parameters)
     return (of_x, *found)[: len(needs)]
