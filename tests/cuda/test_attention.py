@@ -8,13 +8,12 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tinygrad_lite import OPS
 from tinygrad_lite.core.backend import device_backend
 
 OP = OPS["scaled_dot_product_attention"]
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 TOLERANCES = {"float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
 

@@ -8,13 +8,12 @@ from hypothesis import given, settings
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tests.samples import samples_of
 from tinygrad_lite.core.backend import device_backend
 from tinygrad_lite.ops.windows import geometry
 from tinygrad_lite.testing.laws import backends_agree
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 NAMES = ["convolve_nd", "convolve_nd_input", "convolve_nd_weight", "unfold_nd", "fold_nd"]
 

@@ -15,7 +15,6 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tests.cuda.agreement import DTYPES, agrees, draws
 from tests.cuda.test_random import SCALES, equal
 from tinygrad_lite.core.philox import Stream
@@ -24,15 +23,11 @@ from tinygrad_lite.cuda.module import Module, cupy
 from tinygrad_lite.cuda.plans import products
 from tinygrad_lite.cuda.source import assemble
 
+pytestmark = pytest.mark.usefixtures("emulated")
+
 
 def is_real(cuda):
     return cuda.array_types != (fake_cupy.ndarray,)
-
-
-@pytest.fixture(autouse=True)
-def emulated(cuda):
-    if not is_real(cuda) and compiler() is None:
-        pytest.skip("kernels are emulated with g++, which is not installed")
 
 
 # CuPy and the libraries

@@ -7,10 +7,9 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tinygrad_lite.core.backend import device_backend
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 
 @pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])

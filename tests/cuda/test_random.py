@@ -8,13 +8,12 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tinygrad_lite import Generator
 from tinygrad_lite.core.effects import live_numbers
 from tinygrad_lite.core.philox import KINDS, Stream
 from tinygrad_lite.cuda.random import draw_on_device
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 SCALES = {
     "uniform32": [(1, 0), (2.5, -1.25)], "uniform64": [(1, 0), (2.5, -1.25)], "normal32": [(0.75, 3.0)],
