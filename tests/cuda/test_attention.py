@@ -18,18 +18,6 @@ pytestmark = pytest.mark.usefixtures("emulated")
 TOLERANCES = {"float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
 
 
-@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
-def cuda(request):
-    if request.param == "gpu":
-        try:
-            yield device_backend("cuda")
-        except tl.BackendError:
-            pytest.skip("needs CuPy and a GPU")
-        return
-    with fake_cupy.installed():
-        yield device_backend("cuda")
-
-
 def dtype_of(name):
     return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
 

@@ -7,27 +7,13 @@ import pytest
 from hypothesis import given, settings
 
 import tinygrad_lite as tl
-from tests.backends import fake_cupy
 from tests.samples import samples_of
-from tinygrad_lite.core.backend import device_backend
 from tinygrad_lite.ops.windows import geometry
 from tinygrad_lite.testing.laws import backends_agree
 
 pytestmark = pytest.mark.usefixtures("emulated")
 
 NAMES = ["convolve_nd", "convolve_nd_input", "convolve_nd_weight", "unfold_nd", "fold_nd"]
-
-
-@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
-def cuda(request):
-    if request.param == "gpu":
-        try:
-            yield device_backend("cuda")
-        except tl.BackendError:
-            pytest.skip("needs CuPy and a GPU")
-        return
-    with fake_cupy.installed():
-        yield device_backend("cuda")
 
 
 def agree(cuda, name, sample):

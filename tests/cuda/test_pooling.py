@@ -6,22 +6,8 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.backends import fake_cupy
-from tinygrad_lite.core.backend import device_backend
 
 pytestmark = pytest.mark.usefixtures("emulated")
-
-
-@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
-def cuda(request):
-    if request.param == "gpu":
-        try:
-            yield device_backend("cuda")
-        except tl.BackendError:
-            pytest.skip("needs CuPy and a GPU")
-        return
-    with fake_cupy.installed():
-        yield device_backend("cuda")
 
 
 CASES = [

@@ -103,13 +103,10 @@ DEVICE i64 keys_seen(i64 first_query, i64 n) {
 }
 
 KERNEL __launch_bounds__(SIDE * SIDE) attention_forward(
-    STACK_PARAMETERS(const T, q), STACK_PARAMETERS(const T, k), STACK_PARAMETERS(const T, v), MASK_PARAMETERS,
-    STACK_PARAMETERS(T, out), float* logs, i64 heads, i64 repeats, i64 m, i64 n, i64 d, i64 e, float factor) {
-    STACK(const T, q);
-    STACK(const T, k);
-    STACK(const T, v);
+    INPUT_PARAMETERS,
+    STACK_PARAMETERS(T, out), float* logs, SIZE_PARAMETERS) {
+    INPUTS;
     STACK(T, out);
-    MASK_OF_CALL;
     DYNAMIC_SHARED(memory);
     float *queries = (float*)memory, *keys = queries + TILE * STRIDE, *weights = keys + TILE * STRIDE;
     const int x = threadIdx.x % SIDE, y = threadIdx.x / SIDE;
@@ -186,15 +183,11 @@ DEVICE void gradients_of_scores(float weights[4][4], float slopes[4][4], const M
 }
 
 KERNEL __launch_bounds__(SIDE * SIDE) attention_query_gradient(
-    STACK_PARAMETERS(const T, q), STACK_PARAMETERS(const T, k), STACK_PARAMETERS(const T, v), MASK_PARAMETERS,
-    STACK_PARAMETERS(const T, g), STACK_PARAMETERS(T, dq), const float* logs, const float* dots, i64 heads, i64 repeats,
-    i64 m, i64 n, i64 d, i64 e, float factor) {
-    STACK(const T, q);
-    STACK(const T, k);
-    STACK(const T, v);
+    INPUT_PARAMETERS,
+    STACK_PARAMETERS(const T, g), STACK_PARAMETERS(T, dq), const float* logs, const float* dots, SIZE_PARAMETERS) {
+    INPUTS;
     STACK(const T, g);
     STACK(T, dq);
-    MASK_OF_CALL;
     DYNAMIC_SHARED(memory);
     float *queries = (float*)memory, *ups = queries + TILE * STRIDE, *keys = ups + TILE * STRIDE;
     float *shown = keys + TILE * STRIDE, *row_logs = shown + TILE * WIDE, *row_dots = row_logs + TILE;
@@ -227,16 +220,13 @@ KERNEL __launch_bounds__(SIDE * SIDE) attention_query_gradient(
 }
 
 KERNEL __launch_bounds__(SIDE * SIDE) attention_key_gradients(
-    STACK_PARAMETERS(const T, q), STACK_PARAMETERS(const T, k), STACK_PARAMETERS(const T, v), MASK_PARAMETERS,
+    INPUT_PARAMETERS,
     STACK_PARAMETERS(const T, g), STACK_PARAMETERS(T, dk), STACK_PARAMETERS(T, dv), const float* logs, const float* dots,
-    i64 heads, i64 repeats, i64 m, i64 n, i64 d, i64 e, float factor) {
-    STACK(const T, q);
-    STACK(const T, k);
-    STACK(const T, v);
+    SIZE_PARAMETERS) {
+    INPUTS;
     STACK(const T, g);
     STACK(T, dk);
     STACK(T, dv);
-    MASK_OF_CALL;
     DYNAMIC_SHARED(memory);
     float *keys = (float*)memory, *values = keys + TILE * STRIDE, *theirs = values + TILE * STRIDE;
     float *shown = theirs + TILE * STRIDE, *their_logs = shown + TILE * WIDE, *their_dots = their_logs + TILE;

@@ -35,8 +35,16 @@ struct Mask {
 
 #define STACK_PARAMETERS(E, x) E* x##_data, i64 x##_outer, i64 x##_head, i64 x##_row
 #define STACK(E, x) const Stack<E> x = {x##_data, x##_outer, x##_head, x##_row}
-#define MASK_PARAMETERS const mask_t* mask_data, i64 mask_outer, i64 mask_head, i64 mask_row, i64 mask_column
-#define MASK_OF_CALL const Mask mask = {mask_data, mask_outer, mask_head, mask_row, mask_column}
+#define INPUT_PARAMETERS                                                                                    \
+    STACK_PARAMETERS(const T, q), STACK_PARAMETERS(const T, k), STACK_PARAMETERS(const T, v),               \
+        const mask_t *mask_data, i64 mask_outer, i64 mask_head, i64 mask_row, i64 mask_column
+#define INPUTS                                                                                              \
+    STACK(const T, q);                                                                                      \
+    STACK(const T, k);                                                                                      \
+    STACK(const T, v);                                                                                      \
+    const Mask mask = {mask_data, mask_outer, mask_head, mask_row, mask_column}
+// m queries with d columns, n keys, values with e columns; `repeats` heads of queries share a head of keys.
+#define SIZE_PARAMETERS i64 heads, i64 repeats, i64 m, i64 n, i64 d, i64 e, float factor
 
 // The products of gradients with results, one number a query: a warp for each.
 KERNEL attention_dots(STACK_PARAMETERS(const T, g), STACK_PARAMETERS(const T, out), float* dots, i64 heads, i64 m, i64 e,

@@ -132,14 +132,11 @@ DEVICE i64 keys_seen(i64 first_query, i64 n) {
 #define TENSOR_CORES (__CUDA_ARCH__ >= 800 || defined(EMULATED))
 
 KERNEL __launch_bounds__(128) attention_forward(
-    STACK_PARAMETERS(const T, q), STACK_PARAMETERS(const T, k), STACK_PARAMETERS(const T, v), MASK_PARAMETERS,
-    STACK_PARAMETERS(T, out), float* logs, i64 heads, i64 repeats, i64 m, i64 n, i64 d, i64 e, float factor) {
+    INPUT_PARAMETERS,
+    STACK_PARAMETERS(T, out), float* logs, SIZE_PARAMETERS) {
 #if TENSOR_CORES
-    STACK(const T, q);
-    STACK(const T, k);
-    STACK(const T, v);
+    INPUTS;
     STACK(T, out);
-    MASK_OF_CALL;
     DYNAMIC_SHARED(memory);
     T *queries = (T*)memory, *keys = queries + OWN * STRIDE, *values = keys + KEYS * STRIDE;
     const int lane = threadIdx.x % WARP, mine = threadIdx.x / WARP * 16;
@@ -228,16 +225,12 @@ DEVICE void load_numbers(float* to, const float* from, i64 first, i64 count, int
 }
 
 KERNEL __launch_bounds__(128) attention_query_gradient(
-    STACK_PARAMETERS(const T, q), STACK_PARAMETERS(const T, k), STACK_PARAMETERS(const T, v), MASK_PARAMETERS,
-    STACK_PARAMETERS(const T, g), STACK_PARAMETERS(T, dq), const float* logs, const float* dots, i64 heads, i64 repeats,
-    i64 m, i64 n, i64 d, i64 e, float factor) {
+    INPUT_PARAMETERS,
+    STACK_PARAMETERS(const T, g), STACK_PARAMETERS(T, dq), const float* logs, const float* dots, SIZE_PARAMETERS) {
 #if TENSOR_CORES
-    STACK(const T, q);
-    STACK(const T, k);
-    STACK(const T, v);
+    INPUTS;
     STACK(const T, g);
     STACK(T, dq);
-    MASK_OF_CALL;
     DYNAMIC_SHARED(memory);
     T *queries = (T*)memory, *ups = queries + OWN * STRIDE, *keys = ups + OWN * STRIDE, *values = keys + STEP * STRIDE;
     float *row_logs = (float*)(values + STEP * STRIDE), *row_dots = row_logs + OWN;
@@ -268,17 +261,14 @@ KERNEL __launch_bounds__(128) attention_query_gradient(
 }
 
 KERNEL __launch_bounds__(128) attention_key_gradients(
-    STACK_PARAMETERS(const T, q), STACK_PARAMETERS(const T, k), STACK_PARAMETERS(const T, v), MASK_PARAMETERS,
+    INPUT_PARAMETERS,
     STACK_PARAMETERS(const T, g), STACK_PARAMETERS(T, dk), STACK_PARAMETERS(T, dv), const float* logs, const float* dots,
-    i64 heads, i64 repeats, i64 m, i64 n, i64 d, i64 e, float factor) {
+    SIZE_PARAMETERS) {
 #if TENSOR_CORES
-    STACK(const T, q);
-    STACK(const T, k);
-    STACK(const T, v);
+    INPUTS;
     STACK(const T, g);
     STACK(T, dk);
     STACK(T, dv);
-    MASK_OF_CALL;
     DYNAMIC_SHARED(memory);
     T *keys = (T*)memory, *values = keys + OWN * STRIDE, *queries = values + OWN * STRIDE, *ups = queries + STEP * STRIDE;
     float *their_logs = (float*)(ups + STEP * STRIDE), *their_dots = their_logs + STEP;
