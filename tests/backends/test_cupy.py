@@ -247,6 +247,15 @@ def test_versions_that_are_too_old():
             tl.zeros(3, device="cuda")
 
 
+def test_cupy_13_has_no_bfloat16(monkeypatch):
+    with fake_cupy.installed() as cupy:
+        monkeypatch.setattr(cupy, "__version__", "13.6.0")
+        x = tl.ones(3, device="cuda")
+        with pytest.raises(tl.DTypeError, match=r"bfloat16: CuPy 13\.6\.0 .*; 14 or later .* or compute in float16"):
+            x.astype("bfloat16")
+        assert x.astype("float16").dtype == np.float16
+
+
 def test_on_a_machine_with_one_gpu_nothing_looks_for_the_device(monkeypatch):
     with fake_cupy.installed() as cupy:
         monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", lambda: 1)

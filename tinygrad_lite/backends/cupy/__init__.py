@@ -18,7 +18,7 @@ import numpy
 from ...core.backend import Backend
 from ...core.bfloat16 import body_in_float32
 from ...core.dtypes import bfloat16_in_use, numpy_dtype
-from ...core.errors import BackendError, OutOfMemoryError
+from ...core.errors import BackendError, DTypeError, OutOfMemoryError
 from ...core.registry import OPS
 
 try:
@@ -155,7 +155,13 @@ class CupyBackend(Backend):
         return self._feeds[index]
 
     def dtype(self, dtype: Any) -> numpy.dtype:
-        return numpy_dtype(dtype)
+        found = numpy_dtype(dtype)
+        if found.name == "bfloat16" and int(cupy.__version__.partition(".")[0]) < 14:
+            raise DTypeError(
+                f"dtype bfloat16: CuPy {cupy.__version__} is installed; 14 or later is required for it. Install it "
+                f"with pip install --upgrade 'tinygrad-lite[cuda13]', or compute in float16."
+            )
+        return found
 
     def to_numpy(self, array: Any) -> numpy.ndarray:
         with self.on(array):
