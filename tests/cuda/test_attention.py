@@ -135,17 +135,22 @@ def test_what_the_kernel_declines(cuda):
     assert kernel.attempt((q, k, v, added), {}, (True, True, True, True)) is NotImplemented
 
 
-def test_sixteen_bits_need_a_matrix_unit(monkeypatch):
+def test_older_devices_are_left_to_the_definition(monkeypatch):
     with fake_cupy.installed() as cupy:
         cuda = device_backend("cuda")
         (kernel,) = OP.kernels["cupy"]
         monkeypatch.setattr(cupy.cuda.Device, "compute_capability", "75")
         from tinygrad_lite.kernels.cupy import attention
 
-        attention._has_matrix_unit.cache_clear()
+        monkeypatch.setattr(attention, "_is_recent", attention._is_recent.__wrapped__)
         q = cuda.asarray(np.ones((2, 4, 8), "float16"))
-        assert not kernel.when(q, q, q) and kernel.when(*[q.astype("float32")] * 3)
-        attention._has_matrix_unit.cache_clear()
+        assert not kernel.when(q, q, q) and not kernel.when(*[q.astype("float32")] * 3)
+        wide = [cuda.asarray(x) for x in drawn(14, "float32", (2, 4, 64), (2, 5, 64), (2, 5, 64))]
+        monkeypatch.setattr(attention, "_is_recent", lambda *_: True)
+        monkeypatch.setattr(attention.PLAIN, "_modules", {})
+        out, saved = kernel.attempt(tuple(wide), {}, (True, True, True))
+        with pytest.raises(RuntimeError, match="67072 bytes of shared memory"):
+            kernel._backward(out, saved, (True, True, True))
 
 
 def test_gradients_of_gradients_come_from_the_definition(cuda):

@@ -211,8 +211,8 @@ def test_large_cross_entropy(cuda, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("d", [64, 100])
 def test_large_attention(cuda, dtype, d, view):
-    if dtype != "float32" and int(cupy().cuda.Device().compute_capability) < 80:
-        pytest.skip("the device has no matrix unit for bfloat16")
+    if int(cupy().cuda.Device().compute_capability) < 80:
+        pytest.skip("older devices are left to the definition")
     (outer, n, m) = (8, 512, 509) if is_real(cuda) else (1, 5, 7)
     arrays = draws(dtype, (outer, n, d), (outer, m, d), (outer, m, d))
     for causal in (False, True):

@@ -23,6 +23,7 @@ import numpy
 
 from .arrays import written
 from .capture import capturable
+from .runtime import CUDARuntimeError, Device
 
 __all__ = ["EmulationError", "RawModule", "compiler"]
 
@@ -38,6 +39,10 @@ extern "C" const char* run_NAME(const unsigned* g, const unsigned* b, size_t sha
     return emulated::launch(NAME, g, b, shared, args, kinds, sizes, given);
 }
 """
+
+SHARED = ((120, 99), (90, 227), (86, 99), (80, 163), (0, 64))
+"""KiB of shared memory that a block may have, since which compute capability; CUDA C++ Programming Guide, table of
+technical specifications."""
 
 _KERNEL = re.compile(r"\bextern\s+\"C\"\s+void\s+(\w+)\s*\(")
 """A kernel, behind the preprocessor."""
@@ -102,9 +107,20 @@ class RawKernel:
 
     def __init__(self, library: Any, name: str) -> None:
         self.name = name
-        self.max_dynamic_shared_size_bytes = 48 << 10
+        self._shared = 48 << 10
         self._run = getattr(library, f"run_{name}")
         self._run.restype = ctypes.c_char_p
+
+    @property
+    def max_dynamic_shared_size_bytes(self) -> int:
+        return self._shared
+
+    @max_dynamic_shared_size_bytes.setter
+    def max_dynamic_shared_size_bytes(self, size: int) -> None:
+        most = next(kib for since, kib in SHARED if int(Device().compute_capability) >= since)
+        if size > most << 10:
+            raise CUDARuntimeError(f"CUDA_ERROR_INVALID_VALUE: {self.name}: {size} bytes of shared memory")
+        self._shared = size
 
     @capturable("kernel", writes=(3,))
     def __call__(self, grid: tuple, block: tuple, args: tuple, *, shared_mem: int = 0) -> None:

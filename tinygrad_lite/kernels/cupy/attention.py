@@ -67,8 +67,12 @@ def _way(dtype: Any, longest: int, mask: int) -> _Way:
 
 
 @functools.cache
-def _has_matrix_unit(library: Any, device: int) -> bool:
-    """Whether the device has instructions for products of 16-bit matrices that keep float32 sums, of bfloat16 too."""
+def _is_recent(library: Any, device: int) -> bool:
+    """Whether the device is of 2020 or later (Ampere).
+
+    Then it has instructions for products of 16-bit matrices that keep float32 sums, of bfloat16 too, and a block may
+    have more than 64 KiB of shared memory, which rows of 64 elements of float32 need in the backward pass.
+    """
     return int(library.cuda.Device(device).compute_capability) >= 80
 
 
@@ -80,10 +84,7 @@ def _heads_alike(
     arrays = (query, key, value)
     if dropout_p or any(not hasattr(x, "dtype") or x.dtype != query.dtype or not x.size for x in arrays):
         return False
-    if query.dtype.name in SIXTEEN:
-        if not _has_matrix_unit(cupy(), query.device.id):
-            return False
-    elif query.dtype != numpy.float32:
+    if query.dtype.name not in (*SIXTEEN, "float32") or not _is_recent(cupy(), query.device.id):
         return False
     if min(x.ndim for x in arrays) < (3 if enable_gqa else 2):
         return False
