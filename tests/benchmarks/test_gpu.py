@@ -142,7 +142,7 @@ def test_a_graph_is_captured_after_steps_that_are_taken_back(monkeypatch):
     assert replay() == replay() == 9 and calls[-2:] == ["replay"] * 2
 
 
-def test_wrong_results_and_failures_are_answers(ours, references, monkeypatch):
+def test_wrong_results_and_failures_are_answers(ours, torch_session, references, monkeypatch):
     name = "relu, 300"
     functions = type(TINY_WORKLOADS[name]).functions
     monkeypatch.setitem(functions, OURS, lambda tl: tl.tanh)

@@ -10,8 +10,8 @@ import numpy
 from .errors import DTypeError
 
 __all__ = [
-    "ON_BFLOAT16", "bfloat16", "bfloat16_in_use", "default_dtype", "is_complex", "is_floating", "limits", "note_dtype",
-    "numpy_dtype", "numpy_dtype_of", "set_default_dtype",
+    "ON_BFLOAT16", "bfloat16", "bfloat16_in_use", "default_dtype", "is_complex", "is_floating", "is_half", "limits",
+    "note_dtype", "numpy_dtype", "numpy_dtype_of", "set_default_dtype",
 ]  # fmt: skip
 
 bool_ = numpy.dtype("bool")
@@ -103,6 +103,11 @@ def limits(dtype: Any) -> Any:
     from ml_dtypes import finfo  # it is there if the dtype is
 
     return finfo(known)
+
+
+def is_half(dtype: Any) -> bool:
+    """Whether `dtype` is floating-point of fewer than 32 bits."""
+    return is_floating(dtype) and limits(dtype).bits < 32
 
 
 def numpy_dtype_of(x: Any) -> numpy.dtype | None:

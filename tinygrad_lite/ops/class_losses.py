@@ -7,7 +7,7 @@ from math import inf, nan
 import numpy
 
 from ..core.backend import backend_of
-from ..core.dtypes import is_floating, limits
+from ..core.dtypes import is_floating, is_half
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
@@ -97,7 +97,7 @@ def ctc(
         raise DTypeError(f"ctc: log_probabilities has dtype {log_probabilities.dtype}; it must be floating-point.")
     single = len(log_probabilities.shape) == 2
     logp = expand_dims(log_probabilities, axis=1) if single else log_probabilities
-    narrow = logp.dtype if limits(logp.dtype).bits < 32 else None
+    narrow = logp.dtype if is_half(logp.dtype) else None
     logp = astype(logp, "float32") if narrow is not None else logp
     backend = backend_of(unwrap(logp))
     labels, skips, times, lengths = _alignment(logp, (targets, input_lengths, target_lengths), blank)

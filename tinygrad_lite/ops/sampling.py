@@ -11,7 +11,7 @@ import numpy
 
 from ..core.axes import shape_of
 from ..core.backend import backend_of
-from ..core.dtypes import is_complex, is_floating, limits
+from ..core.dtypes import is_complex, is_floating, is_half
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import unwrap
 from ..core.op import Array, composite
@@ -47,8 +47,8 @@ def grid_sample(
     """
     _check(x, grid, mode, padding_mode)
     n, c, *image = x.shape
-    narrow = x.dtype if limits(x.dtype).bits < 32 else None
-    if limits(grid.dtype).bits < 32:
+    narrow = x.dtype if is_half(x.dtype) else None
+    if is_half(grid.dtype):
         grid = astype(grid, "float32")  # 16 bits do not tell the elements of a row apart
     grid = where(isnan(grid) if padding_mode != "reflection" else logical_not(isfinite(grid)), -1.0, grid)
     taps = []
