@@ -16,8 +16,8 @@ Uniform numbers and integers begin at the next word; the others at the next bloc
 integers has a probability that differs from 1 / n by less than 2^-64. Normal numbers end at sqrt(2 log 2^33), which is
 6.8 standard deviations, and in float64 at 9.5; probabilities are met to 2^-33.
 
-The time of NumPy's own generator, for a million on one core: uniform 0.8, normal32 0.66, bernoulli 0.7, integers and
-normal64 2.
+The time of NumPy's own generator, for a million numbers on one core: uniform32 0.8, uniform64 0.9, normal32 0.7,
+bernoulli 0.7, integers and normal64 2.1; a single number takes 15 to 25 us instead of 8.
 """
 
 from __future__ import annotations
@@ -64,11 +64,6 @@ class Draw(NamedTuple):
     scale: Any = 1
     shift: Any = 0
     live: Any = None
-
-    @property
-    def dtype(self) -> numpy.dtype:
-        """Of the numbers as they are drawn."""
-        return KINDS[self.kind].dtype
 
     @property
     def counters(self) -> tuple[int, ...]:

@@ -28,18 +28,17 @@ _ANYWHERE = numpy.frombuffer(_PACK(*[0] * 7), PLACE)[0]
 
 def draw_on_device(draw: Draw, dtype: Any = None) -> Any:
     """The numbers of a draw on the current device: floats in `dtype` if kernels know it, others as they are drawn."""
-    kind = draw.kind.rstrip("0123456789")
+    kind, made = draw.kind.rstrip("0123456789"), KINDS[draw.kind].dtype
     if kind == "integers":
-        return _filled(draw, draw.dtype, kind, numpy.uint64(draw.scale & (1 << 64) - 1), draw.shift)
+        return _filled(draw, made, kind, numpy.uint64(draw.scale & (1 << 64) - 1), draw.shift)
     if kind == "bernoulli":
-        return _filled(draw, draw.dtype, kind, draw.scale)
-    made = draw.dtype
+        return _filled(draw, made, kind, draw.scale)
+    acc = made.type
     if made == numpy.float32 and dtype is not None and numpy.dtype(dtype).name in ("float16", "bfloat16"):
         made = numpy.dtype(dtype)
-    acc = draw.dtype.type
     scale = acc(draw.scale)
     if kind == "uniform":
-        scale = acc(scale * (2.0**-24 if draw.dtype.itemsize == 4 else 2.0**-53))
+        scale = acc(scale * (2.0**-24 if acc is numpy.float32 else 2.0**-53))
     return _filled(draw, made, kind, scale, acc(draw.shift), T=c_type(made))
 
 

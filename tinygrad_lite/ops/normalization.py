@@ -277,10 +277,10 @@ def dropout(x: Array, *, p: float = 0.5, training: bool = True, rng: Any = None)
     if not training or p == 0.0:
         return x
     data, source = unwrap(x), rng or default_generator()
-    backend, scale = backend_of(data), 1.0 / (1.0 - p) if p < 1.0 else 1.0
-    if backend.draws and is_floating(data.dtype) and not is_complex(data.dtype):
+    device, scale = backend_of(data).device_of(data), 1.0 / (1.0 - p) if p < 1.0 else 1.0
+    if device_backend(device).draws and is_floating(data.dtype) and not is_complex(data.dtype):
         return drop(x, draw=source.mask(1.0 - p, tuple(x.shape)), scale=scale)
-    kept = unwrap(source.bernoulli(1.0 - p, x.shape, device=backend.device_of(data)))
+    kept = unwrap(source.bernoulli(1.0 - p, x.shape, device=device))
     return where(kept, x * scale, 0.0)
 
 
