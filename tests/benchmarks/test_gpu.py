@@ -300,7 +300,7 @@ def test_a_run_that_is_stopped_leaves_what_it_has_measured(reported):
     written = json.loads(reported.read_text())
     assert [r["name"] for r in written["results"]] == [w.name for w in workloads("gpu", quick=True)[:3]]
     assert written["tests"]["passed_all"] and written["goals"][0]["measured"] == 2.0
-    assert written["facts"]["cuda"][OURS]["device"] == "A GPU" and written["machine"]["commit"]
+    assert written["facts"]["cuda"][OURS]["device"] == "A GPU" and "commit" in written["machine"]
     assert "| missed |" in markdown(written)
 
 
