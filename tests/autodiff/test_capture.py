@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
+from tests.backends import steps
 from tinygrad_lite import nn, optim
 
 RNG = np.random.default_rng(0)
@@ -18,25 +19,7 @@ def network(*extra):
 
 
 def train(wrap, make_model, make_optimizer, extra=lambda model: None):
-    """Losses, parameters and buffers after some steps."""
-    tl.manual_seed(0)
-    model = make_model()
-    optimizer = make_optimizer(model)
-
-    def step(x, y):
-        loss = tl.cross_entropy(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        extra(model)
-        optimizer.step()
-        return loss
-
-    run = wrap(step)
-    losses = []
-    for i, (x, y) in enumerate(zip(X, Y, strict=True)):
-        optimizer.lr = 0.01 / (i + 1)
-        losses.append(run(x, y).item())
-    return losses, model, run
+    return steps.train(wrap, None, make_model, make_optimizer, extra, (X, Y))
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,12 @@
-"""Backends to test on: the least that one can be, CuPy's on the stand-in and, where there is one, on a GPU."""
+"""A backend to test on: the least that one can be."""
 
 from __future__ import annotations
 
 import array_api_strict
 import pytest
 
-from tests.backends import fake_cupy
 from tinygrad_lite.batching.backend import batched_class
 from tinygrad_lite.core import backend as core
-from tinygrad_lite.core.backend import device_backend
-from tinygrad_lite.core.errors import BackendError
 
 
 class StrictBackend(core.Backend):
@@ -30,22 +27,3 @@ def strict():
     for registry, contents in registries:
         registry.clear()
         registry.update(contents)
-
-
-@pytest.fixture(scope="module")
-def gpu():
-    """The CuPy backend on a real GPU."""
-    try:
-        return device_backend("cuda")
-    except BackendError:
-        pytest.skip("needs CuPy and a GPU")
-
-
-@pytest.fixture(scope="module", params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
-def cuda(request):
-    """The backend of the device "cuda"."""
-    if request.param == "gpu":
-        yield request.getfixturevalue("gpu")
-        return
-    with fake_cupy.installed():
-        yield device_backend("cuda")

@@ -30,10 +30,13 @@ def network(*inside):
     return nn.Sequential(Mixed(5, 4, *inside), Mixed(4, 3, seed=1))
 
 
-def train(wrap, device, make_model=network, make_optimizer=lambda m: optim.Adam(m, 0.01), extra=lambda model: None):
-    """Losses, the model and the step after some steps."""
+def train(
+    wrap, device, make_model=network, make_optimizer=lambda m: optim.Adam(m, 0.01), extra=lambda model: None,
+    data=(X, Y),
+):  # fmt: skip
+    """Losses, the model and the step after some steps; NumPy's arrays are its arguments if there is no device."""
     tl.manual_seed(0)
-    model = make_model().to(device)
+    model = make_model() if device is None else make_model().to(device)
     optimizer = make_optimizer(model)
 
     def step(x, y):
@@ -46,9 +49,9 @@ def train(wrap, device, make_model=network, make_optimizer=lambda m: optim.Adam(
 
     run = wrap(step)
     losses = []
-    for i, (x, y) in enumerate(zip(X, Y, strict=True)):
+    for i, pair in enumerate(zip(*data, strict=True)):
         optimizer.lr = 0.01 / (i + 1)
-        losses.append(run(tl.tensor(x, device=device), tl.tensor(y, device=device)).item())
+        losses.append(run(*(x if device is None else tl.tensor(x, device=device) for x in pair)).item())
     return losses, model, run
 
 

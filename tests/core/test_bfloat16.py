@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.backends.conftest import cuda, gpu  # noqa: F401  # fixtures
 from tinygrad_lite import nn
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
@@ -94,7 +93,7 @@ def test_a_step_is_captured():
     np.testing.assert_array_equal(f(x).numpy(), (tl.softmax(tl.tensor(x) * 2.0) @ tl.ones((2, 1), dtype=BF16)).numpy())
 
 
-def test_results_on_a_device_are_those_of_the_cpu(cuda):  # noqa: F811
+def test_results_on_a_device_are_those_of_the_cpu(cuda):
     def program(device):
         x = tl.tensor([[0.5, -1.25, 2.0], [1.0, 0.0, -3.0]], dtype="bfloat16", device=device, requires_grad=True)
         w = tl.tensor([[1.0, 2.0], [0.5, -1.0], [0.25, 3.0]], dtype="bfloat16", device=device)

@@ -1,15 +1,18 @@
-"""The backends to test on are those of `tests/backends`."""
+"""What tests of kernels share."""
 
 import pytest
 
-from tests.backends.conftest import cuda, gpu
-from tests.backends.fake_cupy.emulator import compiler
-
-__all__ = ["cuda", "emulated", "gpu"]
+from tinygrad_lite.cuda.module import Module
 
 
 @pytest.fixture
-def emulated(request):
-    """Skips a test on the stand-in, but not on a GPU, where kernels cannot be emulated."""
-    if compiler() is None and request.node.get_closest_marker("gpu") is None:
-        pytest.skip("kernels are emulated with g++, which is not installed")
+def launches(monkeypatch):
+    """The kernels that are launched, by name."""
+    names, launch = [], Module.launch
+
+    def counted(self, name, *args, **kwargs):
+        names.append(name)
+        return launch(self, name, *args, **kwargs)
+
+    monkeypatch.setattr(Module, "launch", counted)
+    return names

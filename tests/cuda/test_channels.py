@@ -7,12 +7,12 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import EmulationError, compiler
+from tests.backends.fake_cupy.emulator import EmulationError
 from tests.cuda.agreement import DTYPES, ROUNDING, agrees, draws, gradients, launches, planted
 from tinygrad_lite.core.op import OPS
 from tinygrad_lite.kernels.cupy import channels, rows
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 
 @pytest.fixture(scope="module")

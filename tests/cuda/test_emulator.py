@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import EmulationError, compiler
+from tests.backends.fake_cupy.emulator import EmulationError
 from tinygrad_lite.cuda.module import Module
 from tinygrad_lite.cuda.source import assemble, c_type
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 SUM_OF_ROWS = """
 KERNEL sum_of_rows(const T* x, T* y, i64 rows, i64 length) {

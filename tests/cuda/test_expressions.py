@@ -10,7 +10,6 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tests.cuda.together import collected
 from tests.samples import samples_of
 from tinygrad_lite.core.backend import BACKENDS, device_backend
@@ -19,7 +18,7 @@ from tinygrad_lite.core.tree import leaves, map_leaves
 from tinygrad_lite.testing.laws.backends import _on
 from tinygrad_lite.testing.laws.calls import cast
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 ELEMENTWISE = [name for name, op in sorted(tl.OPS.items()) if op.shapes == "elementwise" and not op.variadic]
 BFLOAT = np.dtype(ml_dtypes.bfloat16)

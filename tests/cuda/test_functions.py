@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tests.cuda.together import Together
 from tinygrad_lite.fusion.expressions import Expressions
 from tinygrad_lite.fusion.halves import rounded, widened
 from tinygrad_lite.fusion.symbols import ELEMENTWISE
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 HALVES = [np.dtype("float16"), np.dtype(ml_dtypes.bfloat16)]
 FLOATS = [np.dtype("float32"), np.dtype("float64"), *HALVES]

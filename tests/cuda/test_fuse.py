@@ -7,31 +7,16 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tinygrad_lite.core.backend import device_backend
-from tinygrad_lite.cuda.module import Module
 from tinygrad_lite.fusion.derive import derive
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 
 @pytest.fixture
 def cuda():
     with fake_cupy.installed(programs=True):
         yield device_backend("cuda")
-
-
-@pytest.fixture
-def launches(monkeypatch):
-    """The kernels that are launched, by name."""
-    names, launch = [], Module.launch
-
-    def counted(self, name, *args, **kwargs):
-        names.append(name)
-        return launch(self, name, *args, **kwargs)
-
-    monkeypatch.setattr(Module, "launch", counted)
-    return names
 
 
 def swish(x, y, *, beta=1.0):

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tests.cuda.agreement import DTYPES, ROUNDING, draws, launches, planted
 from tinygrad_lite.core.op import OPS
 from tinygrad_lite.kernels.cupy import indexing, rows
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tests.cuda.together import Together, collected
 from tinygrad_lite.fusion import layouts, updates
 from tinygrad_lite.fusion.expressions import Expressions, Node
@@ -18,7 +17,7 @@ from tinygrad_lite.fusion.layouts import Layout, pack_width
 from tinygrad_lite.fusion.pieces import Pieces
 from tinygrad_lite.fusion.updates import write_over
 
-needs_compiler = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+needs_compiler = pytest.mark.usefixtures("emulated")
 
 HALF, BFLOAT = np.dtype("float16"), np.dtype(ml_dtypes.bfloat16)
 DTYPES = [

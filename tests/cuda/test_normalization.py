@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tests.cuda.agreement import DTYPES, agrees, draws, gradients, launches, planted
 from tinygrad_lite.kernels.cupy import normalization, rows
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 NAMES = ["layer_norm", "rms_norm"]
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import EmulationError, compiler
+from tests.backends.fake_cupy.emulator import EmulationError
 from tests.cuda.agreement import DTYPES, agrees, draws, gradients, launches, planted
 from tinygrad_lite.kernels.cupy import losses, reductions, rows
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 SOFT = ["softmax", "log_softmax", "logsumexp"]
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import EmulationError, compiler
+from tests.backends.fake_cupy.emulator import EmulationError
 from tests.cuda.agreement import DTYPES, agrees, draws, launches, planted
 from tinygrad_lite.core.op import OPS
 from tinygrad_lite.kernels.cupy import rows, sums
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 NAMES = ["sum", "mean", "max", "min", "prod", "var"]
 

@@ -7,7 +7,6 @@ import pytest
 
 import tinygrad_lite as tl
 from tests.backends import fake_cupy
-from tests.backends.fake_cupy.emulator import compiler
 from tests.backends.steps import programs
 from tests.cuda.together import collected
 from tests.optim.test_laws import LAW, STEPPED, gradients, parameters
@@ -15,7 +14,7 @@ from tinygrad_lite import optim
 from tinygrad_lite.fusion import updates
 from tinygrad_lite.fusion.updates import write_over
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="kernels are emulated with g++, which is not installed")
+pytestmark = pytest.mark.usefixtures("emulated")
 
 
 @pytest.fixture(autouse=True)
@@ -55,21 +54,6 @@ def test_optimizers_step_as_on_numpy(dtype):
                     failures.append(f"{name}: {error}")
     print(f"{len(group.texts)} kernels: {sorted(p.name for p in group.programs)[:1]}")
     assert not failures, "\n".join(failures)
-
-
-@pytest.fixture
-def launches(monkeypatch):
-    """The kernels that are launched, by name."""
-    from tinygrad_lite.cuda.module import Module
-
-    names, launch = [], Module.launch
-
-    def counted(self, name, *args, **kwargs):
-        names.append(name)
-        return launch(self, name, *args, **kwargs)
-
-    monkeypatch.setattr(Module, "launch", counted)
-    return names
 
 
 def adam_like(p, g, m, *, lr, beta):

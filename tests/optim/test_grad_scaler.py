@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.backends.conftest import cuda, gpu  # noqa: F401  # fixtures
 from tinygrad_lite import nn, optim
 from tinygrad_lite.core.graph import wrap
 
@@ -93,7 +92,7 @@ def train(device, scaler, planted, kind="SGD", steps=8, **settings):
 
 
 @pytest.mark.parametrize("settings", [{}, {"clip_norm": 0.3}, {"clip_value": 0.2}], ids=str)
-def test_a_device_gives_what_the_cpu_gives(cuda, settings):  # noqa: F811
+def test_a_device_gives_what_the_cpu_gives(cuda, settings):
     planted = {3: np.nan, 5: np.inf}
     scalers = [tl.GradScaler(init_scale=256.0, growth_interval=2) for _ in range(2)]
     (here, _), (there, _) = (train(d, s, planted, **settings) for d, s in zip(("cpu", "cuda"), scalers, strict=True))
@@ -106,7 +105,7 @@ def test_a_device_gives_what_the_cpu_gives(cuda, settings):  # noqa: F811
 
 
 @pytest.mark.parametrize("kind", ["Adam", "Lion", "Muon", "NAdam", "Adafactor"])
-def test_left_out_steps_change_nothing_on_a_device(cuda, kind):  # noqa: F811
+def test_left_out_steps_change_nothing_on_a_device(cuda, kind):
     scaler = tl.GradScaler(init_scale=4.0)
     w = nn.Parameter(tl.tensor(np.arange(6, dtype="float32").reshape(2, 3), device="cuda"))
     optimizer = getattr(optim, kind)([w])
@@ -130,7 +129,7 @@ def test_left_out_steps_change_nothing_on_a_device(cuda, kind):  # noqa: F811
     assert scaler.get_scale() == 1.0
 
 
-def test_nothing_waits_for_the_device(cuda):  # noqa: F811
+def test_nothing_waits_for_the_device(cuda):
     fake = pytest.importorskip("tests.backends.fake_cupy")
     before = getattr(fake, "host_copies", None)
     w = nn.Parameter(tl.tensor(np.ones((2, 3), "float32"), device="cuda"))

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.backends.conftest import cuda, gpu  # noqa: F401  # fixtures
 from tinygrad_lite import nn, optim
 from tinygrad_lite.regularizers import L2, NonNegative
 
@@ -209,7 +208,7 @@ def test_gradients_are_clipped_and_unscaled_in_float32(low):
 
 @low_dtypes
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "LAMB"])
-def test_a_device_has_them_too(cuda, kind, low):  # noqa: F811
+def test_a_device_has_them_too(cuda, kind, low):
     (here, halves), _ = pair(kind, low, lr=0.01)
     there_parameters = [nn.Parameter(tl.tensor(p.data.copy(), device="cuda")) for p in halves]
     there = getattr(optim, kind)(there_parameters, lr=0.01)
@@ -229,7 +228,7 @@ def test_a_device_has_them_too(cuda, kind, low):  # noqa: F811
     np.testing.assert_allclose(cuda.to_numpy(master), here.state_dict()["state"]["0"]["master"], rtol=1e-6)
 
 
-def test_masters_follow_their_parameters_to_a_device(cuda):  # noqa: F811
+def test_masters_follow_their_parameters_to_a_device(cuda):
     model = nn.Linear(3, 2).to("bfloat16")
     optimizer = optim.SGD(model, lr=1e-3)
     for device in ("cpu", "cuda"):

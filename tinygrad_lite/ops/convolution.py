@@ -9,13 +9,13 @@ one of the three.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .joining import pad
 from .movement import reshape
-from .windows import LETTERS, Borders, Sizes, check_fit, geometry, per_axis
+from .windows import LETTERS, Borders, Sizes, batch_first, batch_last, check_fit, geometry, per_axis
 
 __all__ = [
     "conv1d",
@@ -30,17 +30,6 @@ __all__ = [
 ]
 
 Padding = int | Sizes | Literal["same", "valid"]
-
-
-def _batch_last(xp: Any, x: Any) -> Any:
-    """Images (n, c, *image) as (c, *image, n)."""
-    return xp.permute_dims(x, (*range(1, len(x.shape)), 0))
-
-
-def _batch_first(xp: Any, x: Any) -> Any:
-    """The inverse of `_batch_last`. Both are views: what follows keeps the layout until the next convolution."""
-    last = len(x.shape) - 1
-    return xp.permute_dims(x, (last, *range(last)))
 
 
 # The three primitives. Shapes: x (n, c_in, *image), w (c_out, c_in / groups, *kernel), y (n, c_out, *out).
@@ -67,9 +56,9 @@ def convolve_nd(xp, x: Array, w: Array, *, stride: Sizes, padding: Borders, dila
     """
     windows = geometry(x.shape[2:], w.shape[2:], stride, padding, dilation)
     n = x.shape[0]
-    columns = xp.reshape(windows.gather(xp, _batch_last(xp, x)), (groups, *windows.matrix(w.shape[1], n)))
+    columns = xp.reshape(windows.gather(xp, batch_last(xp, x)), (groups, *windows.matrix(w.shape[1], n)))
     filters = xp.reshape(w, (groups, w.shape[0] // groups, math.prod(w.shape[1:])))
-    return _batch_first(xp, xp.reshape(xp.matmul(filters, columns), (w.shape[0], *windows.out, n)))
+    return batch_first(xp, xp.reshape(xp.matmul(filters, columns), (w.shape[0], *windows.out, n)))
 
 
 @primitive(
@@ -96,9 +85,9 @@ def convolve_nd_input(
     windows = geometry(image, w.shape[2:], stride, padding, dilation)
     n, inputs = y.shape[0], w.shape[1] * groups
     filters = xp.reshape(w, (groups, w.shape[0] // groups, math.prod(w.shape[1:])))
-    cotangents = xp.reshape(_batch_last(xp, y), (groups, w.shape[0] // groups, math.prod(windows.out) * n))
+    cotangents = xp.reshape(batch_last(xp, y), (groups, w.shape[0] // groups, math.prod(windows.out) * n))
     columns = xp.matmul(xp.matrix_transpose(filters), cotangents)
-    return _batch_first(xp, windows.scatter(xp, xp.reshape(columns, (inputs, *windows.kernel, *windows.out, n))))
+    return batch_first(xp, windows.scatter(xp, xp.reshape(columns, (inputs, *windows.kernel, *windows.out, n))))
 
 
 @primitive(
@@ -123,8 +112,8 @@ def convolve_nd_weight(
     """
     windows = geometry(x.shape[2:], kernel, stride, padding, dilation)
     n, outputs = x.shape[0], y.shape[1]
-    columns = xp.reshape(windows.gather(xp, _batch_last(xp, x)), (groups, *windows.matrix(x.shape[1] // groups, n)))
-    cotangents = xp.reshape(_batch_last(xp, y), (groups, outputs // groups, math.prod(windows.out) * n))
+    columns = xp.reshape(windows.gather(xp, batch_last(xp, x)), (groups, *windows.matrix(x.shape[1] // groups, n)))
+    cotangents = xp.reshape(batch_last(xp, y), (groups, outputs // groups, math.prod(windows.out) * n))
     products = xp.matmul(cotangents, xp.matrix_transpose(columns))
     return xp.reshape(products, (outputs, x.shape[1] // groups, *kernel))
 

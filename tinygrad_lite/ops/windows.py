@@ -94,6 +94,17 @@ def geometry(image: Sizes, kernel: Sizes, stride: Sizes, padding: Borders, dilat
     return Geometry(image, kernel, stride, padding, dilation)
 
 
+def batch_last(xp: Any, x: Any) -> Any:
+    """Images (n, c, *image) as (c, *image, n)."""
+    return xp.permute_dims(x, (*range(1, len(x.shape)), 0))
+
+
+def batch_first(xp: Any, x: Any) -> Any:
+    """The inverse of `batch_last`. Both are views: what follows keeps the layout until the next convolution."""
+    last = len(x.shape) - 1
+    return xp.permute_dims(x, (last, *range(last)))
+
+
 def per_axis(op: str, name: str, value: int | Sizes, least: int, axes: int) -> Sizes:
     """`value` for each of so many axes; ShapeError unless all are integers that are at least `least`."""
     each = (value,) * axes if isinstance(value, int) else value

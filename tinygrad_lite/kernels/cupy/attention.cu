@@ -20,10 +20,6 @@ DEVICE void load_rows(float* tile, const T* from, i64 stride, i64 first, i64 cou
     }
 }
 
-DEVICE void load_numbers(float* to, const float* from, i64 first, i64 count) {
-    for (int i = threadIdx.x; i < TILE; i += SIDE * SIDE) to[i] = first + i < count ? from[first + i] : 0.0f;
-}
-
 // products[i][j] of the rows 4 y + i of one tile with the rows 4 x + j of another
 DEVICE void products_of_rows(float products[4][4], const float* one, const float* other, int x, int y) {
 #pragma unroll
@@ -94,14 +90,6 @@ template <typename R> DEVICE float row_reduce(float value) {
     return value;
 }
 
-DEVICE i64 keys_seen(i64 first_query, i64 n) {
-#if MASK == 1
-    return first_query + TILE < n ? first_query + TILE : n;
-#else
-    return n;
-#endif
-}
-
 KERNEL __launch_bounds__(SIDE * SIDE) attention_forward(
     INPUT_PARAMETERS,
     STACK_PARAMETERS(T, out), float* logs, SIZE_PARAMETERS) {
@@ -117,7 +105,7 @@ KERNEL __launch_bounds__(SIDE * SIDE) attention_forward(
     clear(sums);
 #pragma unroll
     for (int i = 0; i < 4; ++i) most[i] = HIDDEN, total[i] = 0.0f;
-    for (i64 start = 0, end = keys_seen(first, n); start < end; start += TILE) {
+    for (i64 start = 0, end = keys_seen(first, TILE, n); start < end; start += TILE) {
         __syncthreads();
         load_rows(keys, k.at(o, h / repeats), k.row, start, n, (int)d);
         __syncthreads();
@@ -196,11 +184,11 @@ KERNEL __launch_bounds__(SIDE * SIDE) attention_query_gradient(
     const i64 first = (tiles - 1 - blockIdx.x % tiles) * TILE;
     load_rows(queries, q.at(o, h), q.row, first, m, (int)d);
     load_rows(ups, g.at(o, h), g.row, first, m, (int)e);
-    load_numbers(row_logs, logs + stack * m, first, m);
-    load_numbers(row_dots, dots + stack * m, first, m);
+    load_numbers(row_logs, logs + stack * m, first, m, TILE);
+    load_numbers(row_dots, dots + stack * m, first, m, TILE);
     float sums[4][PARTS];
     clear(sums);
-    for (i64 start = 0, end = keys_seen(first, n); start < end; start += TILE) {
+    for (i64 start = 0, end = keys_seen(first, TILE, n); start < end; start += TILE) {
         float weights[4][4], slopes[4][4];
         __syncthreads();
         load_rows(keys, v.at(o, h / repeats), v.row, start, n, (int)e);
@@ -249,8 +237,8 @@ KERNEL __launch_bounds__(SIDE * SIDE) attention_key_gradients(
             float weights[4][4], slopes[4][4];
             __syncthreads();
             load_rows(theirs, q.at(o, h), q.row, start, m, (int)d);
-            load_numbers(their_logs, logs + rows, start, m);
-            load_numbers(their_dots, dots + rows, start, m);
+            load_numbers(their_logs, logs + rows, start, m, TILE);
+            load_numbers(their_dots, dots + rows, start, m, TILE);
             __syncthreads();
             products_of_rows(weights, keys, theirs, x, y);
             __syncthreads();

@@ -33,6 +33,20 @@ struct Mask {
     }
 };
 
+// The end of the keys that some of `own` queries see.
+DEVICE i64 keys_seen(i64 first_query, i64 own, i64 n) {
+#if MASK == 1
+    return first_query + own < n ? first_query + own : n;
+#else
+    return n;
+#endif
+}
+
+// `size` numbers from memory, with zeros where there are none.
+DEVICE void load_numbers(float* to, const float* from, i64 first, i64 count, int size) {
+    for (int i = threadIdx.x; i < size; i += blockDim.x) to[i] = first + i < count ? from[first + i] : 0.0f;
+}
+
 #define STACK_PARAMETERS(E, x) E* x##_data, i64 x##_outer, i64 x##_head, i64 x##_row
 #define STACK(E, x) const Stack<E> x = {x##_data, x##_outer, x##_head, x##_row}
 #define INPUT_PARAMETERS                                                                                    \

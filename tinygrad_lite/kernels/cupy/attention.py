@@ -13,6 +13,7 @@ from ...core.backend import backend_of
 from ...core.op import kernel
 from ...cuda.module import Module, cupy
 from ...cuda.source import CudaSource, c_type
+from ..heads import heads_alike
 
 __all__ = ["scaled_dot_product_attention"]
 
@@ -76,7 +77,7 @@ def _is_recent(library: Any, device: int) -> bool:
     return int(library.cuda.Device(device).compute_capability) >= 80
 
 
-def _heads_alike(
+def _taken(
     query: Any, key: Any, value: Any, mask: Any = None, *, dropout_p: float = 0.0, is_causal: bool = False,
     scale: float | None = None, enable_gqa: bool = False, rng: Any = None,
 ) -> bool:  # fmt: skip
@@ -86,21 +87,8 @@ def _heads_alike(
         return False
     if query.dtype.name not in (*SIXTEEN, "float32") or not _is_recent(cupy(), query.device.id):
         return False
-    if min(x.ndim for x in arrays) < (3 if enable_gqa else 2):
-        return False
-    front = query.shape[:-2]
-    if max(query.shape[-1], value.shape[-1]) > LENGTHS[-1] or key.shape[:-1] != value.shape[:-1]:
-        return False
-    if query.shape[-1] != key.shape[-1] or len(front) != key.ndim - 2:
-        return False
-    grouped = enable_gqa and front[:-1] == key.shape[:-3] and front[-1] % key.shape[-3] == 0
-    if front != key.shape[:-2] and not grouped:
-        return False
-    if mask is None:
-        return True
-    whole = (*front, query.shape[-2], key.shape[-2])
-    fits = mask.ndim <= len(whole) and all(a in (1, b) for a, b in zip(mask.shape[::-1], whole[::-1], strict=False))
-    return fits and not is_causal and mask.dtype in (numpy.dtype(bool), query.dtype)
+    longest = max(x.shape[-1] if x.ndim else 0 for x in arrays)
+    return longest <= LENGTHS[-1] and heads_alike(query, key, value, mask, is_causal, enable_gqa)
 
 
 def _stacked(x: Any) -> Any:
@@ -152,7 +140,7 @@ class _Call:
 
 
 # Forward and backward, not measured yet: nothing of size (m, n) is kept or moved.
-@kernel(ops.scaled_dot_product_attention, "cupy", when=_heads_alike)
+@kernel(ops.scaled_dot_product_attention, "cupy", when=_taken)
 def scaled_dot_product_attention(
     query: Any, key: Any, value: Any, mask: Any = None, *, dropout_p: float = 0.0, is_causal: bool = False,
     scale: float | None = None, enable_gqa: bool = False, rng: Any = None, needs: tuple[bool, ...] = (),

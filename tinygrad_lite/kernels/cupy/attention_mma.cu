@@ -120,15 +120,6 @@ template <typename R> DEVICE float row_reduce(float value) {
     return R::of(value, __shfl_xor_sync(ALL_LANES, value, 2));
 }
 
-// Which keys a block of queries sees, and which queries see a key.
-DEVICE i64 keys_seen(i64 first_query, i64 n) {
-#if MASK == 1
-    return first_query + OWN < n ? first_query + OWN : n;
-#else
-    return n;
-#endif
-}
-
 #define TENSOR_CORES (__CUDA_ARCH__ >= 800 || defined(EMULATED))
 
 KERNEL __launch_bounds__(128) attention_forward(
@@ -146,7 +137,7 @@ KERNEL __launch_bounds__(128) attention_forward(
     float sums[DIM / 8][4], most[2] = {HIDDEN, HIDDEN}, total[2] = {0.0f, 0.0f};
 #pragma unroll
     for (int j = 0; j < DIM / 8; ++j) sums[j][0] = sums[j][1] = sums[j][2] = sums[j][3] = 0.0f;
-    for (i64 start = 0, end = keys_seen(first, n); start < end; start += KEYS) {
+    for (i64 start = 0, end = keys_seen(first, OWN, n); start < end; start += KEYS) {
         __syncthreads();
         load_rows(keys, k.at(o, h / repeats), k.row, start, n, KEYS, (int)d);
         load_rows(values, v.at(o, h / repeats), v.row, start, n, KEYS, (int)e);
@@ -220,10 +211,6 @@ DEVICE void gradients_of_scores(float weights[COUNT][4], float slopes[COUNT][4],
     }
 }
 
-DEVICE void load_numbers(float* to, const float* from, i64 first, i64 count, int size) {
-    for (int i = threadIdx.x; i < size; i += blockDim.x) to[i] = first + i < count ? from[first + i] : 0.0f;
-}
-
 KERNEL __launch_bounds__(128) attention_query_gradient(
     INPUT_PARAMETERS,
     STACK_PARAMETERS(const T, g), STACK_PARAMETERS(T, dq), const float* logs, const float* dots, SIZE_PARAMETERS) {
@@ -244,7 +231,7 @@ KERNEL __launch_bounds__(128) attention_query_gradient(
     float sums[DIM / 8][4];
 #pragma unroll
     for (int j = 0; j < DIM / 8; ++j) sums[j][0] = sums[j][1] = sums[j][2] = sums[j][3] = 0.0f;
-    for (i64 start = 0, end = keys_seen(first, n); start < end; start += STEP) {
+    for (i64 start = 0, end = keys_seen(first, OWN, n); start < end; start += STEP) {
         __syncthreads();
         load_rows(keys, k.at(o, h / repeats), k.row, start, n, STEP, (int)d);
         load_rows(values, v.at(o, h / repeats), v.row, start, n, STEP, (int)e);

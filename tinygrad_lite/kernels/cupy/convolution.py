@@ -9,7 +9,7 @@ from ... import ops
 from ...core.backend import backend_of
 from ...core.op import kernel
 from ...cuda.source import CudaSource, c_type
-from ...ops.windows import Geometry, fold_nd, geometry, unfold_nd
+from ...ops.windows import Geometry, batch_first, batch_last, fold_nd, geometry, unfold_nd
 
 __all__ = ["convolve_nd", "convolve_nd_input", "convolve_nd_weight", "fold", "unfold"]
 
@@ -70,15 +70,6 @@ def described(windows: Geometry) -> list[int]:
     sizes = (windows.image, windows.kernel, windows.out, windows.stride, before, windows.dilation)
     filled = [(0 if each is before else 1,) * (3 - len(each)) + tuple(each) for each in sizes]
     return [number for each in filled for number in each]
-
-
-def batch_last(xp: Any, x: Any) -> Any:
-    """Images (n, c, *image) as (c, *image, n), a view."""
-    return xp.permute_dims(x, (*range(1, x.ndim), 0))
-
-
-def batch_first(xp: Any, x: Any) -> Any:
-    return xp.permute_dims(x, (x.ndim - 1, *range(x.ndim - 1)))
 
 
 def _single(windows: Geometry) -> bool:

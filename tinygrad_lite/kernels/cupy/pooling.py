@@ -13,8 +13,8 @@ from ...core.errors import ShapeError
 from ...core.op import kernel
 from ...cuda.source import CudaSource, c_type
 from ...ops.pooling import pool_arguments, pool_borders
-from ...ops.windows import Geometry, geometry
-from .convolution import FLOATS, THREADS, batch_first, batch_last, blocks_for, described, index_type
+from ...ops.windows import Geometry, batch_first, batch_last, geometry
+from .convolution import FLOATS, THREADS, blocks_for, described, index_type
 
 __all__ = ["avg_pool", "max_pool"]
 
