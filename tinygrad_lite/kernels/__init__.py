@@ -18,6 +18,7 @@ FILES = {
     "cupy.channels": "batch_norm moments",
     "cupy.convolution": "convolve_nd convolve_nd_input convolve_nd_weight fold_nd unfold_nd",
     "cupy.dropout": "drop",
+    "cupy.groups": "group_norm instance_norm",
     "cupy.indexing": "scatter",
     "cupy.losses": "cross_entropy",
     "cupy.normalization": "layer_norm rms_norm",

@@ -1,10 +1,15 @@
-// The mean and variance of each channel, and batch normalisation with given ones, of arrays that lie in memory as (examples,
-// channels, positions). A piece of a channel, `length` positions of `several` examples, belongs to some lanes of a warp or to a
-// block; where there is one position, the channels are columns, and a block has pieces of up to 32 columns or packs of them.
-// Sums of pieces are joined by a second launch. The order is fixed, so results are equal every time.
+// The mean and variance of each channel, and batch normalisation, of arrays that lie in memory as (examples, channels,
+// positions). A piece of a channel, `length` positions of `several` examples, belongs to some lanes of a warp or to a
+// block; where there is one position, the channels are columns, and a block has pieces of up to 32 columns or packs of
+// them. Sums of pieces are joined by a second launch. The order is fixed, so results are equal every time.
 //
-// Elements moved, of the least possible: moments 1; forward 1; backward with all gradients 1 (the input and the cotangent
-// are read once, one gradient is written), besides two numbers a piece.
+// Groups of `group` channels can share a mean and variance; so group normalisation is that of arrays of one example, the
+// channels of all of them one after another.
+//
+// Bytes moved, for an input of n bytes, besides two numbers a piece: moments n; forward 2 n, and 3 n with the statistics
+// of the input itself. Backward with given statistics 3 n: the input and the cotangent are read once, one gradient is
+// written. With statistics of the input itself 5 n: both are read for the sums and again for the gradient, which is
+// written once; less would take an input that the chip holds.
 
 #include "rows.cuh"
 
@@ -129,8 +134,9 @@ template <int N> DEVICE void moments_columns(const T* x, A* means, A* squares, S
     }
 }
 
-// The moments of channels from those of their pieces: a block has 32 channels, a warp every eighth piece.
-KERNEL __launch_bounds__(COLUMN_THREADS) joined(const T* x, const A* means, const A* squares, T* mean, T* variance, SIZES) {
+// The moments of channels from those of their pieces, rounded or not: a block has 32 channels, a warp every eighth piece.
+KERNEL __launch_bounds__(COLUMN_THREADS) joined(const T* x, const A* means, const A* squares, T* mean, T* variance,
+                                                A* exact_mean, A* exact_variance, SIZES) {
     __shared__ A shared[COLUMN_THREADS];
     const i64 c = (i64)blockIdx.x * WARP + threadIdx.x, many = c < channels ? pieces(OF_SIZES) : 0;
     const A count = (A)(examples * n);
@@ -145,24 +151,40 @@ KERNEL __launch_bounds__(COLUMN_THREADS) joined(const T* x, const A* means, cons
     }
     square = column_sum(square, shared) / count;
     if (threadIdx.y != 0 || c >= channels) return;
-    mean[c] = from_acc<T>(origin_of(x, c, n) + centre);
-    variance[c] = from_acc<T>(square);
+    const A found = origin_of(x, c, n) + centre;
+    if (mean) mean[c] = from_acc<T>(found);
+    if (variance) variance[c] = from_acc<T>(square);
+    if (exact_mean) exact_mean[c] = found;
+    if (exact_variance) exact_variance[c] = square;
 }
 
 // Normalisation
 
+// Means and variances of `group` channels each, weights and biases of the first `params` channels and again of the next.
+#define CHANNEL const A* means, const A* variances, const T* weights, const T* biases, A eps, i64 group, i64 params
+#define OF_CHANNEL means, variances, weights, biases, eps, group, params
+
 struct Channel {
     A mean, scale, weight, bias;
     __device__ __forceinline__ Channel() {}
-    __device__ __forceinline__ Channel(i64 c, const T* means, const T* variances, const T* weights, const T* biases, A eps)
-        : mean(to_acc(means[c])), scale(rsqrt_of(to_acc(variances[c]) + eps)), weight(weights ? to_acc(weights[c]) : (A)1),
-          bias(biases ? to_acc(biases[c]) : (A)0) {}
+    __device__ __forceinline__ Channel(i64 c, CHANNEL)
+        : mean(means[c / group]), scale(rsqrt_of(variances[c / group] + eps)),
+          weight(weights ? to_acc(weights[c % params]) : (A)1), bias(biases ? to_acc(biases[c % params]) : (A)0) {}
     __device__ __forceinline__ A slope() const { return scale * weight; }
     __device__ __forceinline__ A of(A x) const { return (x - mean) * slope() + bias; }
 };
 
-#define CHANNEL const T* means, const T* variances, const T* weights, const T* biases, A eps
-#define OF_CHANNEL means, variances, weights, biases, eps
+// What the statistics of the input itself take from its gradient: `shift`, and `tilt` times the centred input.
+struct Correction {
+    A shift, tilt, mean;
+    __device__ __forceinline__ Correction() {}
+    __device__ __forceinline__ Correction(i64 statistic, const A* shifts, const A* tilts, A mean)
+        : shift(shifts ? shifts[statistic] : (A)0), tilt(tilts ? tilts[statistic] : (A)0), mean(mean) {}
+    __device__ __forceinline__ A of(A x) const { return shift + tilt * (x - mean); }
+};
+
+#define BACKWARD const T* up, const T* x, T* of_x, A* totals, A* products, const A* shifts, const A* tilts
+#define OF_BACKWARD up, x, of_x, totals, products, shifts, tilts
 
 template <int N> DEVICE void forward(const T* x, T* y, CHANNEL, SIZES, int lanes) {
     FOR_ROWS(place, channels * pieces(OF_SIZES), lanes) {
@@ -195,17 +217,18 @@ template <int N> DEVICE void forward_columns(const T* x, T* y, CHANNEL, SIZES) {
     }
 }
 
-// totals, products: for each piece the sums of the cotangent, and of it times the centred input; null if not wanted.
-template <int N>
-DEVICE void backward(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, SIZES, int lanes, A* scratch) {
+// totals, products: for each piece the sums of the cotangent, and of it times the normalised input; null if not wanted.
+// shifts, tilts: of the corrections of the gradient, or null for none.
+template <int N> DEVICE void backward(BACKWARD, CHANNEL, SIZES, int lanes, A* scratch) {
     FOR_ROWS(place, channels * pieces(OF_SIZES), lanes) {
         const Piece piece(place.row, OF_SIZES);
         const Channel channel(piece.channel, OF_CHANNEL);
+        const Correction correction(piece.channel / group, shifts, tilts, channel.mean);
         A held[N], g[N], total = 0, product = 0;
         FOR_PIECE(i, piece, N, place) {
             read<N>(up + i, g);
+            if (totals || shifts) read<N>(x + i, held);
             if (totals) {
-                read<N>(x + i, held);
 #pragma unroll
                 for (int k = 0; k < N; ++k) {
                     total += g[k];
@@ -214,7 +237,10 @@ DEVICE void backward(const T* up, const T* x, T* of_x, A* totals, A* products, C
             }
             if (of_x) {
 #pragma unroll
-                for (int k = 0; k < N; ++k) g[k] *= channel.slope();
+                for (int k = 0; k < N; ++k) {
+                    g[k] *= channel.slope();
+                    if (shifts) g[k] -= correction.of(held[k]);
+                }
                 write<N>(of_x + i, g);
             }
         }
@@ -223,27 +249,30 @@ DEVICE void backward(const T* up, const T* x, T* of_x, A* totals, A* products, C
         product = row_sum(product, lanes, scratch);
         if (place.there && place.lane == 0) {
             totals[place.row] = total;
-            products[place.row] = product;
+            products[place.row] = channel.scale * product;
         }
     }
 }
 
-template <int N>
-DEVICE void backward_columns(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, SIZES, A* shared) {
+template <int N> DEVICE void backward_columns(BACKWARD, CHANNEL, SIZES, A* shared) {
     FOR_COLUMN_PIECES(N) {
         const bool there = column < channels;
         const Piece piece(slot * channels, OF_SIZES);
         Channel channel[N];
+        Correction correction[N];
         A held[N], g[N], total[N], product[N];
 #pragma unroll
         for (int k = 0; k < N; ++k) {
-            if (there) channel[k] = Channel(column + k, OF_CHANNEL);
+            if (there) {
+                channel[k] = Channel(column + k, OF_CHANNEL);
+                correction[k] = Correction((column + k) / group, shifts, tilts, channel[k].mean);
+            }
             total[k] = product[k] = 0;
         }
         FOR_EXAMPLES(example, piece, there) {
             read<N>(up + example * channels + column, g);
+            if (totals || shifts) read<N>(x + example * channels + column, held);
             if (totals) {
-                read<N>(x + example * channels + column, held);
 #pragma unroll
                 for (int k = 0; k < N; ++k) {
                     total[k] += g[k];
@@ -252,7 +281,10 @@ DEVICE void backward_columns(const T* up, const T* x, T* of_x, A* totals, A* pro
             }
             if (of_x) {
 #pragma unroll
-                for (int k = 0; k < N; ++k) g[k] *= channel[k].slope();
+                for (int k = 0; k < N; ++k) {
+                    g[k] *= channel[k].slope();
+                    if (shifts) g[k] -= correction[k].of(held[k]);
+                }
                 write<N>(of_x + example * channels + column, g);
             }
         }
@@ -263,7 +295,7 @@ DEVICE void backward_columns(const T* up, const T* x, T* of_x, A* totals, A* pro
             product[k] = column_sum(product[k], shared);
             if (there && threadIdx.y == 0) {
                 totals[slot * channels + column + k] = total[k];
-                products[slot * channels + column + k] = product[k];
+                products[slot * channels + column + k] = channel[k].scale * product[k];
             }
         }
     }
@@ -284,23 +316,23 @@ DEVICE void backward_columns(const T* up, const T* x, T* of_x, A* totals, A* pro
     KERNEL __launch_bounds__(COLUMN_THREADS) forward_columns_##suffix(const T* x, T* y, CHANNEL, SIZES) {               \
         forward_columns<N>(x, y, OF_CHANNEL, OF_SIZES);                                                                 \
     }                                                                                                                   \
-    KERNEL __launch_bounds__(COLUMN_THREADS)                                                                            \
-        backward_##suffix(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, SIZES, i64 lanes) {        \
+    KERNEL __launch_bounds__(COLUMN_THREADS) backward_##suffix(BACKWARD, CHANNEL, SIZES, i64 lanes) {                   \
         __shared__ A scratch[WARP];                                                                                     \
-        backward<N>(up, x, of_x, totals, products, OF_CHANNEL, OF_SIZES, (int)lanes, scratch);                          \
+        backward<N>(OF_BACKWARD, OF_CHANNEL, OF_SIZES, (int)lanes, scratch);                                            \
     }                                                                                                                   \
-    KERNEL __launch_bounds__(COLUMN_THREADS)                                                                            \
-        backward_columns_##suffix(const T* up, const T* x, T* of_x, A* totals, A* products, CHANNEL, SIZES) {           \
+    KERNEL __launch_bounds__(COLUMN_THREADS) backward_columns_##suffix(BACKWARD, CHANNEL, SIZES) {                      \
         __shared__ A shared[COLUMN_THREADS];                                                                            \
-        backward_columns<N>(up, x, of_x, totals, products, OF_CHANNEL, OF_SIZES, shared);                               \
+        backward_columns<N>(OF_BACKWARD, OF_CHANNEL, OF_SIZES, shared);                                                 \
     }
 
 KERNELS(packs, W)
 KERNELS(single, 1)
 
-// The gradients of what belongs to the channels, each of them or null: a block has 32 channels, a warp every eighth piece.
-KERNEL __launch_bounds__(COLUMN_THREADS) finished(const A* totals, const A* products, T* of_mean, T* of_variance,
-                                                  T* of_weight, T* of_bias, CHANNEL, SIZES) {
+// The gradients of what belongs to the channels, and the corrections, each of them or null: a block has 32 channels, a
+// warp every eighth piece. from_mean, from_variance: the cotangents of the statistics of the input itself, or null.
+KERNEL __launch_bounds__(COLUMN_THREADS)
+    finished(const A* totals, const A* products, const T* from_mean, const T* from_variance, T* of_mean, T* of_variance,
+             T* of_weight, T* of_bias, A* shifts, A* tilts, CHANNEL, SIZES) {
     __shared__ A shared[COLUMN_THREADS];
     const i64 c = (i64)blockIdx.x * WARP + threadIdx.x, many = c < channels ? pieces(OF_SIZES) : 0;
     A total = 0, product = 0;
@@ -312,9 +344,32 @@ KERNEL __launch_bounds__(COLUMN_THREADS) finished(const A* totals, const A* prod
     product = column_sum(product, shared);
     if (threadIdx.y != 0 || c >= channels) return;
     const Channel channel(c, OF_CHANNEL);
-    const A slope = channel.slope();
+    const A slope = channel.slope(), count = (A)(examples * n);
     if (of_mean) of_mean[c] = from_acc<T>(-slope * total);
-    if (of_variance) of_variance[c] = from_acc<T>(slope * product * (A)-0.5 * channel.scale * channel.scale);
-    if (of_weight) of_weight[c] = from_acc<T>(channel.scale * product);
+    if (of_variance) of_variance[c] = from_acc<T>(channel.weight * product * (A)-0.5 * channel.scale * channel.scale);
+    if (of_weight) of_weight[c] = from_acc<T>(product);
     if (of_bias) of_bias[c] = from_acc<T>(total);
+    if (!shifts) return;
+    shifts[c] = (slope * total - (from_mean ? to_acc(from_mean[c]) : (A)0)) / count;
+    tilts[c] = (slope * channel.scale * product - (from_variance ? 2 * to_acc(from_variance[c]) : (A)0)) / count;
+}
+
+// The corrections of groups of `group` channels, arrays of one example: a group has a warp.
+KERNEL __launch_bounds__(COLUMN_THREADS)
+    corrections(const A* totals, const A* products, A* shifts, A* tilts, CHANNEL, SIZES) {
+    const i64 which = (i64)blockIdx.x * blockDim.y + threadIdx.y, many = group * pieces(OF_SIZES);
+    if (which >= channels / group) return;
+    A sum = 0, dot = 0;
+    for (i64 i = threadIdx.x; i < many; i += WARP) {
+        const i64 c = which * group + i % group, at = i / group * channels + c;
+        const A weight = weights ? to_acc(weights[c % params]) : (A)1;
+        sum += weight * totals[at];
+        dot += weight * products[at];
+    }
+    sum = warp_sum(sum) / (A)(group * n);
+    dot = warp_sum(dot) / (A)(group * n);
+    if (threadIdx.x != 0) return;
+    const A scale = rsqrt_of(variances[which] + eps);
+    shifts[which] = scale * sum;
+    tilts[which] = scale * scale * dot;
 }

@@ -104,11 +104,18 @@ class Channels(NamedTuple):
         blocks = min(self.blocks, Limits.blocks)
         SOURCE(T=type_of(x)).launch(f"{name}_{self.suffix}", blocks, self.threads, (*args, *sizes, *lanes))
 
-    def finish(self, x: Any, name: str, *args: Any) -> None:
-        """Start a kernel for the channels."""
+    def finish(self, x: Any, name: str, *args: Any, blocks: int | None = None) -> None:
+        """Start a kernel for the channels, 32 of them in a block where no number of blocks is given."""
         sizes = (self.examples, self.channels, self.n, self.several, self.parts, self.length)
         threads = (32, COLUMN_THREADS // 32)
-        SOURCE(T=type_of(x)).launch(name, -(-self.channels // 32), threads, (*args, *sizes))
+        blocks = -(-self.channels // 32) if blocks is None else blocks
+        SOURCE(T=type_of(x)).launch(name, blocks, threads, (*args, *sizes))
+
+    def moments(self, x: Any, laid: Any, *results: Any) -> None:
+        """Write the means and variances of the channels, rounded and not, where there is memory for them."""
+        parts = [self.partial(x) for _ in range(2)]
+        self.launch(x, "moments", laid, *parts)
+        self.finish(x, "joined", laid, *parts, *results)
 
 
 def _all_but_one(x: Any, *, axis: Any = None, keepdims: bool = False) -> bool:
@@ -124,12 +131,9 @@ def moments(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     axes = axes_of(axis, x.ndim)
     (kept,) = (i for i in range(x.ndim) if i not in axes)
     plan = Channels.of(x, kept)
-    parts = [plan.partial(x) for _ in range(2)]
-    laid = plan.given(x)
-    plan.launch(x, "moments", laid, *parts)
     shape = tuple(n if i == kept else 1 for i, n in enumerate(x.shape)) if keepdims else (plan.channels,)
     mean, variance = (cupy().empty(shape, x.dtype) for _ in range(2))
-    plan.finish(x, "joined", laid, *parts, mean, variance)
+    plan.moments(x, plan.given(x), mean, variance, None, None)
     return mean, variance
 
 
@@ -152,9 +156,9 @@ def batch_norm(
     x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, *, axis: int = 1, eps: float = 1e-5
 ) -> Any:
     """Keeps no array beside the input. Results lie in memory as it does."""
-    plan = Channels.of(x, axis)
-    parameters = (*(None if a is None else cupy().ascontiguousarray(a) for a in (mean, var, weight, bias)),)
-    parameters = (*parameters, accumulator(x).type(eps))
+    plan, kind = Channels.of(x, axis), accumulator(x)
+    statistics = [dense(a.astype(kind, copy=False)) for a in (mean, var)]
+    parameters = (*statistics, *_parameters(weight, bias), kind.type(eps), 1, plan.channels)
     out = plan.empty(x)
     plan.launch(x, "forward", plan.given(x), out, *parameters)
     return out, (x, parameters, plan)
@@ -166,10 +170,18 @@ def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
     g = g.astype(x.dtype, copy=False)
     of_x = plan.empty(x) if needs[0] else None
     sums = [plan.partial(x) if any(needs[1:]) else None for _ in range(2)]
-    plan.launch(x, "backward", plan.given(g), plan.given(x), of_x, *sums, *parameters)
+    plan.launch(x, "backward", plan.given(g), plan.given(x), of_x, *sums, None, None, *parameters)
     if not any(needs[1:]):
         return (of_x, None, None, None, None)[: len(needs)]
-    wanted = (*needs, False, False)[1:5]
-    found = [cupy().empty((plan.channels,), x.dtype) if needed else None for needed in wanted]
-    plan.finish(x, "finished", *sums, *found, *parameters)
+    found = [_column(x, plan.channels, needed) for needed in (*needs, False, False)[1:5]]
+    plan.finish(x, "finished", *sums, None, None, *found, None, None, *parameters)
     return (of_x, *found)[: len(needs)]
+
+
+def _parameters(*parameters: Any) -> list[Any]:
+    return [None if a is None else dense(a) for a in parameters]
+
+
+def _column(x: Any, channels: int, needed: bool) -> Any:
+    """Memory for a number of each channel, if that is needed."""
+    return cupy().empty((channels,), x.dtype) if needed else None

@@ -12,7 +12,7 @@ from ...cuda.module import cupy
 from ...cuda.source import CudaSource
 from .rows import TYPES, Rows, accumulator, dense, floats, type_of
 
-__all__ = ["layer_norm", "rms_norm"]
+__all__ = ["layer_norm", "rms_norm", "summed"]
 
 SOURCE = CudaSource(__file__, [{"T": T} for T in TYPES])
 
@@ -64,10 +64,18 @@ def _backward(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
         return of_x, None, None
     if not held:
         module.launch("long_columns", (-(-n // 256), parts), 256, (g, x, means, scales, *sums, rows, n))
-    shapes = [None if a is None else a.shape for a in (weight, bias)]
-    found = [None if part is None else cupy().empty(shape, x.dtype) for part, shape in zip(sums, shapes, strict=True)]
-    module.launch("summed", (-(-n // 32), 2), 256, (*sums, *found, parts, n))
-    return of_x, *found
+    return of_x, *summed(x, sums, parts, weight, bias)
+
+
+def summed(x: Any, sums: list[Any], parts: int, weight: Any, bias: Any) -> list[Any]:
+    """The gradients of a weight and a bias, in the dtype of x, from `parts` rows of partial sums of each or None."""
+    found = [
+        None if part is None else cupy().empty(given.shape, x.dtype)
+        for part, given in zip(sums, (weight, bias), strict=True)
+    ]
+    n = next(given.size for given in found if given is not None)
+    SOURCE(T=type_of(x)).launch("summed", (-(-n // 32), 2), 256, (*sums, *found, parts, n))
+    return found
 
 
 @kernel(ops.layer_norm, "cupy", when=_last_axes)

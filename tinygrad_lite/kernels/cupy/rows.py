@@ -11,6 +11,7 @@ from ...cuda.module import Module, cupy
 from ...cuda.source import c_type
 
 __all__ = [
+    "MOST_THREADS",
     "TYPES",
     "Limits",
     "Rows",
@@ -19,6 +20,7 @@ __all__ = [
     "columns_of",
     "dense",
     "floats",
+    "lanes_for",
     "launch_columns",
     "type_of",
 ]
@@ -60,16 +62,19 @@ class Rows(NamedTuple):
         needed = -(-n // held)  # threads that hold a row
         if needed > MOST_THREADS:
             way = f"{way.partition('_')[0]}_long"
-        if needed <= 32:
-            lanes, threads = 1 << (needed - 1).bit_length(), 128
-        else:
-            lanes = threads = min(-(-needed // 32) * 32, MOST_THREADS)
+        lanes = min(lanes_for(needed), MOST_THREADS)
+        threads = 128 if lanes <= 32 else lanes
         blocks = min(-(-rows * lanes // threads), Limits.blocks)
         return cls(way, lanes, threads, blocks)
 
     def launch(self, module: Module, name: str, *args: Any) -> None:
         """Start the kernel `name` of the right kind, with the number of lanes as its last argument."""
         module.launch(f"{name}_{self.kind}", self.blocks, self.threads, (*args, self.lanes))
+
+
+def lanes_for(needed: int) -> int:
+    """Threads that can work on a row together, at least `needed`: some lanes of a warp, a power of two, or warps."""
+    return 1 << (needed - 1).bit_length() if needed <= 32 else -(-needed // 32) * 32
 
 
 MOST_THREADS = 512
