@@ -8,7 +8,7 @@ package's: gelu of (12, 64, 512), forward and backward, takes 3.2 ms then and 1.
 their spinning cut short (`OPENBLAS_THREAD_TIMEOUT` from 12 to 20) steps of a GPT, LeNet and a small MLP took 0.9 to 1.1
 of the time.
 
-Two ways of having one pair of threads for both were tried on two cores. Products given to the package's threads, by
+Three ways of having one pair of threads for both were tried on two cores. Products given to the package's threads, by
 `openblas_set_threads_callback_function`: a captured step of a GPT took 0.9 of the time and 0.72 of the processor time,
 a product that took 0.75 ms by itself 0.80. But an interrupt by the user could then be raised within a product, whose
 other half would wait for ever. Blocks given to OpenBLAS's threads, by `gotoblas_pthread`: the same step took 0.93 to
