@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 EAGER = {
     "autodiff": "gradients",
     "backends": "direct numpy",
-    "fusion": "calls derive emitter expressions halves kernels makers primitives programs recent symbols",
+    "fusion": (
+        "calls derive device_numbers emitter expressions halves kernels makers primitives programs recent symbols"
+    ),
     "interop": "dlpack leaving names translation ufuncs",
     "kernels": "",
     "memory": "",

@@ -93,6 +93,22 @@ def test_ways_through_memory_compile(number):
     print(f"{len(chosen)} of {len(texts)} ways for {ARCHITECTURES[number]}")
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_is_computed_once_for_a_block_compiles(architecture):
+    graph = Expressions()
+    x, scale, count, skip = (graph.input(i, np.dtype(d)) for i, d in enumerate(("float32", "float32", "float64", "?")))
+    power = graph.make("pow", 0.9, graph.make("add", count, 1.0))
+    factor = graph.make("multiply", scale, graph.convert(power, np.dtype("float32")))
+    root = graph.make("where", graph.make("logical_not", skip), graph.make("multiply", x, factor), x)
+    texts = [
+        kernel_text([root], [x, scale, count, skip], Form(width, ("pack", "one", "one", "one"), live=live),
+                    name=f"once_{width}_{live}", over=True, numbers=[(power, 0)])
+        for width, live in itertools.product((1, 4), (False, True))
+    ]  # fmt: skip
+    assert all(text.count("__shared__ float ") == text.count("__shared__ bool ") == 1 for text in texts)
+    assert compiled(texts, architecture)
+
+
 @pytest.mark.parametrize("number", range(len(ARCHITECTURES)))
 def test_functions_compile(number):
     group, texts = Together(), []

@@ -240,7 +240,7 @@ class _Capture:
         finally:
             live_numbers.reset(token)
         if effect is not None and effect.in_graph == "refreshed":
-            part.effects.append((statement.called(), statement.used(self.names), effect.owner))
+            part.effects.append((statement.called(), statement.used(self.names), effect.owners))
         if statement.reads and ".grad.data" not in statement.text:
             if statement.name in self.read and later:  # an effect between graphs has bound another, as it will again
                 self.names[statement.name] = self.memory.empty_like(self.names[statement.name])

@@ -49,7 +49,7 @@ class Graph:
     start : its first statement. names : what names stand for there.
     boundary : the gradients that are bound before it, if it is not the first part.
     graph : CuPy's, or None if there is nothing to launch. live : its numbers.
-    effects : what finds the numbers: code, what its names stand for, and whose it is.
+    effects : what finds the numbers: code, what its names stand for, and what it may change.
     copies : code of arrays from outside, and where they are copied to first.
     gradients, arrays : what is bound after the launch: gradients to leaves, and arrays to what finds tensors.
     """
@@ -57,7 +57,7 @@ class Graph:
     def __init__(self, start: int, names: dict[str, Any], live: Live, boundary: list[Gradient]) -> None:
         self.start, self.names, self.live, self.boundary = start, names, live, boundary
         self.graph: Any = None
-        self.effects: list[tuple[CodeType, dict[str, Any], Any]] = []
+        self.effects: list[tuple[CodeType, dict[str, Any], list]] = []
         self.copies: list[tuple[CodeType, Any]] = []
         self.gradients: list[Gradient] = []
         self.arrays: list[tuple[Callable[[], Any], Any]] = []
@@ -153,7 +153,7 @@ class Captured:
         for code, place in part.copies:
             copy_over(place, eval(code, self.scope))
         if part.effects:
-            before = HostState([owner for _, _, owner in part.effects])
+            before = HostState(owner for _, _, owners in part.effects for owner in owners)
             try:
                 with part.live.refreshed():
                     for code, used, _ in part.effects:

@@ -96,7 +96,7 @@ class GraphProgram(Program):
 
     def _capture(self, arrays: list[Any]) -> Captured:
         tensors = [tensor for watched in self.watched.values() if (tensor := watched.find()) is not None]
-        objects = [effect.owner for effect in self.recorder.effects.values()]
+        objects = [owner for effect in self.recorder.effects.values() for owner in effect.owners]
         for _ in range(AGAIN):
             before = HostState([*objects, *(module for module, _ in self.modes)], self.leaves, tensors)
             try:

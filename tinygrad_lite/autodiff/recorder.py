@@ -58,10 +58,14 @@ class Rehearsal:
 
 
 class Effect:
-    """A statement that replays execute with its effects: the function and what it is in a graph, see `replayed`."""
+    """A statement that replays execute with its effects: the function and what it is in a graph, see `replayed`.
 
-    def __init__(self, function: Callable, owner: Any) -> None:
-        self.function, self.owner = function, owner
+    owners : what it may change of what it is called with: its own object, optimizers, scalers.
+    """
+
+    def __init__(self, function: Callable, args: tuple) -> None:
+        self.function = function
+        self.owners = [*args[:1], *(x for x in args[1:] if hasattr(x, "state_dict") and not hasattr(x, "modules"))]
         self.in_graph = getattr(function, "in_graph", "apart")
         self.looks_at_gradients = getattr(function, "looks_at_gradients", True)
         self.result: Any = None
@@ -175,7 +179,7 @@ class Recorder:
         args, kwargs = plain(args), plain(kwargs)
         if args and hasattr(args[0], "load_state_dict") and not any(args[0] is owner for owner in self.owners):
             self.owners.append(args[0])
-        made = self.effects[self.lines[-1]] = Effect(function, args[0] if args else None)
+        made = self.effects[self.lines[-1]] = Effect(function, args)
         rehearsal = Rehearsal(self.backend) if self.backend.asynchronous and made.in_graph != "apart" else None
         tokens = active_capture.set(None), live_numbers.set(rehearsal)
         self.show()

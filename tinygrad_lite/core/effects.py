@@ -14,7 +14,7 @@ from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
 import numpy
 
-__all__ = ["Capture", "InGraph", "LiveNumbers", "active_capture", "as_words", "live_numbers", "replayed"]
+__all__ = ["Capture", "InGraph", "LiveNumbers", "active_capture", "as_words", "live_numbers", "once", "replayed"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,6 +89,12 @@ class LiveNumbers(Protocol):
 
 live_numbers: ContextVar[LiveNumbers | None] = ContextVar("tinygrad_lite_live_numbers", default=None)
 """Where the kernels of a step that is captured as a graph have their numbers; None if they get them by value."""
+
+
+def once(work: Callable[[], R]) -> R:
+    """The result of `work()`, which is part of the graph if a step is captured, and not called again in its replays."""
+    live = live_numbers.get()
+    return work() if live is None else live.once(work)
 
 
 def as_words(values: Sequence[int | float]) -> numpy.ndarray:

@@ -107,6 +107,9 @@ def kernel_text(
     given = [computing(dtype) for dtype in parameters(numbers)]
     values = [f"{computing(node.dtype)} x{i}" for i, node in enumerate(inputs)]
     values += [f"{kind} k{i}" for i, kind in enumerate(given)]
+    once = _same_for_all(roots, inputs, form) if over else []
+    hoisted = {node: f"h{i}" for i, node in enumerate(once)}
+    values += [f"{computing(node.dtype)} {place}" for node, place in hoisted.items()]
     values += [f"{kind}& y{i}" for i, kind in enumerate(stored)]
     restrict = "" if over else " __restrict__"
     pointers = [
@@ -120,7 +123,7 @@ def kernel_text(
         pointers.append("const i64* live")
     else:
         pointers += [f"{kind} k{i}" for i, kind in enumerate(given)]
-    body = _Body(roots, inputs, numbers).lines()
+    body = _Body(inputs, numbers, hoisted).lines(roots)
     index, signed = ("u64", "i64") if form.wide else ("u32", "int")
     lines = [f"DEVICE void {name}_value({', '.join(values)}) {{", *(f"    {line}" for line in body), "}"]
     if form.rank:
@@ -134,7 +137,10 @@ def kernel_text(
         pointers.append("i64 count")
     lines += [f"KERNEL {name}({', '.join(pointers)}) {{"]
     lines += [f"    {line}" for line in _head(form, kinds, given, numbers)]
-    lines += [f"    {line}" for line in _loop(form, name, kinds, stored, len(given), index)]
+    if once:
+        lines += [f"    {line}" for line in _once_a_block(once, inputs, numbers)]
+    same = [*(f"k{i}" for i in range(len(given))), *hoisted.values()]
+    lines += [f"    {line}" for line in _loop(form, name, kinds, stored, same, index)]
     return "\n".join([*lines, "}"]) + "\n"
 
 
@@ -154,8 +160,32 @@ def _head(form: Form, kinds: list[str], given: list[str], numbers: Sequence[tupl
     ]
 
 
-def _loop(form: Form, name: str, kinds: list[str], stored: list[str], given: int, index: str) -> list[str]:
-    numbers = [f"k{i}" for i in range(given)]
+def _same_for_all(roots: Sequence[Node], inputs: Sequence[Node], form: Form) -> list[Node]:
+    """The nodes that are computed of arrays of one element alone, as far as something else needs them."""
+    alone = {node for node, read in zip(inputs, form.reads, strict=True) if read == "one"}
+    nodes = [node for node in in_order(roots) if node.name not in ("input", "full")]
+    for node in nodes:
+        if node.parents and all(parent in alone or parent.name == "full" for parent in node.parents):
+            alone.add(node)
+    needed = {parent for node in nodes if node not in alone for parent in node.parents} | {*roots}
+    return [node for node in nodes if node in alone and node in needed]
+
+
+def _once_a_block(once: Sequence[Node], inputs: Sequence[Node], numbers: Sequence[tuple[Node, int]]) -> list[str]:
+    """What one thread computes for all of its block: powers of float64 take hundreds of operations."""
+    statements = _Body(inputs, numbers, {}, given="s").lines(once, [f"w{i}" for i in range(len(once))])
+    kinds = [computing(node.dtype) for node in once]
+    return [
+        *(f"__shared__ {kind} w{i};" for i, kind in enumerate(kinds)),
+        "if (threadIdx.x == blockDim.x - 1) {",  # the emulator runs it last: without the barrier others read too early
+        *(f"    {line}" for line in statements),
+        "}",
+        "__syncthreads();",
+        *(f"const {kind} h{i} = w{i};" for i, kind in enumerate(kinds)),
+    ]
+
+
+def _loop(form: Form, name: str, kinds: list[str], stored: list[str], same: list[str], index: str) -> list[str]:
     lines = ["for (i64 i = first; i < packs; i += step) {"]
     if form.rank:
         lines += [f"    {line}" for line in _coordinates(form, index)]
@@ -173,7 +203,7 @@ def _loop(form: Form, name: str, kinds: list[str], stored: list[str], given: int
     results = [f"b{i}[k]" for i in range(len(stored))]
     lines += [
         "#pragma unroll",
-        f"    for (int k = 0; k < {form.width}; ++k) {name}_value({', '.join([*values, *numbers, *results])});",
+        f"    for (int k = 0; k < {form.width}; ++k) {name}_value({', '.join([*values, *same, *results])});",
         *(f"    write<{form.width}>(y{i} + {place}, b{i});" for i in range(len(stored))),
         "}",
     ]
@@ -184,7 +214,7 @@ def _loop(form: Form, name: str, kinds: list[str], stored: list[str], given: int
         lines += [
             "#pragma unroll 1",
             f"for (i64 i = packs * {form.width} + first; i < count; i += step) {{",
-            f"    {name}_value({', '.join([*values, *numbers, *results])});",
+            f"    {name}_value({', '.join([*values, *same, *results])});",
             "}",
         ]
     return lines
@@ -203,22 +233,32 @@ def _coordinates(form: Form, index: str) -> list[str]:
 
 
 class _Body:
-    """Writes the computation of one element, a statement for each node."""
+    """Writes the computation of one element, a statement for each node.
 
-    def __init__(self, roots: Sequence[Node], inputs: Sequence[Node], numbers: Sequence[tuple[Node, int]]) -> None:
-        self.roots = roots
+    hoisted : the places of nodes that are computed elsewhere. given : what the names of inputs begin with.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Node],
+        numbers: Sequence[tuple[Node, int]],
+        hoisted: dict[Node, str],
+        given: str = "x",
+    ) -> None:
         self.numbers = {place: f"k{i}" for i, place in enumerate(numbers)}
-        self.places = {node: f"x{i}" for i, node in enumerate(inputs)}
+        self.places = {node: f"{given}{i}" for i, node in enumerate(inputs)} | hoisted
 
-    def lines(self) -> list[str]:
+    def lines(self, roots: Sequence[Node], places: Sequence[str] = ()) -> list[str]:
+        """The statements; `places` get the values as they are computed, else y0, y1, ... as they are stored."""
         written = []
-        for node in in_order(self.roots):
-            if node.name not in ("input", "full"):
+        for node in in_order(roots, given=self.places):
+            if node.name != "full":
                 place = f"v{len(written)}"
                 written.append(f"const {computing(node.dtype)} {place} = {self._value(node)};")
                 self.places[node] = place
-        for i, root in enumerate(self.roots):
-            written.append(f"y{i} = stored<{c_type(root.dtype)}>({self._operand(root, 0, root, root.dtype)});")
+        for i, root in enumerate(roots):
+            value = self._operand(root, 0, root, root.dtype)
+            written.append(f"{places[i]} = {value};" if places else f"y{i} = stored<{c_type(root.dtype)}>({value});")
         return written
 
     def _value(self, node: Node) -> str:

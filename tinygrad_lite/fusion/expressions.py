@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy
@@ -188,13 +188,13 @@ COST = {
 """What functions cost for an element, where an addition costs 1 and, in float32, a value written to memory about 8."""
 
 
-def in_order(roots: Iterable[Node | Number]) -> list[Node]:
-    """The nodes that the roots are computed from, operands first."""
+def in_order(roots: Iterable[Node | Number], given: Container[Node] = ()) -> list[Node]:
+    """The nodes that the roots are computed from, operands first, if those of `given` are there already."""
     found: dict[Node, None] = {}
     stack = [(root, False) for root in reversed(list(roots)) if isinstance(root, Node)]
     while stack:
         node, entered = stack.pop()
-        if node in found:
+        if node in found or node in given:
             continue
         if entered:
             found[node] = None

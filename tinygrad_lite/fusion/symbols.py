@@ -14,6 +14,7 @@ import numpy
 from ..core.backend import Backend, register_backend
 from ..core.errors import TinygradLiteError
 from ..core.graph import Handle
+from .device_numbers import DeviceNumber
 from .expressions import Expressions, Node
 
 __all__ = [
@@ -179,7 +180,7 @@ class _SymbolBackend(Backend):
 
 def _binary(name: str, reflected: bool = False) -> Callable:
     def method(self: Symbol, other: Any) -> Any:
-        if isinstance(other, Handle):
+        if isinstance(other, (Handle, DeviceNumber)):
             return NotImplemented
         return _apply(name, *((other, self) if reflected else (self, other)))
 

@@ -14,6 +14,7 @@ import numpy
 
 from ..core.backend import Backend, register_backend
 from ..core.graph import Handle
+from .device_numbers import DeviceNumber
 from .symbols import ELEMENTWISE, OPERATORS, SHAPE, UNARY, NotElementwise
 
 __all__ = ["trace_form"]
@@ -58,6 +59,8 @@ def _note(trace: _Trace, name: str, operands: Sequence[Any]) -> _Traced:
         elif kind is float or kind is int:
             form.append(kind)
             trace.numbers.append(operand)
+        elif issubclass(kind, (Handle, DeviceNumber)):
+            return NotImplemented  # the operator is theirs
         else:
             raise NotElementwise(f"a {kind.__name__}")
     made = _Traced(trace, trace.count)
@@ -67,26 +70,32 @@ def _note(trace: _Trace, name: str, operands: Sequence[Any]) -> _Traced:
 
 def _binary(name: str, reflected: bool = False) -> Callable:
     def method(self: _Traced, other: Any) -> Any:
-        if isinstance(other, Handle):
-            return NotImplemented
         return _note(self.trace, name, (other, self) if reflected else (self, other))
 
     return method
 
 
 class _Namespace:
-    """The elementwise functions of one argument or several; a selection is compiled with its numbers."""
+    """The elementwise functions of one argument or several."""
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ELEMENTWISE or name == "where":
+        if name not in ELEMENTWISE:
             raise NotElementwise(f"{name} is not noted")
 
         def function(*args: Any) -> Any:
             trace = next((arg.trace for arg in args if type(arg) is _Traced), None)
-            return getattr(numpy, name)(*args) if trace is None else _note(trace, name, args)
+            found = getattr(numpy, name)(*args) if trace is None else _note(trace, name, args)
+            if found is NotImplemented:
+                raise NotElementwise(f"{name} of what is neither an array nor a number")
+            return found
 
         setattr(self, name, function)
         return function
+
+    def where(self, *args: Any) -> Any:
+        if not all(type(arg) is _Traced for arg in args):
+            raise NotElementwise("a selection is compiled with its numbers")
+        return _note(args[0].trace, "where", args)
 
     def astype(self, x: Any, dtype: Any, /) -> Any:
         trace = x.trace

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
 from typing import Any, Unpack
 
 from ..core.backend import backend_of
 from ..core.dtypes import limits
+from ..fusion.device_numbers import root, smaller
 from .optimizer import Common, Optimizer, State
 
 __all__ = ["Adafactor"]
@@ -74,9 +74,9 @@ class Adafactor(Optimizer):
         newest = step ** hyper["beta2_decay"]
 
         def averaged(name: str, value: Any) -> Any:
-            return newest * value + (1 - newest) * state[name] if step > 1 else value
+            return newest * value + (1 - newest) * state[name] if name in state else value
 
-        size = min(lr, 1 / sqrt(step)) * xp.clip(_rms(param), eps2, None)
+        size = smaller(lr, 1 / root(step)) * xp.clip(_rms(param), eps2, None)
         param = param * (1 - lr * hyper["weight_decay"])
         square = grad * grad
         if grad.ndim > 1:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
 from typing import Any, Unpack
 
 from ..core.backend import backend_of
+from ..fusion.device_numbers import root
 from .optimizer import Common, Optimizer, State
 
 __all__ = ["Adam", "AdamW"]
@@ -64,10 +64,10 @@ class Adam(Optimizer):
         xp = backend_of(param).xp
         if hyper["amsgrad"]:
             square = kept["max_exp_avg_sq"] = xp.maximum(state["max_exp_avg_sq"], square)
-        root, scale = xp.sqrt(square), sqrt(1 - b2**step)
+        denominator, scale = xp.sqrt(square), root(1 - b2**step)
         # Both sides of the quotient times `scale`: a pass less over the arrays.
         size = hyper["lr"] * scale / (1 - b1**step)
-        return param - size * (mean / (root + hyper["eps"] * scale)), kept
+        return param - size * (mean / (denominator + hyper["eps"] * scale)), kept
 
 
 class AdamW(Adam):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
 from typing import Any, ClassVar, Unpack
 
 from ..core.backend import backend_of
+from ..fusion.device_numbers import chosen, root
 from .optimizer import Common, Optimizer, State
 
 __all__ = ["Adamax", "NAdam", "RAdam"]
@@ -102,10 +102,10 @@ class NAdam(Optimizer):
         product = state["mu_product"] * mu
         mean = b1 * state["exp_avg"] + (1 - b1) * grad
         square = b2 * state["exp_avg_sq"] + (1 - b2) * (grad * grad)
-        root, scale = backend_of(param).xp.sqrt(square), sqrt(1 - b2**step)
+        denominator, scale = backend_of(param).xp.sqrt(square), root(1 - b2**step)
         of_grad = lr * scale * (1 - mu) / (1 - product)
         of_mean = lr * scale * following / (1 - product * following)
-        new = param - (of_grad * grad + of_mean * mean) / (root + hyper["eps"] * scale)
+        new = param - (of_grad * grad + of_mean * mean) / (denominator + hyper["eps"] * scale)
         return new, {"exp_avg": mean, "exp_avg_sq": square, "mu_product": product}
 
 
@@ -154,8 +154,10 @@ class RAdam(Optimizer):
         size, share = hyper["lr"] / (1 - b1**step), 1 - b2**step
         full = 2 / (1 - b2) - 1
         length = full - 2 * step * b2**step / share
-        direction = mean
-        if length > 5:
-            size *= sqrt((length - 4) * (length - 2) * full / ((full - 4) * (full - 2) * length)) * sqrt(share)
-            direction = mean / (backend_of(param).xp.sqrt(square) + hyper["eps"])
+
+        def rectified() -> tuple[Any, Any]:
+            factor = root((length - 4) * (length - 2) * full / ((full - 4) * (full - 2) * length)) * root(share)
+            return size * factor, mean / (backend_of(param).xp.sqrt(square) + hyper["eps"])
+
+        size, direction = chosen(length > 5, rectified, lambda: (size, mean))
         return param - size * direction, {"exp_avg": mean, "exp_avg_sq": square}

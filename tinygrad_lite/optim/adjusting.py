@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..core.backend import backend_of
+from ..core.effects import once
+from ..fusion.device_numbers import DeviceNumber, chosen
+from ..fusion.updates import write_over
 from ..ops.conversion import move
+from .counts import Numbers
 from .flat import FlatGroup
 
-__all__ = ["Adjustment", "Shrinking", "all_finite", "clip_factor", "shrinking"]
+if TYPE_CHECKING:
+    from .optimizer import Optimizer
+
+__all__ = ["LEFT_OUT", "Adjustment", "Shrinking", "adjustment", "shrinking"]
 
 Gathered = list[tuple[FlatGroup, list[int]]]
 """Flat groups, and the parameters of each that have a gradient, after `FlatGroup.gather`."""
@@ -18,7 +25,7 @@ Gathered = list[tuple[FlatGroup, list[int]]]
 class Adjustment:
     """What a step does to each gradient g before its rule, as part of the same pass: clip(g * factor, -limit, limit).
 
-    factor : a number, or an array `()` on the device, whose value nobody looks at; None for 1.
+    factor : a number, or an array `()` on the device, whose value nobody looks at, in rules a DeviceNumber; None for 1.
     limit : a number, None for infinity.
     skip : an array `()` on the device: where it is true, the parameters and their state stay as they are; or None.
     """
@@ -31,6 +38,19 @@ class Adjustment:
         moved = (x if isinstance(x, float) or x is None else move(x, device) for x in (self.factor, self.skip))
         factor, skip = moved
         return Adjustment(factor, self.limit, skip)
+
+    @property
+    def arrays(self) -> list[Any]:
+        """The arrays `()` in it."""
+        return [x for x in (self.factor, self.skip) if x is not None and not isinstance(x, float)]
+
+    def given(self, arrays: Sequence[Any], dtype: Any) -> Adjustment:
+        """The same with other arrays, or symbols of them, for gradients of this dtype."""
+        if not arrays:
+            return self
+        known = self.factor is None or isinstance(self.factor, float)
+        factor = self.factor if known else DeviceNumber(arrays[0], dtype)
+        return Adjustment(factor, self.limit, None if self.skip is None else arrays[-1])
 
     def gradient(self, g: Any) -> Any:
         """The gradient that the rule gets."""
@@ -55,21 +75,65 @@ class Adjustment:
             for name, value in new.items()
         }
 
+    def counted(self, old: Numbers, new: Numbers) -> Numbers:
+        """The same for numbers that the device has."""
+        if self.skip is None:
+            return new
+        condition = DeviceNumber(self.skip, old[0].dtype)
+        return tuple([chosen(condition, lambda x=x: x, lambda y=y: y) for x, y in zip(old, new, strict=True)])
 
-def all_finite(gathered: Gathered) -> Any:
+
+LEFT_OUT = Adjustment(None, None, None)
+"""Of a step that is not made."""
+
+
+def adjustment(optimizer: Optimizer, gathered: Gathered, scaler: Any) -> Adjustment:
+    """What is done to the gradients in a step that a scaler makes or that clips; LEFT_OUT if there is to be none."""
+    inverse, skip = None, None
+    if scaler is not None:
+        finite = scaler.known_finite(optimizer)
+        if finite is None:
+            finite, inverse = once(lambda: (_all_finite(gathered), scaler.inverse()))
+        scaler.note_step(optimizer, finite)
+        if finite is not True and backend_of(finite).asynchronous:
+            skip = once(lambda: backend_of(finite).xp.logical_not(finite))
+        elif not finite:
+            return LEFT_OUT
+    factor = inverse
+    if optimizer.clip_norm is not None:
+        factor = _clip_factor(once(lambda: _norm(gathered)), inverse, optimizer.clip_norm)
+    return Adjustment(factor, optimizer.clip_value, skip)
+
+
+def _all_finite(gathered: Gathered) -> Any:
     """Whether no gradient has an infinity or a NaN: an array `()` on the first one's device."""
     return _together(
         gathered, lambda xp, part: xp.all(xp.isfinite(part)), lambda xp, parts: xp.all(xp.stack(parts)), True
     )
 
 
-def clip_factor(gathered: Gathered, inverse: Any, max_norm: float) -> Any:
-    """max_norm / (norm + 1e-6), at most 1, times `inverse`; the norm is that of all gradients times `inverse`."""
-    total = _together(gathered, _square, lambda xp, parts: xp.sqrt(xp.sum(xp.stack(parts))), 0.0)
-    xp = backend_of(total).xp
-    norm = total if inverse is None else total * inverse
-    factor = xp.minimum(max_norm / (norm + 1e-6), xp.ones_like(norm))
-    return factor if inverse is None else factor * inverse
+def _norm(gathered: Gathered) -> Any:
+    """The norm of all gradients: an array `()` on the first one's device, of memory of its own."""
+    return _together(gathered, _square, lambda xp, parts: xp.sqrt(xp.sum(xp.stack(parts))), 0.0)
+
+
+def _clip_factor(total: Any, inverse: Any, max_norm: float) -> Any:
+    """max_norm / (norm + 1e-6), at most 1, times `inverse`; the norm is `total` times `inverse`.
+
+    Written over `total` on a device.
+    """
+    given = [] if inverse is None else [inverse]
+
+    def factor(total: Any, *inverse: Any) -> list[Any]:
+        norm = total * inverse[0] if inverse else total
+        share = backend_of(total).xp.minimum(max_norm / (norm + 1e-6), 1.0)
+        return [share * inverse[0] if inverse else share, *inverse]
+
+    if not backend_of(total).asynchronous:
+        return float(factor(total, *given)[0])
+    device = backend_of(total).device_of(total)
+    write_over([total, *(move(array, device) for array in given)], factor)
+    return total
 
 
 def _square(xp: Any, part: Any) -> Any:
@@ -86,7 +150,9 @@ def _together(gathered: Gathered, of_part: Any, of_all: Any, of_none: Any) -> An
             found += [backend.asarray(of_part(backend.xp, part)) for part in _parts(flat, present)]
         first = flat if first is None and found else first
     if first is None:
-        return backend_of(gathered[0][0].data).asarray(of_none)
+        data = gathered[0][0].data
+        with backend_of(data).on(data):
+            return backend_of(data).asarray(backend_of(data).xp.full((), of_none))
     backend = backend_of(first.data)
     with backend.on(first.data):
         parts = [backend.xp.astype(move(part, first.device), found[0].dtype) for part in found]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from ..core.backend import backend_of
 from ..core.dtypes import is_floating
-from ..core.effects import replayed
+from ..core.effects import once, replayed
 from ..core.errors import StateError
-from ..core.graph import no_grad, note_write, wrap
+from ..core.graph import no_grad, note_write
 from ..fusion.updates import write_over
 from ..nn import BatchNorm1d, InstanceNorm1d, Module
 from ..tensor import Tensor
@@ -57,7 +58,7 @@ class AveragedModel(Module):
             return self.avg_fn(average, value, count)
         return average + (value - average) * (1 / (count + 1))
 
-    @replayed
+    @replayed(graph="refreshed", gradients=False)
     def update_parameters(self, model: Module) -> None:
         """Take the model's weights into the average; the first time, they are the average.
 
@@ -71,18 +72,18 @@ class AveragedModel(Module):
                 f"update_parameters: the model differs from the averaged one in {', '.join(names)}; give the model "
                 f"that was averaged before."
             )
-        count = int(self.n_averaged.item())
+        count = int(self.n_averaged.item())  # on the host from the first time on, which knows it without waiting
         parameters = dict(self.module.named_parameters())
         for name, tensor in own.items():
-            value = others[name].data
+            old, value = tensor.data, others[name].data
             averaged = count and (name in parameters or (self.use_buffers and is_floating(tensor.data.dtype)))
-            with backend_of(tensor.data).on(tensor.data):
+            with backend_of(old).on(old):
                 if averaged:
-                    write_over([tensor.data, value], lambda a, b: [self.rule(a, b, count), b])
+                    write_over([old, value], lambda a, b: [self.rule(a, b, count), b])
                 else:
-                    tensor.data[...] = value
-            note_write(tensor.data)
-        self.n_averaged = wrap(backend_of(self.n_averaged.data).asarray(self.n_averaged.data + 1), None)
+                    once(partial(old.__setitem__, ..., value))
+            note_write(old)
+        self.n_averaged = Tensor(count + 1)
 
 
 class EMA(AveragedModel):

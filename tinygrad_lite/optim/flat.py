@@ -11,7 +11,7 @@ pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any
 
@@ -27,17 +27,15 @@ from ..fusion.updates import write_over
 from ..ops import zeros
 from ..ops.creation import to_array
 from ..tensor import Tensor
+from .counts import Counts, Numbers, renamed, runs
 
-__all__ = ["FlatGroup", "flat_groups"]
+__all__ = ["FlatGroup"]
 
 ALONE = 1 << 18
 """Elements of a gradient from which on it is not copied: a step of Adam on 25 M parameters takes 0.6 of the time."""
 
-Numbers = tuple[Any, ...]
-"""What is kept of one parameter beside arrays: the number of its updates, and further numbers."""
-
-Rule = Callable[[Any, Any, dict[str, Any], Numbers], tuple[Any, dict[str, Any], Numbers]]
-"""`rule(param, grad, state, numbers)` returns the new parameter, state and numbers; it changes no array."""
+Rule = Callable[..., tuple[Any, dict[str, Any], Numbers]]
+"""`rule(param, grad, state, numbers, *beside)` returns the new parameter, state and numbers; it changes no array."""
 
 
 class FlatGroup:
@@ -51,7 +49,8 @@ class FlatGroup:
     state : further buffers `(n,)` by name. They are at the same place as long as the group lives.
     beside : buffers `(n,)` by name, of whoever keeps something of the same parameters; they are no part of the state.
     own : for each parameter, arrays of any shape by name, of rules for whole parameters; empty at first.
-    numbers : for each parameter, how many updates it has had, and further numbers.
+    numbers : for each parameter, how many updates it has had, and further numbers; if these are counted on the device,
+        a name instead, which is the same for parameters with the same numbers. counts : where they are then, or None.
 
     On a GPU no gradient is copied: one kernel for all parameters reads each where it is, see `fusion/pieces.py`.
     """
@@ -64,6 +63,7 @@ class FlatGroup:
         self.device, self.dtype = self.parameters[0].device, self.parameters[0].dtype
         self.kept = float32 if limits(self.dtype).bits < 32 else self.dtype
         self.numbers: list[Numbers] = [(0,)] * len(parameters)
+        self.counts: Counts | None = None
         self.own: list[dict[str, Any]] = [{} for _ in parameters]
         self.state: dict[str, Any] = {}
         self.beside: dict[str, Any] = {}
@@ -171,9 +171,28 @@ class FlatGroup:
             _refuse("parameters of 16 bits")
             self.shown[part] = backend_of(self.data).xp.astype(self.data[part], self.dtype)
 
+    # How often
+
+    def count_on_device(self, first: Numbers) -> None:
+        """Let the device count from now on; `first` are the further numbers of a parameter without updates."""
+        if self.counts is None:
+            self.counts = Counts(self.numbers, first, self.data)
+            renamed(self.numbers, range(len(self.numbers)))
+
+    def read_numbers(self) -> list[Numbers]:
+        """The numbers of the parameters, wherever they are."""
+        return self.numbers if self.counts is None else self.counts.read()
+
+    def write_numbers(self, known: Sequence[Numbers]) -> None:
+        """Set the numbers of the parameters, where they are."""
+        self.numbers[:] = known
+        if self.counts is not None:
+            self.counts.write(known)
+            renamed(self.numbers, range(len(known)))
+
     def inherit(self, i: int, other: FlatGroup, j: int) -> None:
         """Take over for parameter `i` all that another group has kept of it as its parameter `j`."""
-        self.numbers[i] = other.numbers[j]
+        self.numbers[i] = other.read_numbers()[j]
         self.own[i] = {name: to_array(array, device=self.device) for name, array in other.own[j].items()}
         part, source = slice(*self.bounds[i : i + 2]), slice(*other.bounds[j : j + 2])
         if self.shown is not self.data:
@@ -221,52 +240,70 @@ class FlatGroup:
             change = maps.get(self.names[i])
             if change is None:
                 continue
-            part = self._data_views[i]
-            if skip is not None:
-                part[...] = backend_of(part).xp.where(skip, part, change(part, lr))
-            elif getattr(change, "elementwise", False):
-                write_over([part], lambda w, change=change: [change(w, lr)])
+            part, beside = self._data_views[i], [] if skip is None else [skip]
+
+            def changed(w: Any, *skip: Any, change: Any = change) -> list[Any]:
+                new = change(w, lr)
+                return [backend_of(w).xp.where(skip[0], w, new) if skip else new, *skip]
+
+            if getattr(change, "elementwise", False):
+                write_over([part, *beside], changed)
             else:
                 _refuse("a constraint of whole parameters")
-                part[...] = change(part, lr)
+                part[...] = changed(part, *beside)[0]
             self.show(slice(*self.bounds[i : i + 2]))
 
-    def update(self, present: list[int], rule: Rule, state: Mapping[str, float]) -> None:
+    def update(self, present: list[int], rule: Rule, state: Mapping[str, float], beside: Sequence[Any] = ()) -> None:
         """Apply an elementwise `rule` to the parameters that have a gradient.
 
         state : names of the buffers that it needs, with what they are full of before a parameter's first update.
-        A rule that keeps the numbers as they are must keep the parameters too.
+        beside : arrays `()` that it is given too.
+        A rule that keeps the first of the numbers as it is must keep the parameters too.
         """
-        exact = self.shown is self.data
+        exact, counts = self.shown is self.data, self.counts
+        own = len(state) + (not exact)
         if present:
             for name, value in state.items():
                 self.buffer(name, value)
         for first, last in self._parts(present, self.numbers):
-            part, before = slice(self.bounds[first], self.bounds[last]), self.numbers[first]
-            after: list[Numbers] = []
+            part, known = slice(self.bounds[first], self.bounds[last]), self.numbers[first]
+            shown = [] if exact else [self.shown[part]]
+            counted = [] if counts is None else counts.of(first)
+            after: list[tuple[Numbers, bool]] = []
 
             def arrays(
-                param: Any, grad: Any, *held: Any, before: Numbers = before, after: list[Numbers] = after
+                param: Any, grad: Any, *held: Any, known: Numbers = known, after: list[tuple[Numbers, bool]] = after
             ) -> list[Any]:
+                before = known if counts is None else counts.given(held[own + len(beside) :])
                 wide = grad if exact else backend_of(grad).xp.astype(grad, self.kept)
-                new, kept, numbers = rule(param, wide, dict(zip(state, held, strict=False)), before)
-                after.append(numbers)
+                held_now = dict(zip(state, held, strict=False))
+                new, kept, numbers = rule(param, wide, held_now, before, *held[own : own + len(beside)])
+                after.append((numbers, numbers[0] is not before[0]))
                 shown = [] if exact else [backend_of(new).xp.astype(new, self.dtype)]
-                return [new, grad, *(kept[name] for name in state), *shown]
+                return [new, grad, *[kept[name] for name in state], *shown, *held[own:]]
 
-            shown = [] if exact else [self.shown[part]]
-            grads = self._gradients(first, last)
-            write_over([self.data[part], grads, *(self.state[name][part] for name in state), *shown], arrays)
-            self.numbers[first:last] = [after[-1]] * (last - first)
-            if after[-1][0] != before[0]:
+            held = [self.state[name][part] for name in state]
+            write_over([self.data[part], self._gradients(first, last), *held, *shown, *beside, *counted], arrays)
+            numbers, changed = after[-1]
+            if counts is None:
+                self.numbers[first:last] = [numbers] * (last - first)
+            else:
+                counts.advance(first, last, rule, state, beside)
+            if changed:
                 # Announced by the part, so that a graph that used only other parameters stays valid.
                 note_write(self._runs.setdefault((first, last), self.shown[part]))
+        self._updated(present)
+
+    def _updated(self, present: list[int]) -> None:
+        """After an update: those that had it have other numbers than the others."""
+        if self.counts is not None and len(present) < len(self.numbers):
+            renamed(self.numbers, present)
         self._alone = {}
 
     def _parts(self, present: list[int], numbers: list[Numbers]) -> Iterator[tuple[int, int]]:
         """The runs of parameters with equal numbers, whose gradients are one array or as many as a kernel reads."""
         most = Pieces.most if self._apart else len(self.parameters)
-        for first, last in _runs(present, numbers, {} if self._apart else self._alone):
+        for first, last in runs(present, numbers, {} if self._apart else self._alone):
             for start in range(first, last, most):
                 yield start, min(start + most, last)
 
@@ -276,14 +313,22 @@ class FlatGroup:
             return self.grad[self.bounds[first] : self.bounds[last]]
         return self._alone[first] if last - first == 1 else Pieces([self._alone[i] for i in range(first, last)])
 
-    def update_whole(self, present: list[int], rule: Rule) -> None:
-        """Apply a `rule` that needs whole parameters, each in its shape, to those that have a gradient."""
+    def update_whole(self, present: list[int], rule: Rule, beside: Sequence[Any] = ()) -> None:
+        """Apply a `rule` that needs whole parameters, each in its shape, to those that have a gradient.
+
+        beside : arrays `()` that it is given too.
+        """
         _refuse("a rule for whole parameters")
         for i in present:
             part = self._data_views[i]
             grad = self._alone[i].reshape(self.shapes[i]) if i in self._alone else self._grad_views[i]
             grad = grad if self.shown is self.data else backend_of(grad).xp.astype(grad, self.kept)
-            new, kept, self.numbers[i] = rule(part, grad, self.own[i], self.numbers[i])
+            before = self.numbers[i] if self.counts is None else self.counts.given(self.counts.of(i))
+            new, kept, after = rule(part, grad, self.own[i], before, *beside)
+            if self.counts is None:
+                self.numbers[i] = after
+            else:
+                self.counts.put(i, after)
             # What is kept must not be memory that is written over.
             self.own[i] = {
                 name: backend_of(array).copy(array) if array is grad or array is part else array
@@ -292,7 +337,7 @@ class FlatGroup:
             part[...] = new
             self.show(slice(*self.bounds[i : i + 2]))
             note_write(self._shown_views[i])
-        self._alone = {}
+        self._updated(present)
 
     def found(self, present: list[int]) -> Iterator[Any]:
         """The gradients of these parameters, which `gather` has gathered, in as few arrays as possible."""
@@ -310,8 +355,8 @@ class FlatGroup:
 
     def mix(self, name: str, weight: float) -> None:
         """w <- (1 - weight) w + weight * state[name], for the parameters that have been updated."""
-        present = [i for i, numbers in enumerate(self.numbers) if numbers[0]]
-        for first, last in _runs(present, [(0,)] * len(self.numbers), {}):
+        present = [i for i, numbers in enumerate(self.read_numbers()) if numbers[0]]
+        for first, last in runs(present, [(0,)] * len(self.numbers), {}):
             part = slice(self.bounds[first], self.bounds[last])
             write_over([self.data[part], self.state[name][part]], lambda w, z: [(1 - weight) * w + weight * z, z])
             self.show(part)
@@ -347,34 +392,3 @@ def _worth_a_run(gradient: Any, dtype: Any) -> bool:
     """Whether a gradient is so large that an update of its own costs less than copying it."""
     large = type(gradient) is numpy.ndarray and gradient.size >= ALONE
     return large and gradient.flags.c_contiguous and gradient.dtype == dtype
-
-
-def _runs(present: list[int], numbers: list[Numbers], alone: Mapping[int, Any]) -> Iterator[tuple[int, int]]:
-    """Pairs (first, last) of neighbouring parameters in `present` whose numbers are equal.
-
-    Those in `alone` have pairs of their own.
-    """
-
-    if len(present) == len(numbers) == numbers.count(numbers[0]) and not alone:  # the usual case
-        yield 0, len(numbers)
-        return
-
-    def kind(pair: tuple[int, int]) -> tuple[int, Numbers, int]:
-        place, i = pair
-        return i - place, numbers[i], i if i in alone else -1
-
-    for _, run in groupby(enumerate(present), key=kind):
-        members = [i for _, i in run]
-        yield members[0], members[-1] + 1
-
-
-def flat_groups(parameters: Sequence[tuple[str, Tensor]]) -> list[FlatGroup]:
-    """The named parameters in as few groups as possible.
-
-    Frozen parameters are kept apart: no state is allocated for them unless they get a gradient one day.
-    """
-    kinds: dict[tuple, list[tuple[str, Tensor]]] = {}
-    for name, parameter in parameters:
-        kind = (parameter.device, str(parameter.dtype), parameter.requires_grad)
-        kinds.setdefault(kind, []).append((name, parameter))
-    return [FlatGroup(group) for group in kinds.values()]

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial, reduce
 from typing import Any
 
 import numpy
 
 from ..core.backend import backend_of, device_backend
-from ..core.dtypes import float32, limits
-from ..core.effects import replayed
+from ..core.dtypes import float32, float64, int32, limits
+from ..core.effects import once, replayed
 from ..core.errors import DTypeError, GradientError, StateError
-from ..core.graph import Handle, unwrap, wrap
+from ..core.graph import Handle, note_write, unwrap, wrap
+from ..fusion.device_numbers import DeviceNumber, chosen
+from ..fusion.updates import write_over
+from ..ops.conversion import move
 
 __all__ = ["GradScaler"]
 
 NAMES = ("growth_factor", "backoff_factor", "growth_interval")
+
+LARGEST = float(limits(float32).max)
+"""What the scale may grow to."""
 
 
 def _key(optimizer: Any) -> int:
@@ -36,7 +43,7 @@ class GradScaler:
 
     On the CPU NumPy warns where a scaled loss or a gradient overflows; `np.errstate(over="ignore")` keeps it quiet.
     On a GPU nothing waits for the device: whether a gradient is infinite is known there only, and the update is chosen
-    by it. Such a step is counted by the optimizer all the same; on the CPU it is not, as in `torch.amp.GradScaler`.
+    by it. Scale and counts lie there and are written in place, so a captured step with all of this is one graph.
 
     Raises ValueError for factors out of range.
     Source: P. Micikevicius et al., Mixed precision training, 2018, arXiv:1710.03740; as `torch.amp.GradScaler`.
@@ -98,19 +105,23 @@ class GradScaler:
             return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled  # type: ignore[call-arg]
         raise DTypeError(f"GradScaler.scale: got a {type(outputs).__name__}; a Tensor or several are required.")
 
-    @replayed
+    @replayed(graph="fixed", gradients=False)
     def _tensor(self, device: str) -> Any:
         """The scale as a constant Tensor, on the device unless it has one already."""
         if self._scale is None:
             # While a step is captured the loss is on the stand-in for a device; its arrays are NumPy's.
-            self._make(self._device or (device if device.startswith("cuda") else "cpu"))
+            device = self._device or (device if device.startswith("cuda") else "cpu")
+            scale, steps = self._first
+            backend = device_backend(device)
+            self._scale = backend.asarray(numpy.asarray(scale, float32), device=device)
+            self._good_steps = backend.asarray(numpy.asarray(steps, int32), device=device)
         return wrap(self._scale, None)
 
-    def _make(self, device: str) -> None:
-        scale, steps = self._first
-        backend = device_backend(device)
-        self._scale = backend.asarray(numpy.asarray(scale, "float32"), device=device)
-        self._good_steps = backend.asarray(numpy.asarray(steps, "int32"), device=device)
+    @staticmethod
+    def _set(array: Any, value: Any) -> None:
+        """array <- value, in place: captured steps know where it is."""
+        with backend_of(array).on(array):
+            array[...] = backend_of(array).asarray(value) if hasattr(value, "shape") else value
 
     def inverse(self) -> Any:
         """1 / scale: a number on the CPU, else an array `()` on the device."""
@@ -122,7 +133,7 @@ class GradScaler:
 
     # Steps
 
-    @replayed
+    @replayed(graph="refreshed")
     def unscale_(self, optimizer: Any) -> None:
         """Divide the gradients of the optimizer's parameters by the scale, to look at them or to change them.
 
@@ -135,6 +146,10 @@ class GradScaler:
         if _key(optimizer) in self._found:
             done = "step" if _key(optimizer) in self._stepped else "unscale_"
             raise GradientError(f"GradScaler.unscale_: {done}() was called for this optimizer since the last update().")
+        self._found[_key(optimizer)] = once(lambda: self._unscaled(optimizer))
+
+    def _unscaled(self, optimizer: Any) -> Any:
+        """Divide the gradients by the scale; returns whether they are finite."""
         inverse, finite = self.inverse(), None
         for group in optimizer.param_groups:
             for tensor in group["params"]:
@@ -152,7 +167,7 @@ class GradScaler:
                     here = inverse if isinstance(inverse, float) else backend.asarray(inverse)
                     tensor.grad = wrap(backend.xp.astype(g * here, g.dtype), None)
                     finite = one if finite is None else finite & backend.asarray(one)
-        self._found[_key(optimizer)] = True if finite is None else finite
+        return True if finite is None else finite
 
     def step(self, optimizer: Any) -> None:
         """Unscale the gradients, unless `unscale_` has, and update the parameters, unless a gradient is not finite.
@@ -176,7 +191,7 @@ class GradScaler:
         self._found[_key(optimizer)] = finite
         self._stepped.add(_key(optimizer))
 
-    @replayed
+    @replayed(graph="refreshed", gradients=False)
     def update(self, new_scale: Any = None) -> None:
         """Adapt the scale, after the steps of all optimizers; or set it, if `new_scale` is given.
 
@@ -186,31 +201,46 @@ class GradScaler:
             return
         self._require_scale("update")
         backend = backend_of(self._scale)
-        xp = backend.xp
         with backend.on(self._scale):
             if new_scale is not None:
-                self._scale = backend.asarray(xp.astype(backend.asarray(unwrap(new_scale)), float32))
+                once(lambda: self._set(self._scale, unwrap(new_scale)))
             elif not self._found:
                 raise GradientError("GradScaler.update: there was no step since the last one; call step() before it.")
             else:
-                finite = None
-                for one in self._found.values():
-                    one = backend.asarray(one)
-                    finite = one if finite is None else finite & one
-                self._adapt(xp, finite)
+                self._adapt(list(self._found.values()))
+        note_write(self._scale)
         self._found, self._stepped = {}, set()
 
-    def _adapt(self, xp: Any, finite: Any) -> None:
-        backend = backend_of(self._scale)
-        scale = xp.astype(self._scale, backend.dtype("float64"))
-        steps = self._good_steps + 1
-        full = finite & (steps == self.growth_interval)
-        grown = scale * self.growth_factor
-        grown = xp.where(grown <= float(limits(float32).max), grown, scale)
-        kept = xp.astype(xp.where(full, grown, scale), float32)
-        self._scale = backend.asarray(xp.where(finite, kept, xp.astype(scale * self.backoff_factor, float32)))
-        none = xp.zeros_like(steps)
-        self._good_steps = backend.asarray(xp.where(xp.logical_or(full, ~finite), none, steps))
+    def _adapt(self, found: list[Any]) -> None:
+        """The next scale, written over this one. found : for each optimizer, whether its gradients were finite."""
+        if not backend_of(self._scale).asynchronous:
+            finite = all(map(bool, found))
+            scale, steps = self._adapted(float(self._scale), int(self._good_steps), finite)
+            self._scale[...], self._good_steps[...] = scale, steps
+            return
+        device = backend_of(self._scale).device_of(self._scale)
+        arrays = [move(finite, device) for finite in found if finite is not True]
+
+        def rule(scale: Any, steps: Any, *found: Any) -> list[Any]:
+            xp, number = backend_of(scale).xp, partial(DeviceNumber, dtype=float32)
+            finite = reduce(xp.logical_and, found) if found else xp.equal(steps, steps)
+            kept = self._adapted(number(xp.astype(scale, float64)), number(xp.astype(steps, float64)), number(finite))
+            return [xp.astype(kept[0].value, float32), xp.astype(kept[1].value, int32), *found]
+
+        write_over([self._scale, self._good_steps, *arrays], rule)
+
+    def _adapted(self, scale: Any, steps: Any, finite: Any) -> tuple[Any, Any]:
+        """The scale and the steps without an infinity after a step, in numbers of Python or of the device."""
+
+        def grown() -> Any:
+            larger = scale * self.growth_factor
+            return chosen(larger > LARGEST, lambda: scale, lambda: larger)
+
+        def after_step() -> tuple[Any, Any]:
+            full = steps + 1 == self.growth_interval
+            return chosen(full, lambda: (grown(), 0.0), lambda: (scale, steps + 1))
+
+        return chosen(finite, after_step, lambda: (scale * self.backoff_factor, 0.0))
 
     def _require_scale(self, method: str) -> None:
         if self._scale is None:
@@ -239,7 +269,8 @@ class GradScaler:
             setattr(self, name, state[name])
         self._first = (float(state["scale"]), int(state["_growth_tracker"]))
         if self._scale is not None:
-            self._make(backend_of(self._scale).device_of(self._scale))
+            for array, value in zip((self._scale, self._good_steps), self._first, strict=True):
+                self._set(array, value)
 
     def __repr__(self) -> str:
         own = [f"{name}={getattr(self, name)!r}" for name in NAMES]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core.backend import backend_of
 from ..core.errors import DTypeError, GradientError
 from ..nn import Module, named_tensors
 from ..tensor import Tensor
-from .flat import FlatGroup, flat_groups
+from .flat import FlatGroup
 
 __all__ = ["Named", "ParamGroup", "given_groups", "unique_names"]
 
@@ -26,7 +26,7 @@ class ParamGroup(dict[str, Any]):
     def __init__(self, named: Named, hyper: Mapping[str, Any]) -> None:
         super().__init__(params=[tensor for _, tensor in named], **hyper)
         self.names = [name for name, _ in named]
-        self.flat: list[FlatGroup] = flat_groups(named)
+        self.flat: list[FlatGroup] = _flat_groups(named)
 
     def take_in(self) -> bool:
         """Take over what was bound to the parameters' `data`, see `FlatGroup.take_in`.
@@ -37,7 +37,7 @@ class ParamGroup(dict[str, Any]):
         if all([flat.take_in() for flat in self.flat]):
             return False
         before = {name: (flat, j) for flat in self.flat for j, name in enumerate(flat.names)}
-        self.flat = flat_groups(self.named)
+        self.flat = _flat_groups(self.named)
         for flat in self.flat:
             with backend_of(flat.data).on(flat.data):
                 for i, name in enumerate(flat.names):
@@ -104,3 +104,15 @@ def unique_names(params: Any, taken: Named, groups: int, kind: str) -> Named:
         if twice:
             raise GradientError(f"{kind}: the same {what} is given twice, as {', '.join(twice)}; give each once.")
     return named
+
+
+def _flat_groups(parameters: Sequence[tuple[str, Tensor]]) -> list[FlatGroup]:
+    """The named parameters in as few groups as possible.
+
+    Frozen parameters are kept apart: no state is allocated for them unless they get a gradient one day.
+    """
+    kinds: dict[tuple, list[tuple[str, Tensor]]] = {}
+    for name, parameter in parameters:
+        kind = (parameter.device, str(parameter.dtype), parameter.requires_grad)
+        kinds.setdefault(kind, []).append((name, parameter))
+    return [FlatGroup(group) for group in kinds.values()]

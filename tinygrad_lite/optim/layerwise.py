@@ -53,7 +53,7 @@ class LARS(Optimizer):
         strength, size = hyper["weight_decay"], _norm(param)
         rate = _ratio(hyper["trust_coefficient"] * size, _norm(grad) + strength * size)
         step = hyper["lr"] * rate * (grad + strength * param)
-        if hyper["step"] > 1:
+        if "momentum_buffer" in state:
             step = hyper["momentum"] * state["momentum_buffer"] + step
         return param - step, {"momentum_buffer": step}
 
@@ -98,7 +98,7 @@ class LAMB(Optimizer):
     def update(param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
         (b1, b2), step = hyper["betas"], hyper["step"]
         mean, square = (1 - b1) * grad, (1 - b2) * (grad * grad)
-        if step > 1:
+        if "exp_avg" in state:
             mean, square = mean + b1 * state["exp_avg"], square + b2 * state["exp_avg_sq"]
         root = backend_of(param).xp.sqrt(square / (1 - b2**step))
         direction = mean / (1 - b1**step) / (root + hyper["eps"]) + hyper["weight_decay"] * param

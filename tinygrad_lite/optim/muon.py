@@ -85,7 +85,7 @@ class Muon(Optimizer):
     def update(param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
         momentum = hyper["momentum"]
         mean = (1 - momentum) * grad
-        if hyper["step"] > 1:
+        if "momentum_buffer" in state:
             mean = mean + momentum * state["momentum_buffer"]
         direction = grad + momentum * (mean - grad) if hyper["nesterov"] else mean
         m, n = param.shape

@@ -6,23 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypedDict
 
 from ..core.backend import backend_of
-from ..core.effects import active_capture, live_numbers, replayed
+from ..core.effects import active_capture, once, replayed
 from ..core.errors import CaptureError, StateError
 from ..core.graph import enable_grad, unwrap
 from ..nn import Module
 from ..ops.creation import to_array
 from ..tensor import Tensor
-from .adjusting import Adjustment, all_finite, clip_factor, shrinking
-from .flat import FlatGroup, Numbers
+from .adjusting import LEFT_OUT, Adjustment, adjustment, shrinking
+from .counts import Numbers
+from .flat import FlatGroup
 from .groups import Named, ParamGroup, given_groups, unique_names
 from .saved import check_saved
 
 __all__ = ["Common", "Constraint", "Decay", "Optimizer", "State"]
 
 State = dict[str, Any]
-
-LEFT_OUT = Adjustment(None, None, None)
-"""Of a step that is not made."""
 
 
 class Decay(Protocol):
@@ -255,66 +253,49 @@ class Optimizer:
 
     @replayed(graph="refreshed")
     def _step(self, scaler: Any = None) -> None:
-        live = live_numbers.get()
         gathered: list[tuple[ParamGroup, FlatGroup, list[int]]] = []
-        if live is not None and not (scaler is None and self.clip_norm is None is self.clip_value):
-            live.refuse("a factor of the gradients that is known on the device")
         for group in self.param_groups:
-            if live is None:
-                group.take_in()
-            else:
-                live.once(group.take_in)
+            once(group.take_in)
             for flat in group.flat:
                 with backend_of(flat.data).on(flat.data):
                     gathered.append((group, flat, flat.present()))
-        adjustment = self._adjustment([(flat, present) for _, flat, present in gathered], scaler)
-        for group, flat, present in gathered if adjustment is not LEFT_OUT else ():
+        found = None
+        if scaler is not None or self.clip_norm is not None or self.clip_value is not None:
+            found = adjustment(self, [(flat, present) for _, flat, present in gathered], scaler)
+        for group, flat, present in gathered if found is not LEFT_OUT else ():
             with backend_of(flat.data).on(flat.data):
-                here = adjustment and adjustment.on(flat.device)
+                here = found and found.on(flat.device)
                 self._step_flat(flat, present, group.hyper, here)
 
-    def _adjustment(self, gathered: list[tuple[FlatGroup, list[int]]], scaler: Any) -> Adjustment | None:
-        """What is done to the gradients in this step; None for nothing, LEFT_OUT if there is to be no step."""
-        inverse, skip = None, None
-        if scaler is not None:
-            finite = scaler.known_finite(self)
-            if finite is None:
-                finite, inverse = all_finite(gathered), scaler.inverse()
-            scaler.note_step(self, finite)
-            if finite is not True and backend_of(finite).asynchronous:
-                skip = backend_of(finite).xp.logical_not(finite)
-            elif not finite:
-                return LEFT_OUT
-        factor = inverse if self.clip_norm is None else clip_factor(gathered, inverse, self.clip_norm)
-        if factor is not None and not backend_of(factor).asynchronous:
-            factor = float(factor)
-        nothing = factor is None and skip is None and self.clip_value is None
-        return None if nothing else Adjustment(factor, self.clip_value, skip)
-
     def _step_flat(
-        self, flat: FlatGroup, present: list[int], hyper: dict[str, Any], adjustment: Adjustment | None
+        self, flat: FlatGroup, present: list[int], hyper: dict[str, Any], adjusted: Adjustment | None
     ) -> None:
-        def rule(param: Any, grad: Any, state: State, numbers: Numbers) -> tuple[Any, State, Numbers]:
-            step = numbers[0] + 1
-            grad = grad if adjustment is None else adjustment.gradient(grad)
+        beside = [] if adjusted is None else adjusted.arrays
+        if adjusted is not None and adjusted.skip is not None:
+            flat.count_on_device(tuple(self.numbers.values()))
+
+        def rule(param: Any, grad: Any, state: State, numbers: Numbers, *beside: Any) -> tuple[Any, State, Numbers]:
+            step, here = numbers[0] + 1, None
+            if adjusted is not None:
+                here = adjusted.given(beside, flat.kept)
+                grad = here.gradient(grad)
             held = state if len(numbers) == 1 and not self.numbers else state | self._held(numbers)
             new, kept = self._rule(param, grad, held, {**hyper, "step": step})
             after = (step, *(kept[name] for name in self.numbers))
             if self.numbers:
                 kept = {name: value for name, value in kept.items() if name not in self.numbers}
-            if adjustment is not None:
-                new, kept = adjustment.chosen(param, new), adjustment.kept(state, kept)
+            if here is not None:
+                new, kept, after = here.chosen(param, new), here.kept(state, kept), here.counted(numbers, after)
             return new, kept, after
 
-        skip = None if adjustment is None else adjustment.skip
         if self._slopes:
-            flat.apply(present, self._slopes, hyper["lr"], skip)
+            flat.apply(present, self._slopes, hyper["lr"], adjusted and adjusted.skip)
         if self.elementwise:
-            flat.update(present, rule, self.state_arrays(hyper))
+            flat.update(present, rule, self.state_arrays(hyper), beside)
         else:
-            flat.update_whole(present, rule)
+            flat.update_whole(present, rule, beside)
         if self._projections:
-            flat.apply(present, self._projections, hyper["lr"], skip)
+            flat.apply(present, self._projections, hyper["lr"], adjusted and adjusted.skip)
 
     def train(self) -> None:
         """Before training: for the optimizers whose parameters differ between training and evaluation."""
@@ -340,8 +321,7 @@ class Optimizer:
             arrays = {name: flat.views(buffer) for name, buffer in flat.state.items()}
             masters = flat.masters()
             arrays |= {} if masters is None else {"master": masters}
-            for i, name in enumerate(flat.names):
-                numbers = flat.numbers[i]
+            for i, (name, numbers) in enumerate(zip(flat.names, flat.read_numbers(), strict=True)):
                 entry = state[name] = {"step": numbers[0], **self._held(numbers)}
                 if numbers[0] or numbers[1:] not in ((), tuple(self.numbers.values())):
                     held = {key: views[i] for key, views in arrays.items()} | flat.own[i]
@@ -369,9 +349,9 @@ class Optimizer:
         with backend_of(flat.data).on(flat.data):
             for name, buffer in flat.state.items():
                 buffer[...] = initial.get(name, 0.0)
-            for i, name in enumerate(flat.names):
-                entry = saved["state"][name]
-                flat.numbers[i] = (int(entry["step"]), *(float(entry[key]) for key in self.numbers))
+            entries = [saved["state"][name] for name in flat.names]
+            flat.write_numbers([(int(entry["step"]), *(float(entry[k]) for k in self.numbers)) for entry in entries])
+            for i, entry in enumerate(entries):
                 for key, value in entry.items():
                     if key == "step" or key in self.numbers:
                         continue

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import sqrt
 from typing import Any, ClassVar
 
 from ..core.backend import backend_of
 from ..core.effects import replayed
 from ..core.errors import StateError
+from ..fusion.device_numbers import chosen, larger, root, smaller
 from .optimizer import Optimizer, State
 
 __all__ = ["AdamWScheduleFree", "SGDScheduleFree"]
@@ -46,13 +46,13 @@ class _ScheduleFree(Optimizer):
     def _moved(cls, y: Any, direction: Any, lr: float, state: State, hyper: Mapping[str, Any]) -> tuple[Any, State]:
         """y and the state after z moved by -lr * direction."""
         step, share = hyper["step"], cls._share(hyper)
-        z = y if step == 1 else state["z"]
+        z = chosen(step == 1, lambda: y, lambda: state["z"])
         if hyper["weight_decay"]:
             direction = direction + hyper["weight_decay"] * y
-        lr_max = max(lr, state["lr_max"])
+        lr_max = larger(lr, state["lr_max"])
         weight = step ** hyper["r"] * lr_max ** hyper["weight_lr_power"]
         total = state["weight_sum"] + weight
-        newest = weight / total if total else 0.0
+        newest = chosen(total != 0, lambda: weight / total, lambda: 0.0)
         # y' = (1 - b) z' + b ((1 - c) x + c z') with b x = y - (1 - b) z and z' = z - lr * direction
         moved = (1 - newest) * y + newest * z + (lr * (share * (1 - newest) - 1)) * direction
         return moved, {"z": z - lr * direction, "weight_sum": total, "lr_max": lr_max}
@@ -178,11 +178,11 @@ class AdamWScheduleFree(_ScheduleFree):
         b2 = hyper["betas"][1]
         square = b2 * state["exp_avg_sq"] + (1 - b2) * (grad * grad)
         direction = grad / (backend_of(param).xp.sqrt(square) + hyper["eps"])
-        lr = hyper["lr"] * _warmth(hyper) * sqrt(1 - b2 ** hyper["step"])
+        lr = hyper["lr"] * _warmth(hyper) * root(1 - b2 ** hyper["step"])
         moved, kept = AdamWScheduleFree._moved(param, direction, lr, state, hyper)
         return moved, {**kept, "exp_avg_sq": square}
 
 
 def _warmth(hyper: Mapping[str, Any]) -> float:
     """The share of the learning rate while it rises."""
-    return min(1.0, hyper["step"] / hyper["warmup_steps"]) if hyper["warmup_steps"] else 1.0
+    return smaller(1.0, hyper["step"] / hyper["warmup_steps"]) if hyper["warmup_steps"] else 1.0

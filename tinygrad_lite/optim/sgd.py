@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
+from ..fusion.device_numbers import chosen, larger
 from .optimizer import Common, Optimizer, State
 
 __all__ = ["ASGD", "SGD"]
@@ -61,9 +62,11 @@ class SGD(Optimizer):
         momentum = hyper["momentum"]
         if not momentum:
             return param - hyper["lr"] * grad, state
-        velocity = grad
-        if hyper["step"] > 1:
-            velocity = momentum * state["momentum_buffer"] + (1 - hyper["dampening"]) * grad
+        velocity = chosen(
+            hyper["step"] > 1,
+            lambda: momentum * state["momentum_buffer"] + (1 - hyper["dampening"]) * grad,
+            lambda: grad,
+        )
         direction = grad + momentum * velocity if hyper["nesterov"] else velocity
         return param - hyper["lr"] * direction, {"momentum_buffer": velocity}
 
@@ -113,8 +116,8 @@ class ASGD(Optimizer):
     @staticmethod
     def update(param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
         lr, lambd, step = hyper["lr"], hyper["lambd"], hyper["step"]
-        eta, mu = (lr, 1.0) if step == 1 else (state["eta"], state["mu"])
+        eta, mu = chosen(step == 1, lambda: (lr, 1.0), lambda: (state["eta"], state["mu"]))
         param = param * (1 - lambd * eta) - eta * grad
-        mean = param * 1.0 if mu == 1 else state["ax"] + mu * (param - state["ax"])
-        later = {"eta": lr / (1 + lambd * lr * step) ** hyper["alpha"], "mu": 1 / max(1, step - hyper["t0"])}
+        mean = chosen(mu == 1, lambda: param * 1.0, lambda: state["ax"] + mu * (param - state["ax"]))
+        later = {"eta": lr / (1 + lambd * lr * step) ** hyper["alpha"], "mu": 1 / larger(1, step - hyper["t0"])}
         return param, {"ax": mean, **later}
