@@ -1,5 +1,7 @@
 """Kernels: chosen by `when`, a forward and backward pair for composites, second derivatives from the definition."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -147,3 +149,84 @@ def test_refusals():
     made = kernel(same, "numpy")(lambda x: x)
     with pytest.raises(DeclarationError, match="same: a primitive's kernel has no backward; its rules are"):
         made.backward(lambda g, saved, needs: (g,))
+
+
+def parts_with_kernel(calls):
+    """The sum and the product of two arrays, in one operation."""
+
+    @composite(outputs=("total", "product"))
+    def parts(x, y, *, factor=1.0):
+        return x + y, factor * x * y
+
+    @kernel(parts, "numpy")
+    def forward(x, y, *, factor):
+        calls.append("forward")
+        return (x + y, factor * x * y), (x, y, factor)
+
+    @forward.backward
+    def backward(g, saved, needs):
+        x, y, factor = saved
+        calls.append(tuple(part is not None for part in g))
+        total, product = (0.0 if part is None else part for part in g)
+        return tuple(
+            total + factor * other * product if needed else None for other, needed in zip((y, x), needs, strict=True)
+        )
+
+    return parts
+
+
+def test_kernels_of_composites_with_several_outputs():
+    calls = []
+    parts = parts_with_kernel(calls)
+    found = parts(X, 2 * X, factor=3.0)
+    assert type(found).__name__ == "parts_result" and isinstance(found.product, np.ndarray)
+    np.testing.assert_array_equal(found.total, 3 * X)
+    x, y = tensor(X, requires_grad=True), tensor(2 * X, requires_grad=True)
+    total, product = parts(x, y, factor=3.0)
+    assert calls == ["forward"] * 2
+    for out, expected, arrived in (
+        (total.sum(), [np.ones(3), np.ones(3)], (True, False)),
+        (product.sum(), [6 * X, 3 * X], (False, True)),
+        ((total * product).sum(), [27 * X**2 + 0 * X - 3 * X**2, 15 * X**2], (True, True)),
+    ):
+        gradients = autograd.grad(out, [x, y], retain_graph=True)
+        for mine, theirs in zip(gradients, expected, strict=True):
+            np.testing.assert_allclose(mine.numpy(), theirs, rtol=1e-12)
+        assert calls.pop() == arrived
+    assert check_gradients(lambda x, y: math.prod(parts(x, y)), X, 2 * X, order=3).ok
+    with tl.no_grad():
+        assert not parts(x, y).total.requires_grad
+
+
+def test_composites_with_several_outputs_without_a_kernel():
+    """In batches they have the named tuple too."""
+    calls = []
+    parts = parts_with_kernel(calls)
+    rows = np.stack([X, 2 * X])
+    batched = tl.vmap(parts)(rows, rows)
+    assert not calls and type(batched).__name__ == "parts_result"
+    np.testing.assert_array_equal(batched.product, rows * rows)
+
+    def loss(w):
+        total, product = parts(w * 2.0, w)
+        return (total * product).sum()
+
+    np.testing.assert_allclose(tl.vmap(tl.grad(loss))(rows), 18 * rows**2, rtol=1e-12)
+
+
+def test_a_captured_kernel_with_several_outputs():
+    calls = []
+    parts = parts_with_kernel(calls)
+
+    def loss(w):
+        total, product = parts(w, w * w, factor=2.0)
+        return (total * total).sum() + product.sum()
+
+    step = tl.jit(lambda w: (parts(w, w).product, tl.grad(loss)(w)))
+    for values in (X, 3 * X):
+        product, gradient = step(values)
+        np.testing.assert_array_equal(product.numpy(), values * values)
+        expected = 2 * (values + values**2) * (1 + 2 * values) + 6 * values**2
+        np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-12)
+    ((program,),) = step.programs.values()
+    assert "parts_backward" in program.source and len(calls) == 6

@@ -9,6 +9,7 @@ import tinygrad_lite as tl
 from tests.backends import fake_cupy
 from tests.backends.fake_cupy.emulator import EmulationError
 from tests.cuda.agreement import DTYPES, ROUNDING, agrees, draws, gradients, launches, planted
+from tinygrad_lite.core.graph import unwrap
 from tinygrad_lite.core.op import OPS
 from tinygrad_lite.kernels.cupy import channels, rows
 
@@ -58,6 +59,72 @@ def test_results_lie_as_the_input_does(cupy, shape):
         out = tl.batch_norm(x, *map(cupy.asarray, given[1:]))
         assert cupy.transpose(out, order).flags.c_contiguous
         np.testing.assert_allclose(out.get(), tl.batch_norm(*given), rtol=1e-4, atol=1e-4)
+
+
+def training_agrees(cupy, *arrays, wanted=(0, 1, 2), view=lambda x: x, **statics):
+    """Outputs and gradients, through all three outputs or some, are those of the definition in double precision."""
+    there = [None if a is None else view(cupy.asarray(a)) for a in arrays]
+    here = [None if a is None else a.get().astype("float64") for a in there]
+    assert OPS["batch_norm_training"].kernels["cupy"][0].when(*there, **statics)
+    dtype, results = arrays[0].dtype, []
+    for given in (there, here):
+        tensors = [None if a is None else tl.Tensor(a, requires_grad=True) for a in given]
+        outs = tl.batch_norm_training(*tensors, **statics)
+        of = [tl.Tensor(cupy.asarray(g) if given is there else g.astype("float64")) for g in
+              draws(dtype.name, *[out.shape for out in outs], seed=5)]  # fmt: skip
+        chosen = [(outs[i], of[i]) for i in wanted]
+        gradients = tl.autograd.grad([out for out, _ in chosen], [a for a in tensors if a is not None],
+                                     [g for _, g in chosen])  # fmt: skip
+        results.append([part.data for part in (*outs, *[g for g in gradients if g is not None])])
+    for mine, theirs in zip(*results, strict=True):
+        assert mine.dtype == dtype and mine.shape == theirs.shape
+        bound = 30 * ROUNDING[dtype.name]
+        np.testing.assert_allclose(mine.get().astype("float64"), theirs, rtol=bound, atol=bound * np.abs(theirs).max())
+    return [part.get() for part in results[0]]
+
+
+SHAPES = ((3, 5, 4), (9, 2, 3, 5), (2, 2, 49), (7, 3), (37, 5), (70, 40), (9, 264), (6, 3, 2))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_batch_norm_by_its_own_statistics(cupy, dtype, monkeypatch):
+    """The input is read for the moments, the result, the sums and its gradient, and nothing else is written."""
+    for shape in SHAPES:
+        x, _, _, weight, bias = inputs(dtype, shape)
+        with launches() as started:
+            training_agrees(cupy, x, weight, bias, eps=0.1)
+        names = [name.partition("_")[0] for name in started]
+        assert names == ["moments", "joined", "forward", "backward", "finished", "backward"]
+    x, _, _, weight, bias = inputs(dtype, (4, 5, 6))
+    for wanted in ((0,), (1,), (2,), (0, 2)):
+        training_agrees(cupy, x, weight, bias, wanted=wanted, eps=0.1)
+    training_agrees(cupy, x, None, bias, eps=0.1)
+    training_agrees(cupy, x, weight[:4].copy(), axis=0, eps=0.1)
+    training_agrees(cupy, x, eps=0.1, view=batch_last)
+    training_agrees(cupy, x, eps=0.1, view=lambda x: x[..., ::-1])
+    monkeypatch.setattr(channels, "PART", 64)
+    monkeypatch.setattr(channels, "BLOCKS", 2)
+    for shape in ((2, 2, 200), (70, 3, 9), (90, 24)):  # several parts, and pieces of several examples
+        x, _, _, weight, bias = inputs(dtype, shape)
+        training_agrees(cupy, x, weight, bias, eps=0.1)
+
+
+def test_only_what_is_needed_by_its_own_statistics(cupy):
+    x, _, _, *parameters = inputs("float32", (3, 4, 8))
+    for wanted in range(3):
+        found = []
+        for asarray in (cupy.asarray, np.asarray):
+            tensors = [tl.Tensor(asarray(a), requires_grad=i == wanted) for i, a in enumerate([x, *parameters])]
+            out = tl.batch_norm_training(*tensors).out
+            found.append(tl.autograd.grad((out * out * out).sum(), [tensors[wanted]])[0].data)
+        np.testing.assert_allclose(found[0].get(), found[1], rtol=1e-4, atol=1e-4)
+
+
+def test_statistics_are_not_rounded_to_16_bits(cupy):
+    """A mean of 16 bits would be wrong by more than the deviation."""
+    x = np.repeat(np.float32([[300.0], [301.0]]), 40, axis=1).reshape(80, 1).astype("float16") * np.float16(4)
+    out = tl.batch_norm_training(cupy.asarray(x)).out.get()
+    np.testing.assert_allclose(np.abs(out.astype("float64")), 1.0, rtol=1e-3)
 
 
 def moments_agree(cupy, x, *, axis=1, bound=None, view=lambda x: x):
@@ -141,9 +208,12 @@ def test_second_derivatives_of_moments(cupy):
         given = tl.Tensor(asarray(x), requires_grad=True)
         mean, var, unbiased = tl.batch_statistics(given)
         out = (tl.batch_norm(given, mean, var) ** 3).sum() + (mean * unbiased).sum()
-        (first,) = tl.autograd.grad(out, [given], create_graph=True)
-        results.append(tl.autograd.grad((first**2).sum(), [given])[0].data)
-    np.testing.assert_allclose(results[0].get(), results[1], rtol=1e-9, atol=1e-9)
+        own, mean, var = tl.batch_norm_training(given)
+        for loss in (out, (own**3).sum() + (mean * var).sum()):
+            (first,) = tl.autograd.grad(loss, [given], create_graph=True)
+            results.append(unwrap(tl.autograd.grad((first**2).sum(), [given])[0]))
+    np.testing.assert_allclose(results[0].get(), results[2], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(results[1].get(), results[3], rtol=1e-9, atol=1e-9)
 
 
 def test_a_captured_step_is_the_same(cupy):
@@ -230,6 +300,10 @@ def test_what_is_left_to_the_definition(cupy):
     (kernel,) = OPS["moments"].kernels["cupy"]
     for axis in (None, 0, (1, 2, 3), True, (0, 1, 2)):
         assert not kernel.when(x, axis=axis)
+    (own,) = OPS["batch_norm_training"].kernels["cupy"]
+    assert own.when(x, *parameters[:2]) and own.when(x, axis=-2) and not own.when(x, axis=True)
+    for other in (x[:0], x[0, 0], x.astype("float64"), x[:, 1:], x[:1, :, :1]):
+        assert not own.when(other, parameters[0])
     assert not kernel.when(x[:0], axis=(0, 2)) and not kernel.when(x.astype("int64"), axis=(0, 2))
 
 
@@ -240,6 +314,14 @@ BUGS = [
     ("a piece too few", "i < many;", "i < many - 1;"),
     ("a wrong element", "read<N>(x + i, held);\n#", "read<N>(x, held);\n#"),
     ("examples of another piece", "first = slot / parts * several;", "first = 0;"),
+]
+
+TRAINING_BUGS = [
+    ("no tilt", "shift + tilt * (x - mean)", "shift"),
+    ("another channel's shift", "shifts[statistic]", "shifts[0]"),
+    ("the cotangent of the mean", "from_mean ? to_acc(from_mean[c]) : (A)0)", "(A)0)"),
+    ("the cotangent of the variance", "2 * to_acc(from_variance[c])", "to_acc(from_variance[c])"),
+    ("a slope without the scale", "tilts[c] = (slope * channel.scale", "tilts[c] = (slope"),
 ]
 
 MOMENTS_BUGS = [
@@ -255,6 +337,13 @@ MOMENTS_BUGS = [
 def test_planted_bugs(cupy, before, after):
     with planted(channels.SOURCE, before, after), pytest.raises(AssertionError):
         agrees("batch_norm", cupy, *inputs("float32", (9, 5, 8)), eps=0.1, roundings=30)
+
+
+@pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in TRAINING_BUGS], ids=[bug[0] for bug in TRAINING_BUGS])
+def test_planted_bugs_in_training(cupy, before, after):
+    x, _, _, *parameters = inputs("float32", (9, 5, 8))
+    with planted(channels.SOURCE, before, after), pytest.raises(AssertionError):
+        training_agrees(cupy, x + np.float32(1.0), *parameters, eps=0.1)
 
 
 @pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in MOMENTS_BUGS], ids=[bug[0] for bug in MOMENTS_BUGS])

@@ -13,7 +13,7 @@ unclaimed(
     "sums of booleans are their disjunction",
 )
 unclaimed(
-    "layer_norm batch_norm group_norm instance_norm moments softsign softshrink cosine_embedding",
+    "layer_norm batch_norm batch_norm_training group_norm instance_norm moments softsign softshrink cosine_embedding",
     COMPLEX,
     "defined for real numbers only, and complex ones are not looked for in each call",
 )

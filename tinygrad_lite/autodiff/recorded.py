@@ -112,7 +112,8 @@ class _RecordedBackend(Backend):
         return functools.partial(_computed, op)
 
     def attempt(self, kernel: Kernel, values: tuple, statics: dict[str, Any], needs: tuple[bool, ...]) -> Any:
-        recorder = next(recorded_in(values)).recorder
+        first = next(recorded_in(values))
+        recorder = first.recorder
         if hasattr(kernel, "resolve"):
             resolved = kernel.resolve(*plain(values))
             if resolved is None:
@@ -124,8 +125,7 @@ class _RecordedBackend(Backend):
             return found
         name = recorder.note(kernel.attempt, (values, statics, needs), {}, kernel.name, found[0])
         # What a kernel keeps is handed back to it as it is: it may hold numbers that depend on the values.
-        out = recorded(found[0], f"{name}[0]", recorder)
-        return out, type(out)(found[1], f"{name}[1]", recorder)
+        return recorder.wrapped(found[0], f"{name}[0]"), type(first)(found[1], f"{name}[1]", recorder)
 
     def differentiate(self, kernel: Kernel, g: Any, saved: Any, needs: tuple[bool, ...]) -> Any:
         recorder = next(recorded_in((g, saved))).recorder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy
@@ -10,6 +11,7 @@ import numpy
 from ..core.backend import Backend, register_backend, scipy_special
 from ..core.bfloat16 import rounded, widened
 from ..core.dtypes import bfloat16, bfloat16_in_use, numpy_dtype, numpy_dtype_of
+from ..core.tree import map_leaves
 from .direct import DIRECT_NUMPY
 
 __all__ = ["NumpyBackend"]
@@ -35,7 +37,9 @@ class NumpyBackend(Backend):
         return found if found is NotImplemented else (rounded(found[0], values, self.xp.astype), found[1])
 
     def differentiate(self, kernel: Any, g: Any, saved: Any, needs: tuple[bool, ...]) -> Any:
-        return kernel._backward(widened(g, self.xp.astype) if bfloat16_in_use() else g, saved, needs)
+        if bfloat16_in_use():
+            g = map_leaves(partial(widened, astype=self.xp.astype), g)
+        return kernel._backward(g, saved, needs)
 
     def text(self, array: Any) -> str:
         if array.dtype.kind != "V":

@@ -145,13 +145,14 @@ def _composite_source(op: Op) -> list[str]:
     """The body, unless a kernel takes the call."""
     arrays = [f"*{name}" if op.variadic else name for name in op.arrays]
     call = ", ".join(arrays + [f"{name}={name}" for name in op.statics])
+    body = f"OP.result(*BODY({call}))" if op.outputs else f"BODY({call})"
     return [
         f"def {op.name}{_parameters(op)}:",
         "    if ACCELERATED:",
         f"        out = OP.run_kernels(({', '.join([*arrays, ''])}), {_statics(op)})",
         "        if out is not NotImplemented:",
         "            return out",
-        f"    return BODY({call})",
+        f"    return {body}",
     ]
 
 

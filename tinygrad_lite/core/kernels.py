@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import codegen
 from .accumulation import accumulate
-from .backend import BACKENDS, backend_of
+from .backend import BACKENDS, backend_of, common_backend
 from .errors import DeclarationError
 from .graph import Node
 from .sweep import pull_definition
@@ -30,6 +30,8 @@ class Kernel:
     what its backward needs; `backward(g, saved, needs)` returns one gradient (or None) per array argument, `needs`
     saying which are wanted. Second derivatives through it come from the composite's definition.
 
+    Where the composite has several outputs, the output and `g` are tuples; the cotangent of one that had none is None.
+
     A composite's kernel that has the static parameter `needs` is told by it for which arguments a gradient will be
     wanted, and need not keep anything for the others.
     """
@@ -42,6 +44,11 @@ class Kernel:
         self.name = op.name
         self.asks = "needs" in codegen.split_arguments(getattr(forward, "func", forward), skip=0)[2]
         self._backward: Callable | None = None
+
+    @property
+    def result(self) -> Any:
+        """The class of the operation's results, if it has several outputs."""
+        return self.op.result
 
     def backward(self, function: Callable) -> Callable:
         """Decorator: `function(g, saved, needs)` is the derivative of this kernel."""
@@ -70,7 +77,11 @@ class Kernel:
 
     def pull(self, node: Node, g: Any, grads: dict) -> None:
         assert self._backward is not None, f"{self.name}: the kernel lacks a backward"
-        backend = backend_of(g)
+        if self.op.outputs:
+            g = tuple(g)
+            backend = common_backend(self.name, tuple([type(part) for part in g if part is not None]))
+        else:
+            backend = backend_of(g)
         if backend.kernel_backend != self.backend_name:  # a batch of cotangents
             return self.pull_graph(node, g, grads)
         parents = node.parents

@@ -40,6 +40,7 @@ from .errors import (
 )
 from .graph import Handle, grad_enabled, record
 from .kernels import Kernel, Kernels, kernel
+from .outputs import record_outputs
 from .publish import publish, restart
 from .registry import OPS
 
@@ -202,8 +203,13 @@ class Op:
             found = backend.attempt(candidate, values, statics, needs)
             if found is not NotImplemented:
                 out, saved = found
+                if self.outputs:
+                    if constant:
+                        return self.result(*out)
+                    return record_outputs(candidate, nodes, (values, statics, saved), out)
                 return out if constant else record(candidate, nodes, (values, statics, saved), out, depth=2)
-        return backend.run_body(self, arrays, values, statics)
+        out = backend.run_body(self, arrays, values, statics)
+        return self.result(*out) if self.outputs and out is not NotImplemented else out
 
 
 def _notice_bfloat16() -> None:
@@ -298,11 +304,13 @@ def composite(
     domain: Interval | dict[str, Interval] = REALS,
     kinks: tuple[float, ...] = (),
     shapes: str = "elementwise",
+    outputs: tuple[str, ...] = (),
     autocast: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare an operation by a body written with other operations; its derivatives follow from theirs.
 
-    domain, kinks, shapes, autocast : as for `primitive`; an elementwise one is "as given" where nothing else is said.
+    domain, kinks, shapes, outputs, autocast : as for `primitive`; an elementwise one is "as given" where nothing else
+        is said.
 
     >>> from tinygrad_lite import composite, grad, tanh
     >>> @composite()
@@ -313,7 +321,7 @@ def composite(
     """
 
     def declare(body: Callable[P, R]) -> Callable[P, R]:
-        op = Op(body, None, domain=domain, kinks=kinks, shapes=shapes, autocast=autocast)
+        op = Op(body, None, domain=domain, kinks=kinks, shapes=shapes, outputs=outputs, autocast=autocast)
         for make in AUTOMATIC_KERNELS:
             make(op)
         return op.function

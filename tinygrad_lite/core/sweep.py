@@ -18,7 +18,7 @@ from .accumulation import accumulate
 from .autocast import autocasting
 from .backend import backend_of, several_devices
 from .errors import GradientError, OutOfMemoryError
-from .graph import Leaf, Node, Selecting, check_unwritten, record, recording, set_grad_enabled, unwrap, wrap
+from .graph import Leaf, Node, Selecting, check_unwritten, node_of, record, recording, set_grad_enabled, unwrap, wrap
 from .selection import LeftOut, pull_selected
 
 __all__ = ["Identity", "freed", "pull_definition", "reach", "stand_in", "sweep"]
@@ -217,14 +217,14 @@ def pull_definition(
     inputs = [stand_in(value, parent) for value, parent in zip(values, parents, strict=False)]
     with set_grad_enabled(True):
         out = function(*inputs)
-    if not isinstance(out, graph.Handle) or out.node is None:
+    cotangents = zip(out, g, strict=True) if isinstance(g, (list, tuple)) else [(out, g)]
+    roots = [(end, part) for x, part in cotangents if part is not None and (end := node_of(x)) is not None]
+    if not roots:
         return
     pairs: list[Any] = [(x.node, parent) for x, parent in zip(inputs, parents, strict=False) if parent in grads]
     pairs += [(parent, parent) for parent in parents[len(inputs) :] if parent in grads]
-    again = isinstance(g, graph.Handle)
-    gradients = sweep(
-        [(out.node, g)], [inside for inside, _ in pairs], create_graph=again, retain_graph=again, partial=True
-    )
+    again = any([isinstance(part, graph.Handle) for _, part in roots])
+    gradients = sweep(roots, [inside for inside, _ in pairs], create_graph=again, retain_graph=again, partial=True)
     for (_, parent), gradient in zip(pairs, gradients, strict=True):
         if gradient is not None:
             accumulate(grads, parent, gradient, node)

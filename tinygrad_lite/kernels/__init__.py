@@ -15,7 +15,7 @@ __all__ = ["cupy", "numpy", "symbols"]
 
 FILES = {
     "cupy.attention": "scaled_dot_product_attention",
-    "cupy.channels": "batch_norm moments",
+    "cupy.channels": "batch_norm batch_norm_training moments",
     "cupy.convolution": "convolve_nd convolve_nd_input convolve_nd_weight fold_nd unfold_nd",
     "cupy.dropout": "drop",
     "cupy.groups": "group_norm instance_norm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..core.backend import backend_of
@@ -11,6 +12,7 @@ from ..core.graph import unwrap, wrap
 from ..core.op import Array
 from ..ops import (
     batch_norm,
+    batch_norm_training,
     batch_statistics,
     group_norm,
     instance_norm,
@@ -222,10 +224,11 @@ class BatchNorm1d(Module):
         self._check(x)
         if self.track_running_stats and not self.training:
             return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        mean, var, unbiased = batch_statistics(x)
+        out, mean, var = batch_norm_training(x, self.weight, self.bias, eps=self.eps)
         if self.track_running_stats:
-            self._track(unwrap(mean), unwrap(unbiased))
-        return batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
+            count = math.prod(x.shape) // self.num_features
+            self._track(unwrap(mean), unwrap(var), count / (count - 1))
+        return out
 
     def _check(self, x: Array) -> None:
         shape = tuple(x.shape)
@@ -234,14 +237,16 @@ class BatchNorm1d(Module):
             raise ShapeError(f"{type(self).__name__}: input is {shape}; it must be {expected}.")
 
     @replayed(graph="fixed", gradients=False)
-    def _track(self, mean: Any, var: Any) -> None:
+    def _track(self, mean: Any, var: Any, unbiased: float) -> None:
+        """unbiased : what makes the variance one that divides by one less."""
         live = live_numbers.get()
         if live is not None and self.momentum is None:
             live.refuse("the number of batches is looked at")
         backend = backend_of(mean)
         with backend.on(mean):
             self.num_batches_tracked = wrap(backend.asarray(self.num_batches_tracked.data + 1), None)
-            self._move(mean, var, 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum)
+            rate = 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
+            self._move(mean, var * unbiased, rate)
 
     def _move(self, mean: Any, var: Any, rate: float) -> None:
         """Bind new running statistics; an array that somebody else holds is not changed."""

@@ -187,8 +187,8 @@ else:
         ),
         "noise": "alpha_dropout dropout1d dropout2d dropout3d feature_alpha_dropout rrelu",
         "normalization": (
-            "batch_norm batch_statistics drop dropout group_norm instance_norm layer_norm local_response_norm "
-            "moments moments_gradient normalize rms_norm"
+            "batch_norm batch_norm_training batch_statistics drop dropout group_norm instance_norm layer_norm "
+            "local_response_norm moments moments_gradient normalize rms_norm"
         ),
         "perceptrons": "mlp",
         "piecewise": "celu hardshrink hardsigmoid hardswish hardtanh prelu relu6 selu softshrink softsign threshold",

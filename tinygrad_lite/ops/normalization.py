@@ -22,6 +22,7 @@ from .reductions import mean
 
 __all__ = [
     "batch_norm",
+    "batch_norm_training",
     "batch_statistics",
     "drop",
     "dropout",
@@ -74,8 +75,8 @@ def batch_norm(
 ) -> Array:
     """Batch normalisation with given statistics, (x - mean) / sqrt(var + eps) * weight + bias, along `axis`.
 
-    x : (n, channels, ...). mean, var, weight, bias : (channels,); weight and bias may be None for 1 and 0. For training
-    take mean and variance from `batch_statistics`.
+    x : (n, channels, ...). mean, var, weight, bias : (channels,); weight and bias may be None for 1 and 0. For the
+    statistics of x itself, as in training, there is `batch_norm_training`.
     Raises ShapeError if one of them has another shape.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
 
@@ -86,6 +87,26 @@ def batch_norm(
     axes = _axes("batch_norm", x, axis)
     mean, var = _aligned("batch_norm", "mean", mean, x, axes), _aligned("batch_norm", "var", var, x, axes)
     return _scaled("batch_norm", (x - mean) / sqrt(var + eps), weight, bias, axes)
+
+
+@composite(shapes="any", outputs=("out", "mean", "var"), autocast="float32")
+def batch_norm_training(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, axis: int = 1, eps: float = 1e-5
+) -> Any:
+    """Batch normalisation with the statistics of x, and these: `batch_norm` by its mean and variance for each channel.
+
+    x : (n, channels, ...). weight, bias : (channels,), or None for 1 and 0. Returns the normalised array, and mean and
+    variance, (channels,), over all axes but `axis`; the variance divides by the number of values per channel.
+    Raises ShapeError if there are fewer than two values per channel, or weight or bias has another shape.
+    Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1.
+
+    >>> batch_norm_training(np.array([[1.0], [3.0]]), eps=0.0).out
+    array([[-1.],
+           [ 1.]])
+    """
+    axes, _ = _all_but("batch_norm_training", x, axis)
+    mean, var = moments(x, axis=axes)
+    return batch_norm(x, mean, var, weight, bias, axis=axis, eps=eps), mean, var
 
 
 @composite(shapes="any", autocast="float32")
@@ -251,15 +272,19 @@ def batch_statistics(x: Array, *, axis: int = 1) -> tuple[Array, Array, Array]:
     >>> batch_statistics(np.array([[1.0], [3.0]]))
     (array([2.]), array([1.]), array([2.]))
     """
-    kept = _axes("batch_statistics", x, axis)
+    axes, count = _all_but("batch_statistics", x, axis)
+    centre, var = moments(x, axis=axes)
+    return centre, var, var * (count / (count - 1))
+
+
+def _all_but(op: str, x: Array, axis: int) -> tuple[tuple[int, ...], int]:
+    """The axes of x beside that of the channels, and how many values a channel has, at least 2."""
+    kept = _axes(op, x, axis)
     axes = tuple(a for a in range(len(x.shape)) if a not in kept)
     count = math.prod(x.shape[a] for a in axes)
     if count < 2:
-        raise ShapeError(
-            f"batch_statistics: x is {tuple(x.shape)}, with {count} values per channel; a variance needs at least 2."
-        )
-    centre, var = moments(x, axis=axes)
-    return centre, var, var * (count / (count - 1))
+        raise ShapeError(f"{op}: x is {tuple(x.shape)}, with {count} values per channel; a variance needs at least 2.")
+    return axes, count
 
 
 def dropout(x: Array, *, p: float = 0.5, training: bool = True, rng: Any = None) -> Array:

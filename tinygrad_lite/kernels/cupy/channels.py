@@ -12,7 +12,7 @@ from ...cuda.module import cupy
 from ...cuda.source import CudaSource
 from .rows import COLUMN_THREADS, TYPES, Limits, accumulator, dense, floats, type_of
 
-__all__ = ["batch_norm", "moments"]
+__all__ = ["batch_norm", "batch_norm_training", "moments"]
 
 SOURCE = CudaSource(__file__, [{"T": T} for T in TYPES])
 
@@ -176,6 +176,44 @@ def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
     found = [_column(x, plan.channels, needed) for needed in (*needs, False, False)[1:5]]
     plan.finish(x, "finished", *sums, None, None, *found, None, None, *parameters)
     return (of_x, *found)[: len(needs)]
+
+
+def _own(x: Any, weight: Any = None, bias: Any = None, *, axis: int = 1, eps: float = 1e-5) -> bool:
+    """Several values in each channel, and parameters of the dtype of x."""
+    fits = floats(x) and type(axis) is int and -x.ndim <= axis < x.ndim and x.size >= 2 * x.shape[axis]
+    return fits and all(
+        type_of(a) == type_of(x) and a.shape == (x.shape[axis],) for a in (weight, bias) if a is not None
+    )
+
+
+@kernel(ops.batch_norm_training, "cupy", when=_own)
+def batch_norm_training(x: Any, weight: Any = None, bias: Any = None, *, axis: int = 1, eps: float = 1e-5) -> Any:
+    """As `batch_norm`; the statistics that it keeps are not rounded to 16 bits."""
+    plan, kind = Channels.of(x, axis), accumulator(x)
+    exact = [cupy().empty(plan.channels, kind) for _ in range(2)]
+    given = exact if kind == x.dtype else [cupy().empty(plan.channels, x.dtype) for _ in range(2)]
+    laid, out = plan.given(x), plan.empty(x)
+    plan.moments(x, laid, *(given if kind != x.dtype else (None, None)), *exact)
+    parameters = (*exact, *_parameters(weight, bias), kind.type(eps), 1, plan.channels)
+    plan.launch(x, "forward", laid, out, *parameters)
+    return (out, *given), (x, parameters, plan)
+
+
+@batch_norm_training.backward
+def _(g: tuple, saved: tuple, needs: tuple[bool, ...]) -> tuple:
+    x, parameters, plan = saved
+    up, *of_statistics = (None if part is None else part.astype(x.dtype, copy=False) for part in g)
+    up = plan.given(cupy().zeros(x.shape, x.dtype) if up is None else up)
+    sums, laid = [plan.partial(x) for _ in range(2)], plan.given(x)
+    plan.launch(x, "backward", up, laid, None, *sums, None, None, *parameters)
+    found = [_column(x, plan.channels, needed) for needed in needs[1:3]]
+    corrections = [cupy().empty(plan.channels, accumulator(x)) if needs[0] else None for _ in range(2)]
+    plan.finish(x, "finished", *sums, *_parameters(*of_statistics), None, None, *found, *corrections, *parameters)
+    if not needs[0]:
+        return None, *found
+    of_x = plan.empty(x)
+    plan.launch(x, "backward", up, laid, of_x, None, None, *corrections, *parameters)
+    return of_x, *found
 
 
 def _parameters(*parameters: Any) -> list[Any]:
