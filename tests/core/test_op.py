@@ -288,12 +288,25 @@ def test_name_docstring_signature_and_annotations():
         times(X, 3)
 
 
+def test_an_axis_may_be_given_by_position():
+    x = tl.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
+    names = "sum mean var std prod max min argmax argmin any all logsumexp softmax log_softmax sort argsort median"
+    for name in names.split():
+        f = getattr(tl, name)
+        assert np.array_equal(f(x, 1).numpy(), f(x, axis=1).numpy()), name
+        assert not np.array_equal(f(x, 0).numpy(), f(x, axis=1).numpy()), name
+    assert x.sum(-1).tolist() == [6.0, 9.0]
+    assert tl.concat([x, x], 1).shape == (2, 6) and tl.stack([x, x], 2).shape == (2, 3, 2)
+    assert tl.roll(x, 1, 1).tolist() == tl.roll(x, 1, axis=1).tolist()
+    assert [part.shape for part in tl.split(x, 3, 1)] == [(2, 1)] * 3
+
+
 def test_source_shows_dispatch_and_both_pull_functions():
     text = source(tl.multiply)
     assert "def multiply(x, y, /):" in text and "def pull(" in text and "def pull_graph(" in text
     assert "gradient = g * y" in text and "RULE_x(g, out)" in source(tl.tanh)
     compile(text, "generated", "exec")
-    assert "def sum(x, /, *, axis=DEFAULT_axis" in source(tl.sum)
+    assert "def sum(x, /, axis=DEFAULT_axis, *, dtype=" in source(tl.sum)
 
 
 def test_any_object_may_be_a_default():

@@ -23,8 +23,10 @@ def publish(op: Op) -> Callable:
     stub with the right parameters, and takes on its real code when it is first called.
     """
     scope = {"__name__": op.body.__module__, "__builtins__": builtins, "OP": op, "first_call": _first_call}
-    function = FunctionType(_stub_code(op), scope, op.name, op.body.__defaults__)
-    function.__kwdefaults__ = op.body.__kwdefaults__
+    after, defaults = _after_a_sequence(op), op.body.__kwdefaults__ or {}
+    given = tuple([defaults[name] for name in after]) if after else op.body.__defaults__
+    function = FunctionType(_stub_code(op), scope, op.name, given)
+    function.__kwdefaults__ = None if after else op.body.__kwdefaults__
     function.__doc__, function.__module__ = op.body.__doc__, op.body.__module__
     function.__qualname__ = op.body.__qualname__
     function.__annotations__ = {name: kind for name, kind in op.body.__annotations__.items() if name != "xp"}
@@ -35,6 +37,13 @@ def publish(op: Op) -> Callable:
 def restart(op: Op) -> None:
     """Make the public function the stub again, so that its code is generated anew."""
     op.function.__code__ = _stub_code(op)  # type: ignore[attr-defined]
+
+
+def _after_a_sequence(op: Op) -> tuple[str, ...]:
+    """The statics that may be given by position, as in `concat(arrays, 1)`: if all of them have defaults."""
+    if not (op.primitive and op.variadic) or set(op.statics) != set(op.body.__kwdefaults__ or ()):
+        return ()
+    return tuple(op.statics)
 
 
 def _stub() -> Any:
@@ -52,7 +61,9 @@ def _stub_code(op: Op) -> CodeType:
     sequence = tuple(op.arrays) if op.variadic else ()
     flags = _stub.__code__.co_flags
     if op.primitive:
-        positional = (*sequence, *positional)
+        after = _after_a_sequence(op)
+        positional = (*sequence, *positional, *after)
+        keywords = () if after else keywords
         names = (*positional, *keywords)
         optional = body.co_varnames[body.co_argcount - len(op.body.__defaults__ or ()) : body.co_argcount]
         only = len([name for name in op.arrays if name not in optional])

@@ -237,7 +237,7 @@ def _explain_axis(x: Array, *, axis: int | tuple[int, ...]) -> str | None:
 
 
 @primitive(x=_softmax_rule, shapes="any", explain=_explain_axis, autocast="float32")
-def softmax(xp, x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
+def softmax(xp, x: Array, /, axis: int | tuple[int, ...] = -1) -> Array:
     """Softmax, e**x / sum(e**x) over `axis`, without overflow.
 
     Entries that are -inf get 0; where all are, the result is NaN.
@@ -257,7 +257,7 @@ def _log_softmax_rule(g: Array, out: Array, axis: int | tuple[int, ...]) -> Arra
 
 
 @primitive(x=_log_softmax_rule, shapes="any", explain=_explain_axis, autocast="float32")
-def log_softmax(xp, x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
+def log_softmax(xp, x: Array, /, axis: int | tuple[int, ...] = -1) -> Array:
     """Logarithm of softmax, x - log(sum(e**x)) over `axis`, accurate where softmax is close to 0 or 1.
 
     Entries that are -inf stay so; where all are, the result is NaN.

@@ -48,7 +48,7 @@ def pairwise_distance(x: Array, y: Array, *, p: float = 2.0, eps: float = 1e-6, 
 
 
 @composite(shapes="any", autocast="float32")
-def cosine_similarity(x: Array, y: Array, *, axis: int = 1, eps: float = 1e-8) -> Array:
+def cosine_similarity(x: Array, y: Array, /, axis: int = 1, *, eps: float = 1e-8) -> Array:
     """The cosine of the angle between vectors, x . y / (|x| |y|), the lengths taken as at least `eps`.
 
     x, y : arrays that broadcast. axis : the axis along which the vectors lie in the broadcast shape.

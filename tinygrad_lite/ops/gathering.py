@@ -88,7 +88,7 @@ def _along(x: Array, indices: Any, axis: int) -> tuple:
 
 
 @composite(shapes="any", autocast="widest")
-def put_along_axis(x: Array, indices: Array, values: Array, *, axis: int = -1) -> Array:
+def put_along_axis(x: Array, indices: Array, values: Array, /, axis: int = -1) -> Array:
     """A copy of x with values at the indices along an axis: out[..., indices[..., j, ...], ...] = values[..., j, ...].
 
     x : (..., n, ...). indices : (..., k, ...), integers, with as many axes; any other axis may have length 1. Of

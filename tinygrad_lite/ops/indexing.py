@@ -224,7 +224,7 @@ def _take_rule(g: Array, x_shape: tuple, indices: Array, axis: int | None) -> Ar
 
 
 @primitive(x=_take_rule, shapes="any", explain=_explain_take)
-def take(xp, x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
+def take(xp, x: Array, indices: Array, /, axis: int | None = None) -> Array:
     """The subarrays of x at `indices` along an axis; elements of the flattened x without `axis`.
 
     x : (..., n, ...); indices : (k, ...), integers; the result has the axes of `indices` in place of the axis.
@@ -261,7 +261,7 @@ def _explain_along(x: Array, indices: Array, /, *, axis: int) -> str | None:
     shapes="any",
     explain=_explain_along,
 )
-def take_along_axis(xp, x: Array, indices: Array, /, *, axis: int = -1) -> Array:
+def take_along_axis(xp, x: Array, indices: Array, /, axis: int = -1) -> Array:
     """One choice of elements per line: out[..., j, ...] = x[..., indices[..., j, ...], ...].
 
     x : (..., n, ...); indices : (..., k, ...), integers, with as many axes.

@@ -67,7 +67,7 @@ def stack(xp, *arrays: Array, axis: int = 0) -> Array:
     return xp.stack(arrays, axis=axis)
 
 
-def split(x: Array, /, indices_or_sections: int | Sequence[int], *, axis: int = 0) -> list[Array]:
+def split(x: Array, /, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
     """x cut along an axis into equal sections, or at the given indices.
 
     indices_or_sections : a number of sections, which must divide the axis; or the indices at which to cut.
@@ -119,7 +119,7 @@ def _explain_unstack(x: Array, /, *, axis: int) -> str | None:
 
 
 @primitive(x=lambda g, axis: stack(g, axis=axis), shapes="any", outputs=..., explain=_explain_unstack)
-def unstack(xp, x: Array, *, axis: int = 0) -> tuple[Array, ...]:
+def unstack(xp, x: Array, /, axis: int = 0) -> tuple[Array, ...]:
     """The subarrays of x along an axis, which they no longer have.
 
     >>> unstack(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)

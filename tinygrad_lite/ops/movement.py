@@ -183,7 +183,7 @@ def moveaxis(x: Array, /, source: int | tuple[int, ...], destination: int | tupl
 
 
 @primitive(x=lambda g, axis: flip(g, axis=axis), shapes="any", explain=_explain_axis)
-def flip(xp, x: Array, *, axis: Axis = None) -> Array:
+def flip(xp, x: Array, /, axis: Axis = None) -> Array:
     """x with the order of its elements reversed along the given axes, along all by default.
 
     >>> flip(np.array([1.0, 2.0, 3.0]))
@@ -193,7 +193,7 @@ def flip(xp, x: Array, *, axis: Axis = None) -> Array:
 
 
 @primitive(x=lambda g, shift, axis: roll(g, _negative(shift), axis=axis), shapes="any", explain=_explain_axis)
-def roll(xp, x: Array, /, shift: int | tuple[int, ...], *, axis: Axis = None) -> Array:
+def roll(xp, x: Array, /, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
     """x with its elements moved on by `shift` along the given axes; those that leave at one end enter at the other.
 
     Without `axis` the flattened array is rolled.

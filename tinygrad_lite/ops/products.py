@@ -94,7 +94,7 @@ def outer(x: Array, y: Array) -> Array:
 
 
 @composite(shapes="any", autocast="low")
-def vecdot(x: Array, y: Array, *, axis: int = -1) -> Array:
+def vecdot(x: Array, y: Array, /, axis: int = -1) -> Array:
     """Dot product along one axis, the sum over `axis` of conj(x) * y; the other axes broadcast.
 
     x, y : arrays with equal length along `axis`.

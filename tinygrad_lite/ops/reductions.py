@@ -79,7 +79,7 @@ def _in(xp, op: str, x: Array, dtype: Any) -> tuple[Array, Any]:
     explain=_explain,
     autocast="float32",
 )
-def sum(xp, x: Array, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
+def sum(xp, x: Array, /, axis: Axis = None, *, dtype: Any = None, keepdims: bool = False) -> Array:
     """Sum of the elements, 0 if there are none. The sum of booleans is an integer.
 
     dtype : convert x to it first, and add up in it; without it sums of small integers are of a larger dtype.
@@ -99,7 +99,7 @@ def _mean_rule(g: Array, x_shape: tuple, axis: Axis, keepdims: bool) -> Array:
 
 
 @primitive(x=_mean_rule, shapes="any", explain=_explain)
-def mean(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def mean(xp, x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Arithmetic mean of the elements, NaN if there are none.
 
     >>> mean(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
@@ -120,7 +120,7 @@ def _var_rule(g: Array, x: Array, axis: Axis, correction: float, keepdims: bool)
 
 
 @primitive(x=_var_rule, shapes="any", explain=_explain)
-def var(xp, x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+def var(xp, x: Array, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Array:
     """Variance: the sum of (x - mean)**2, divided by the number of elements less `correction`.
 
     correction : 0 for the variance of a population, 1 for the unbiased estimate from a sample.
@@ -143,7 +143,7 @@ def _std_rule(g: Array, x: Array, out: Array, axis: Axis, correction: float, kee
 
 
 @primitive(x=_std_rule, shapes="any", explain=_explain)
-def std(xp, x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+def std(xp, x: Array, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Array:
     """Standard deviation, the square root of the variance. Its derivative is 0 where all elements are equal.
 
     correction : 0 for a population, 1 for a sample; see `var`.
@@ -194,7 +194,7 @@ def _prod_rule(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
 
 
 @primitive(x=_prod_rule, shapes="any", explain=_explain, autocast="float32")
-def prod(xp, x: Array, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
+def prod(xp, x: Array, /, axis: Axis = None, *, dtype: Any = None, keepdims: bool = False) -> Array:
     """Product of the elements, 1 if there are none. Its derivatives are right at zeros, to any order.
 
     dtype : as for `sum`.
@@ -217,7 +217,7 @@ def _extreme_rule(g: Array, x: Array, x_dtype, out: Array, axis: Axis, keepdims:
 
 
 @primitive(x=_extreme_rule, shapes="any", explain=_explain)
-def max(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def max(xp, x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The largest element, NaN if one is NaN. Equal largest elements share the gradient.
 
     Raises ShapeError if there is no element.
@@ -229,7 +229,7 @@ def max(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @primitive(x=_extreme_rule, shapes="any", explain=_explain)
-def min(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def min(xp, x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The smallest element, NaN if one is NaN. Equal smallest elements share the gradient.
 
     Raises ShapeError if there is no element.
@@ -241,7 +241,7 @@ def min(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @primitive(shapes="any", explain=_explain_one_axis)
-def argmax(xp, x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
+def argmax(xp, x: Array, /, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """The index of the first largest element along an axis, or in the flattened array. A constant.
 
     >>> argmax(np.array([[1.0, 4.0], [3.0, 2.0]]), axis=0)
@@ -251,7 +251,7 @@ def argmax(xp, x: Array, *, axis: int | None = None, keepdims: bool = False) -> 
 
 
 @primitive(shapes="any", explain=_explain_one_axis)
-def argmin(xp, x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
+def argmin(xp, x: Array, /, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """The index of the first smallest element along an axis, or in the flattened array. A constant.
 
     >>> argmin(np.array([[1.0, 4.0], [3.0, 2.0]]), axis=0)
@@ -264,7 +264,7 @@ def argmin(xp, x: Array, *, axis: int | None = None, keepdims: bool = False) -> 
 
 
 @primitive(shapes="any", explain=_explain)
-def any(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def any(xp, x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Whether an element is true, that is not 0. A constant.
 
     >>> any(np.array([[True, False], [False, False]]), axis=0)
@@ -274,7 +274,7 @@ def any(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @primitive(shapes="any", explain=_explain)
-def all(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def all(xp, x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Whether all elements are true, that is not 0. A constant.
 
     >>> all(np.array([[True, False], [True, True]]), axis=0)
@@ -296,7 +296,7 @@ def _logsumexp_rule(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) 
 
 
 @primitive(x=_logsumexp_rule, shapes="any", explain=_explain, autocast="float32")
-def logsumexp(xp, x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def logsumexp(xp, x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """log(sum(exp(x))), without overflow. If all elements are -inf the result is -inf and the gradient 0.
 
     Raises ShapeError if there is no element.
@@ -331,7 +331,9 @@ def _cumulative_sum_rule(g: Array, axis: int | None, include_initial: bool) -> A
 
 
 @primitive(x=_cumulative_sum_rule, shapes="any", explain=_explain_scan, autocast="float32")
-def cumulative_sum(xp, x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
+def cumulative_sum(
+    xp, x: Array, /, axis: int | None = None, *, dtype: Any = None, include_initial: bool = False
+) -> Array:
     """Sums of the elements up to each one along an axis, which may be left out if x has only one.
 
     dtype : as for `sum`.
@@ -370,7 +372,7 @@ def _cumulative_prod_rule(g: Array, x: Array, axis: int | None, include_initial:
 
 @primitive(x=_cumulative_prod_rule, shapes="any", explain=_explain_scan, autocast="float32")
 def cumulative_prod(
-    xp, x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+    xp, x: Array, /, axis: int | None = None, *, dtype: Any = None, include_initial: bool = False
 ) -> Array:
     """Products of the elements up to each one along an axis, which may be left out if x has only one.
 

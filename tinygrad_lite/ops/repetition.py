@@ -22,7 +22,7 @@ __all__ = ["diff", "meshgrid", "repeat", "rot90", "tile"]
 
 
 @composite(shapes="any")
-def repeat(x: Array, /, repeats: Any, *, axis: int | None = None) -> Array:
+def repeat(x: Array, /, repeats: Any, axis: int | None = None) -> Array:
     """x with each element along an axis repeated; the elements of the flattened x without `axis`.
 
     repeats : how many times each: one integer, or an array of one per element along the axis.

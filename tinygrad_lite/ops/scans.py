@@ -80,7 +80,7 @@ def _sums_ahead(x: Array, start: Array, axis: int) -> Array:
 
 
 @primitive(x=_extreme_rule, shapes="any")
-def cummax(xp, x: Array, *, axis: int = -1) -> Array:
+def cummax(xp, x: Array, /, axis: int = -1) -> Array:
     """The largest of the elements up to each one along an axis, NaN from the first NaN on. Equals share the gradient.
 
     Raises ShapeError for an axis that there is not.
@@ -92,7 +92,7 @@ def cummax(xp, x: Array, *, axis: int = -1) -> Array:
 
 
 @primitive(x=_extreme_rule, shapes="any")
-def cummin(xp, x: Array, *, axis: int = -1) -> Array:
+def cummin(xp, x: Array, /, axis: int = -1) -> Array:
     """The smallest of the elements up to each one along an axis, NaN from the first NaN on. Equals share the gradient.
 
     Raises ShapeError for an axis that there is not.
@@ -107,7 +107,7 @@ def cummin(xp, x: Array, *, axis: int = -1) -> Array:
 
 
 @composite(shapes="any", autocast="float32")
-def logcumsumexp(x: Array, *, axis: int = -1) -> Array:
+def logcumsumexp(x: Array, /, axis: int = -1) -> Array:
     """log(cumulative_sum(exp(x))) along an axis, without overflow.
 
     Raises ShapeError for an axis that there is not.

@@ -50,7 +50,7 @@ def tanhshrink(xp, x: Array) -> Array:
 
 
 @composite(shapes="any")
-def glu(x: Array, *, axis: int = -1) -> Array:
+def glu(x: Array, /, axis: int = -1) -> Array:
     """Gated linear unit, a * sigmoid(b), where a and b are the first and second half of x along `axis`.
 
     Raises ShapeError if the axis has an odd length.
@@ -67,7 +67,7 @@ def glu(x: Array, *, axis: int = -1) -> Array:
 
 
 @composite(shapes="any", autocast="float32")
-def softmin(x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
+def softmin(x: Array, /, axis: int | tuple[int, ...] = -1) -> Array:
     """Softmax of -x over `axis`.
 
     >>> softmin(np.array([0.0, 1000.0]))

@@ -47,7 +47,7 @@ def _sort_rule(g: Array, x: Array, out: Array, axis: int, descending: bool) -> A
 
 
 @primitive(x=_sort_rule, shapes="any", explain=_explain_axis)
-def sort(xp, x: Array, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
+def sort(xp, x: Array, /, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Array:
     """The elements in order along an axis, NaN as the largest. Equal elements share the gradient.
 
     stable : of no effect, since equal elements cannot be told apart; see `argsort`.
@@ -62,7 +62,7 @@ def sort(xp, x: Array, *, axis: int = -1, descending: bool = False, stable: bool
 
 
 @primitive(shapes="any", explain=_explain_axis)
-def argsort(xp, x: Array, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
+def argsort(xp, x: Array, /, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Array:
     """The indices that put x in order along an axis, NaN as the largest: `take_along_axis(x, argsort(x))` is sorted.
 
     stable : equal elements keep their order. They do in any case.
@@ -105,7 +105,7 @@ def searchsorted(xp, x: Array, values: Array, /, *, side: str = "left", sorter: 
 
 
 @composite(shapes="any")
-def count_nonzero(x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def count_nonzero(x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """How many elements are not 0, along some axes or in all. NaN is not 0. A constant.
 
     >>> count_nonzero(np.array([[1.0, 0.0], [2.0, 3.0]]), axis=0)

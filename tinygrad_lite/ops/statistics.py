@@ -63,7 +63,7 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> TopK:
 
 @composite(shapes="any")
 def quantile(
-    x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+    x: Array, /, q: float | tuple[float, ...], axis: Axis = None, *, method: str = "linear", keepdims: bool = False
 ) -> Array:
     """The value below which the fraction q of the elements lies, interpolated linearly between the nearest two.
 
@@ -82,7 +82,7 @@ def quantile(
 
 
 @composite(shapes="any")
-def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def median(x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The middle element, or the mean of the two in the middle. NaN if an element is NaN.
 
     Raises ShapeError if there is no element.
@@ -95,7 +95,7 @@ def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @composite(shapes="any")
 def percentile(
-    x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+    x: Array, /, q: float | tuple[float, ...], axis: Axis = None, *, method: str = "linear", keepdims: bool = False
 ) -> Array:
     """The value below which q percent of the elements lie: the quantile q / 100, see `quantile`.
 
@@ -107,7 +107,7 @@ def percentile(
 
 @composite(shapes="any")
 def nanquantile(
-    x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+    x: Array, /, q: float | tuple[float, ...], axis: Axis = None, *, method: str = "linear", keepdims: bool = False
 ) -> Array:
     """The quantile of the elements that are not NaN, NaN if there are none. See `quantile`.
 
@@ -119,7 +119,7 @@ def nanquantile(
 
 @composite(shapes="any")
 def nanpercentile(
-    x: Array, /, q: float | tuple[float, ...], *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+    x: Array, /, q: float | tuple[float, ...], axis: Axis = None, *, method: str = "linear", keepdims: bool = False
 ) -> Array:
     """The percentile of the elements that are not NaN, NaN if there are none. See `percentile`.
 
@@ -130,7 +130,7 @@ def nanpercentile(
 
 
 @composite(shapes="any")
-def nanmedian(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def nanmedian(x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The middle one of the elements that are not NaN, or the mean of the two in the middle; NaN if there are none.
 
     Raises ShapeError if there is no element.
@@ -260,7 +260,7 @@ def average(x: Array, weights: Array | None = None, *, axis: Axis = None, keepdi
 
 
 @composite(shapes="any")
-def ptp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def ptp(x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Peak to peak: the largest element less the smallest. Equal extremes share the gradient.
 
     Raises ShapeError if there is no element.
@@ -281,7 +281,7 @@ def _filled(x: Array, value: float) -> Array:
 
 
 @composite(shapes="any")
-def nanprod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def nanprod(x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Product of the elements that are not NaN, 1 if there are none.
 
     >>> nanprod(np.array([3.0, np.nan, 2.0]))
@@ -291,7 +291,7 @@ def nanprod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @composite(shapes="any")
-def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def nansum(x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Sum of the elements that are not NaN, 0 if there are none.
 
     >>> nansum(np.array([1.0, np.nan, 2.0]))
@@ -311,7 +311,7 @@ def _divided(total: Array, count: Array) -> Array:
 
 
 @composite(shapes="any")
-def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def nanmean(x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Mean of the elements that are not NaN, NaN if there are none.
 
     >>> nanmean(np.array([1.0, np.nan, 2.0]))
@@ -321,7 +321,7 @@ def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @composite(shapes="any")
-def nanvar(x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+def nanvar(x: Array, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Array:
     """Variance of the elements that are not NaN, NaN if there are no more of them than `correction`.
 
     correction : 0 for the variance of a population, 1 for the unbiased estimate from a sample.
@@ -337,7 +337,7 @@ def nanvar(x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: bo
 
 
 @composite(shapes="any")
-def nanstd(x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+def nanstd(x: Array, /, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Array:
     """Standard deviation of the elements that are not NaN. Its derivative is 0 where all of them are equal.
 
     correction : 0 for a population, 1 for a sample; see `nanvar`.
@@ -357,7 +357,7 @@ def _extreme(reduce, x: Array, neutral: float, axis: Axis, keepdims: bool) -> Ar
 
 
 @composite(shapes="any")
-def nanmax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def nanmax(x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The largest element that is not NaN, NaN if there is none. Equal largest elements share the gradient.
 
     Raises ShapeError if there is no element.
@@ -369,7 +369,7 @@ def nanmax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @composite(shapes="any")
-def nanmin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def nanmin(x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The smallest element that is not NaN, NaN if there is none. Equal smallest elements share the gradient.
 
     Raises ShapeError if there is no element.
