@@ -20,12 +20,29 @@ from .cublaslt import COMPUTE, DATA_TYPES, Description, Epilogue, Layout, Librar
 from .layouts import Copies, Operand, ProductLayout, product_layout
 from .module import cupy
 
-__all__ = ["Products", "auxiliary", "multiply", "products"]
+__all__ = ["Products", "are_factors", "auxiliary", "multipliable", "multiply", "products"]
 
 LOG = logging.getLogger(__name__)
 
 LARGEST_CACHE = 4096
 """Plans that are kept; each takes some kilobytes of main memory."""
+
+
+def are_factors(x: Any, y: Any) -> bool:
+    """Whether both are arrays that cuBLASLt could multiply."""
+    return (
+        getattr(x, "dtype", None) == getattr(y, "dtype", 0)
+        and x.dtype.name in DATA_TYPES
+        and x.ndim > 0
+        and y.ndim > 0
+        and x.size > 0
+        and y.size > 0
+    )
+
+
+def multipliable(x: Any, y: Any) -> bool:
+    """Whether `multiply` may be asked for x @ y."""
+    return are_factors(x, y) and x.shape[-1] == y.shape[max(y.ndim - 2, 0)]
 
 
 def multiply(x: Any, y: Any, epilogue: Epilogue = Epilogue.DEFAULT, bias: Any = None, aux: Any = None) -> Any:

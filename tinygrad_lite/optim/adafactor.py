@@ -82,7 +82,7 @@ class Adafactor(Optimizer):
         if grad.ndim > 1:
             rows = averaged("row_var", xp.mean(square, axis=-1, keepdims=True))
             columns = averaged("col_var", xp.mean(square, axis=-2, keepdims=True))
-            variance = xp.matmul(rows, columns) / xp.clip(xp.mean(rows, axis=-2, keepdims=True), eps1, None)
+            variance = rows * columns / xp.clip(xp.mean(rows, axis=-2, keepdims=True), eps1, None)
             kept = {"row_var": rows, "col_var": columns}
         else:
             variance = averaged("variance", square)

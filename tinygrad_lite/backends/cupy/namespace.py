@@ -1,4 +1,8 @@
-"""CuPy's main namespace with the Array API's names and parameters, whichever version it is."""
+"""CuPy's main namespace with the Array API's names and parameters, whichever version it is.
+
+Its `matmul` is cuBLASLt's where that can be; so bodies, rules of batches and optimizers have the same products, plans
+and precision as the operation `matmul`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from typing import Any
 
 import numpy
 
+from ...cuda.plans import multipliable, multiply
+
 __all__ = ["is_capturing", "namespace", "placed"]
 
 JOINED = 8
@@ -16,9 +22,17 @@ JOINED = 8
 
 
 def namespace(module: Any) -> Any:
-    """CuPy's main namespace, with the Array API's names and parameters where CuPy has others."""
-    names = vars(module) | _parameters(module)
+    """CuPy's main namespace, with the Array API's names and parameters where CuPy has others, and our products."""
+    names = vars(module) | _parameters(module) | {"matmul": _product(module.matmul)}
     return types.SimpleNamespace(**(names if "astype" in names else names | _names_of_14(module)))
+
+
+def _product(otherwise: Callable) -> Callable:
+    def matmul(x, y, /):
+        out = multiply(x, y) if multipliable(x, y) else None
+        return otherwise(x, y) if out is None else out
+
+    return matmul
 
 
 def placed(xp: Any, place: Callable[[str, Callable], Callable]) -> Any:

@@ -12,38 +12,25 @@ from typing import Any
 from ... import ops
 from ...core.backend import backend_of
 from ...core.op import kernel
-from ...cuda.cublaslt import DATA_TYPES, Epilogue
-from ...cuda.plans import multiply
+from ...cuda.cublaslt import Epilogue
+from ...cuda.plans import are_factors, multipliable, multiply
 
 __all__ = ["affine", "linear", "matmul"]
 
 
-def _factors(x: Any, y: Any) -> bool:
-    """Whether both are arrays that cuBLASLt could multiply."""
-    return (
-        getattr(x, "dtype", None) == getattr(y, "dtype", 0)
-        and x.dtype.name in DATA_TYPES
-        and x.ndim > 0
-        and y.ndim > 0
-        and x.size > 0
-        and y.size > 0
-    )
-
-
-def _multipliable(x: Any, y: Any) -> bool:
-    return _factors(x, y) and x.shape[-1] == y.shape[max(y.ndim - 2, 0)]
-
-
-@kernel(ops.matmul, "cupy", when=_multipliable)
+@kernel(ops.matmul, "cupy", when=multipliable)
 def matmul(x: Any, y: Any) -> Any:
-    """One product, or a batch of them at one stride."""
+    """One product, or a batch of them at one stride, as the namespace's `matmul` computes it.
+
+    The operation's body would make one matrix of a batch first, with a copy where the batch has gaps.
+    """
     out = multiply(x, y)
     return _defined(ops.matmul, x, y) if out is None else out
 
 
 def _mapped(x: Any, weight: Any, bias: Any = None) -> bool:
     return (
-        _factors(x, weight)
+        are_factors(x, weight)
         and weight.ndim <= 2
         and x.shape[-1] == weight.shape[-1]
         and (bias is None or (getattr(bias, "shape", None) == weight.shape[:-1] and bias.dtype == x.dtype))
