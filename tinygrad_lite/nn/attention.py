@@ -175,8 +175,8 @@ class MultiheadAttention(Module):
 
     def _heads(self, x: Array) -> Array:
         """(n, length, embed_dim) as (n, num_heads, length, width)."""
-        n, length, _ = x.shape
-        return permute_dims(reshape(x, (n, length, self.num_heads, -1)), (0, 2, 1, 3))
+        n, length, width = x.shape
+        return permute_dims(reshape(x, (n, length, self.num_heads, width // self.num_heads)), (0, 2, 1, 3))
 
     def _mask(self, padding: Array | None, mask: Array | None, q: Array, s: int, causal: bool) -> Array | None:
         """Both masks as one that broadcasts to (n, num_heads, m, s): booleans, true where seen, or numbers to add."""

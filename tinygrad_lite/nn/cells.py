@@ -44,7 +44,7 @@ class _Cell(Module):
 
     def forward(self, x: Array, hx: Any = None) -> Any:
         name, shape = type(self).__name__, tuple(x.shape)
-        if len(shape) not in (1, 2) or shape[-1] != self.input_size or 0 in shape:
+        if len(shape) not in (1, 2) or shape[-1] != self.input_size:
             raise ShapeError(
                 f"{name}: input is {shape}; it must be (n, {self.input_size}) or ({self.input_size},), with input_size "
                 f"= {self.input_size}."

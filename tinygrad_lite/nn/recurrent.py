@@ -102,11 +102,12 @@ class _Recurrent(Module):
             rows, states = self._run(x.data, x.batch_sizes, self._initial(x.data, x.batch_sizes[0], hx, x))
             return x._replace(data=rows), self._final(states, x)
         shape = tuple(x.shape)
-        if len(shape) not in (2, 3) or shape[-1] != self.input_size or 0 in shape:
+        timeless = len(shape) in (2, 3) and shape[int(self.batch_first and len(shape) == 3)] == 0
+        if len(shape) not in (2, 3) or shape[-1] != self.input_size or timeless:
             order = "(n, time, {})" if self.batch_first else "(time, n, {})"
             raise ShapeError(
                 f"{type(self).__name__}: input is {shape}; it must be {order.format(self.input_size)}, or (time, "
-                f"{self.input_size}), with input_size = {self.input_size} and no axis empty."
+                f"{self.input_size}), with input_size = {self.input_size} and at least one time."
             )
         if lengths is not None:
             packed = pack_padded_sequence(x, lengths, self.batch_first, enforce_sorted=False)

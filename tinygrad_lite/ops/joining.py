@@ -143,6 +143,10 @@ def _widths(pad_width, ndim: int) -> Any:
     return tuple(pairs)
 
 
+def _has_nothing_to_add(shape: tuple[int, ...], widths: tuple) -> bool:
+    return any(n == 0 and any(added) for n, added in zip(shape, widths, strict=True))
+
+
 def _explain_pad(x: Array, /, pad_width, *, mode: str = "constant", **_) -> str:
     if mode not in _MODES:
         return f"mode is {mode!r}; it must be one of {', '.join(map(repr, _MODES))}."
@@ -229,7 +233,7 @@ def pad(xp, x: Array, /, pad_width, *, value: float = 0.0, mode: str = "constant
     """
     widths = _widths(pad_width, len(x.shape))
     if mode != "constant":
-        if mode not in _MODES or 0 in x.shape:
+        if mode not in _MODES or _has_nothing_to_add(x.shape, widths):
             raise ValueError
         for axis, (n, added) in enumerate(zip(x.shape, widths, strict=True)):
             x = _repeated(xp, x, _runs(n, *added, mode), axis) if any(added) else x

@@ -138,6 +138,7 @@ def _check(op: str, parts: int, x: Any, weight: Any, batch_sizes: Sizes, *states
             f"(rows, {width}), ({width}, k) and (n, k)."
         )
     steady = list(batch_sizes) == sorted(batch_sizes, reverse=True) and min(batch_sizes, default=0) > 0
+    steady = steady or (len(batch_sizes) > 0 and not any(batch_sizes))  # no sequences at all
     if not steady or sum(batch_sizes) != rows[0] or batch_sizes[0] != count:
         raise ShapeError(
             f"{op}: batch_sizes is {batch_sizes}, x is {rows} and the states are {others[0]}; they must be positive "
