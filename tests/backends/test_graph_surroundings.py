@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -198,3 +200,42 @@ def test_losses_are_scaled(cuda):
 
     for a, b in zip(*both(run), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_random_numbers_of_cupys_own_are_refused(cuda):
+    """At the capture, with the line; another thread may draw meanwhile, and everybody after it."""
+    import cupy
+
+    drawn = []
+
+    def noisy(x):
+        thread = threading.Thread(target=lambda: drawn.append(cupy.random.normal(size=3)))
+        thread.start()
+        thread.join()
+        return x + tl.Tensor(cupy.random.normal(size=3))
+
+    cupy.random.seed(0)
+    x, step = tl.zeros(3, dtype="float64", device="cuda"), tl.jit(noisy)
+    message = r"jit: cupy\.random\.normal is called in the step, .*test_graph_surroundings\.py:\d+, in noisy: return x"
+    for _ in range(2):
+        with pytest.raises(tl.CaptureError, match=message):
+            step(x)
+    later = [host(tl.Tensor(cupy.random.normal(size=3))) for _ in range(2)]
+    cupy.random.seed(0)
+    expected = [host(tl.Tensor(cupy.random.normal(size=3))) for _ in range(4)]
+    np.testing.assert_array_equal([*(host(tl.Tensor(numbers)) for numbers in drawn), *later], expected)
+    assert type(cupy.random.get_random_state()) is cupy.random.RandomState
+
+
+def test_what_draws_nothing_asks_for_no_state(cuda):
+    """CuPy makes one, and loads cuRAND, when it is first needed."""
+    import cupy
+
+    states = cupy.random._generator._random_states
+    before = dict(states)
+    states.clear()
+    try:
+        tl.jit(lambda x: x + tl.random.normal((3,), device="cuda"))(tl.zeros(3, device="cuda"))
+        assert not states
+    finally:
+        states.update(before)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy
@@ -46,8 +47,10 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
     memory: a Tensor that is still held at the next call gets memory of its own then, but its array, `p.grad.data`, is
     written over. Optimizers whose rules need whole parameters, and what looks at values, run between two graphs.
 
-    Raises CaptureError where a step looks at a value, an argument requires a gradient or is of another library, or a
-    gradient reaches a tensor that replays would not see; on a GPU, in the second call, for what CUDA cannot capture.
+    Raises CaptureError where a step looks at a value or calls `cupy.random`, an argument requires a gradient or is of
+    another library, or a gradient reaches a tensor that replays would not see; on a GPU, in the second call, for what
+    CUDA cannot capture. Numbers from NumPy's generators, or from generators of CuPy that were made outside, are not
+    seen: replays have those of the capture, which `check` finds.
     Nothing is changed by a capture that fails.
 
     >>> w = tensor([1.0, 2.0], requires_grad=True)
@@ -143,7 +146,8 @@ def _capture(
                 value, counted = wrap(recorder.recorded(as_array(array), f"x{counted}"), None), counted + 1
             inputs.append(value)
         inside_args, inside_kwargs = unflatten((args, kwargs), iter(inputs))
-        out = f(*inside_args, **inside_kwargs)
+        with _draws_refused():
+            out = f(*inside_args, **inside_kwargs)
     finally:
         active_capture.reset(token)
         recorder.show()
@@ -151,6 +155,15 @@ def _capture(
     if recorder.backend.asynchronous:
         return map_leaves(plain, out), GraphProgram(recorder, counted, results, recent)
     return map_leaves(plain, out), Program(recorder, counted, results)
+
+
+def _draws_refused() -> AbstractContextManager[None]:
+    """Within the block, the step must not draw random numbers of CuPy's own."""
+    if "cupy" not in BACKENDS:
+        return nullcontext()
+    from ..cuda.draws import draws_refused
+
+    return draws_refused()
 
 
 def _without_graph(value: Any) -> Any:

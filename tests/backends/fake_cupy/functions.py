@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 import scipy.special
 
-from . import memory, streams
+from . import memory, random, streams
 from .arrays import NAMESPACE, Ufunc, from_numpy, ndarray, refuse_foreign, to_numpy, uninitialized, written
 from .capture import capturable, refuse_while_capturing
 from .emulator import RawModule
@@ -110,7 +110,7 @@ def build() -> Any:
     module.may_share_memory = _may_share_memory
     module.__version__ = "14.2.0"
     module.RawModule = RawModule
-    module.cuda = _cuda()
+    module.cuda, module.random = _cuda(), random.module()
     module.get_default_memory_pool = lambda: memory.default_pool
     module.get_default_pinned_memory_pool = lambda: memory.default_pinned_pool
     NAMESPACE.update(vars(module))
