@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 
 import numpy as np
@@ -13,12 +14,14 @@ from tests.backends.fake_cupy import memory
 from tinygrad_lite.core import caches
 from tinygrad_lite.core.backend import device_backend
 from tinygrad_lite.core.errors import in_bytes
+from tinygrad_lite.cuda import plans
 
 MIB = 1 << 20
 
 
 @pytest.fixture(autouse=True)
 def cupy():
+    gc.collect()  # what other tests have left
     with fake_cupy.installed() as module:
         for index in range(2):
             with module.cuda.Device(index):
@@ -181,3 +184,57 @@ def test_work_is_done_on_the_streams_of_cupy(cupy):
     assert x.data._block.uses.written[0] is stream.queue
     stream.synchronize()
     assert np.array_equal(x.numpy(), [2.0, 2.0, 2.0])
+
+
+# Workspaces of matrix products
+
+
+@pytest.fixture
+def workspaces():
+    """Those of cuBLASLt on the stand-in, by device, stream and thread: 32 MiB each."""
+    plans.products.cache_clear()
+    yield lambda: plans.products(fake_cupy.cupy)._workspaces
+    plans.products.cache_clear()
+
+
+def test_workspaces_go_when_memory_runs_out_and_come_again(workspaces):
+    small = tl.ones((4, 4), device="cuda")
+    product = (small @ small).numpy()
+    assert len(workspaces()) == 1
+    tl.memory.set_limit(tl.memory.stats("cuda").in_use + 8 * MIB, "cuda")
+    x = mib(36)
+    assert not workspaces()
+    with pytest.raises(tl.OutOfMemoryError, match=r"matmul: out of memory on cuda:0: 32\.00 MiB were asked for"):
+        small @ small
+    del x
+    np.testing.assert_array_equal((small @ small).numpy(), product)
+    tl.memory.set_limit(None, "cuda")
+    assert len(workspaces()) == 1
+    tl.memory.empty_cache("cuda")
+    assert not workspaces()
+
+
+def test_a_workspace_finds_room_by_emptying_others(workspaces, cupy):
+    small = tl.ones((4, 4), device="cuda")
+    with cupy.cuda.Stream():
+        small @ small
+    tl.memory.set_limit(tl.memory.stats("cuda").in_use + 8 * MIB, "cuda")
+    small @ small
+    tl.memory.set_limit(None, "cuda")
+    assert len(workspaces()) == 1
+
+
+def test_what_captured_graphs_write_on_stays(workspaces):
+    w = tl.ones((4, 4), device="cuda")
+    step, x = tl.jit(lambda x: x @ w), tl.tensor(np.arange(16.0, dtype="float32").reshape(4, 4), device="cuda")
+    expected = step(x).numpy()
+    np.testing.assert_array_equal(step(x).numpy(), expected)
+    assert len(workspaces()) == 2  # of the current stream, and of that of graphs
+    tl.memory.empty_cache("cuda")
+    assert len(workspaces()) == 1
+    np.testing.assert_array_equal(step(x).numpy(), expected)
+    step.programs.clear()
+    del step
+    gc.collect()
+    tl.memory.empty_cache("cuda")
+    assert not workspaces()

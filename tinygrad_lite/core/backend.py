@@ -38,6 +38,11 @@ _HERE = nullcontext()
 class DeviceMemory(Protocol):
     """The memory of a library's devices, each of which is named by its number."""
 
+    def allocate(self, size: int) -> Any:
+        """So many bytes of the current device, whichever allocator arrays have. OutOfMemoryError if there is no room,
+        even after all caches were emptied."""
+        ...
+
     def stats(self, index: int) -> tuple[int, int, int | None, int, int, int]:
         """Bytes in use, kept, most in use at once, free, in total, and the limit; see `memory.DeviceStats`."""
         ...

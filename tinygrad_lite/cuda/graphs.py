@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,7 +19,7 @@ import numpy
 from ..core.effects import as_words
 from .module import cupy
 
-__all__ = ["GraphMemory", "Words", "begin_launch", "copy_over", "what_is_in"]
+__all__ = ["GraphMemory", "Words", "begin_launch", "copy_over", "streams_of_graphs", "what_is_in"]
 
 RING = 16
 """How many launches the host may be ahead of the device before it waits for memory that their numbers lie in."""
@@ -38,6 +39,9 @@ class _Captures:
 
 _captures: dict[tuple[Any, int], _Captures] = {}
 
+_living: weakref.WeakSet[GraphMemory] = weakref.WeakSet()
+"""The memory of all graphs that there are."""
+
 
 def _shared() -> _Captures:
     key = (cupy(), cupy().cuda.Device().id)
@@ -54,12 +58,18 @@ class GraphMemory:
         self._pool = cupy().cuda.MemoryPool(self._allocate)
         self._places = cupy().cuda.MemoryPool(self._allocate)
         self._shared = _shared()
+        _living.add(self)
 
     def _allocate(self, size: int) -> Any:
         """Memory that stays, even if the pool gives its free blocks back for want of memory."""
         cuda = cupy().cuda
         self._kept.append(cuda.MemoryPointer(cuda.Memory(size), 0))
         return self._kept[-1]
+
+    @property
+    def stream(self) -> int:
+        """The number of the stream on which graphs are captured."""
+        return self._shared.stream.ptr
 
     @property
     def size(self) -> int:
@@ -125,6 +135,11 @@ class Words:
         pinned[:count] = self.here[:count]
         self.there[:count].set(pinned[:count])
         copied.record()
+
+
+def streams_of_graphs() -> set[int]:
+    """The streams on which graphs were captured that still are: what libraries keep for these, the graphs write on."""
+    return {memory.stream for memory in list(_living)}
 
 
 def copy_over(target: Any, source: Any) -> None:

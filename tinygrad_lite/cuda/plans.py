@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from ctypes import byref, c_double, c_float
 from functools import cache
 from typing import Any, NamedTuple
 
 from ..core import precision
+from ..core.backend import device_backend
+from ..core.caches import on_empty
 from ..core.errors import BackendError
 from . import cublaslt
 from .cublaslt import COMPUTE, DATA_TYPES, Description, Epilogue, Layout, Library, Preference, Reduction
+from .graphs import streams_of_graphs
 from .layouts import Copies, Operand, ProductLayout, product_layout
 from .module import cupy
 
@@ -68,7 +72,18 @@ def auxiliary(epilogue: Epilogue, rows: int, columns: int, dtype: Any) -> Any:
 @cache
 def products(cupy: Any) -> Products:
     """The plans of this process for the arrays of the module `cupy`."""
-    return Products(cupy)
+    made = Products(cupy)
+    _all.add(made)
+    return made
+
+
+_all: weakref.WeakSet[Products] = weakref.WeakSet()
+
+
+@on_empty
+def _release_workspaces() -> None:
+    for made in list(_all):
+        made.release()
 
 
 class Key(NamedTuple):
@@ -171,14 +186,22 @@ class Products:
         """
         return (32 if int(self.cupy.cuda.Device(device).compute_capability) >= 90 else 4) << 20
 
-    def workspace(self, device: int, stream: int, size: int) -> int:
-        """The address of memory that algorithms may use on this stream."""
+    def workspace(self, device: int, stream: int, size: int) -> Any:
+        """Memory that algorithms may use on this stream; it is to be held until they are launched."""
         key = device, stream, threading.get_ident() if stream == _STREAM_PER_THREAD else 0
         memory = self._workspaces.get(key)
         if memory is None:
             # Not through the allocator in use: that of a captured graph is for the graph alone.
-            memory = self._workspaces.setdefault(key, self.cupy.get_default_memory_pool().malloc(size))
-        return memory.ptr
+            pool = device_backend("cuda").memory
+            assert pool is not None, "GPUs have memory"
+            memory = self._workspaces.setdefault(key, pool.allocate(size))
+        return memory
+
+    def release(self) -> None:
+        """Let go of the workspaces but for those that captured graphs write on. Whoever multiplies makes a new one."""
+        graphs = streams_of_graphs()
+        for key in [key for key in list(self._workspaces) if key[1] not in graphs]:
+            self._workspaces.pop(key, None)
 
 
 _STREAM_PER_THREAD = 2
@@ -264,8 +287,8 @@ class Plan:
         workspace = owner.workspace(key.device, stream, self._workspace_bytes)
         (one, zero), (a, b, d) = self._factors, self._layouts
         arguments = (
-            self._handle, self._description, one, y, a, x, b, zero, pointer, d, pointer, d, self._chosen, workspace,
-            self._workspace_bytes, stream,
+            self._handle, self._description, one, y, a, x, b, zero, pointer, d, pointer, d, self._chosen,
+            workspace.ptr, self._workspace_bytes, stream,
         )  # fmt: skip
         if self._bias or self._aux:
             with self._lock:  # the addresses are in the descriptor, which another thread may be about to use
