@@ -191,7 +191,7 @@ class Tensor(Handle):
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None) -> Any:
         given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
-        return dlpack.exported(self).__dlpack__(**{name: x for name, x in given.items() if x is not None})
+        return dlpack.capsule(self, **{name: x for name, x in given.items() if x is not None})
 
     def __dlpack_device__(self) -> tuple[Any, int]:
         return self.data.__dlpack_device__()

@@ -30,8 +30,62 @@ def test_torch_shares_memory_both_ways():
     y = tl.tensor(np.zeros(2))
     torch.from_dlpack(y)[1] = 3.0
     assert y.tolist() == [0.0, 3.0]
-    with pytest.raises(DTypeError, match="from_dlpack: the array has dtype torch.bfloat16"):
-        tl.from_dlpack(torch.zeros(2, dtype=torch.bfloat16))
+    with pytest.raises(DTypeError, match="from_dlpack: the array has dtype torch.float8_e5m2"):
+        tl.from_dlpack(torch.zeros(2, dtype=torch.float8_e5m2))
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (), (0, 2), (7,)])
+def test_bfloat16_shares_memory_with_torch_both_ways(shape):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("ml_dtypes")
+    values = torch.linspace(-3, 1e30, int(np.prod(shape))).reshape(shape)
+    t = values.to(torch.bfloat16).T if len(shape) == 2 else values.to(torch.bfloat16)
+    x = tl.from_dlpack(t)
+    assert x.dtype == "bfloat16" and x.shape == tuple(t.shape)
+    np.testing.assert_array_equal(x.numpy().astype("float32"), t.float().numpy())
+    back = torch.from_dlpack(x)
+    assert back.dtype == torch.bfloat16 and back.data_ptr() == t.data_ptr()
+    assert back.stride() == t.stride() or not t.numel()
+    np.testing.assert_array_equal(tl.from_dlpack(x).numpy(), x.numpy())
+    t += 1
+    np.testing.assert_array_equal(x.numpy().astype("float32"), t.float().numpy())
+
+
+def test_copies_of_bfloat16():
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("ml_dtypes")
+    t = torch.ones(3, dtype=torch.bfloat16)
+    own, shared = tl.from_dlpack(t, copy=True), tl.from_dlpack(t, copy=False)
+    t.zero_()
+    assert own.tolist() == [1.0] * 3 and shared.tolist() == [0.0] * 3
+    x = tl.ones(2, dtype="bfloat16")
+    x.requires_grad = True
+    with pytest.raises(GradientError, match=r"__dlpack__: this tensor requires a gradient.*x.detach\(\)"):
+        torch.from_dlpack(x)
+
+
+def test_a_capsule_of_something_else_is_not_taken_for_bfloat16():
+    pytest.importorskip("ml_dtypes")
+
+    class Wrong:
+        dtype = "bfloat16"
+
+        def __dlpack__(self, **given):
+            return np.ones(2).__dlpack__(**given)
+
+        def __dlpack_device__(self):
+            return 1, 0
+
+    with pytest.raises(DTypeError, match="exported with the code 2 and 64 bits in 1 lanes; its dtype asks for 4, 16 a"):
+        tl.from_dlpack(Wrong())
+
+
+@pytest.mark.gpu
+def test_bfloat16_of_a_gpu(gpu):
+    x = tl.tensor([1.0, -2.5], dtype="bfloat16", device="cuda")
+    y = tl.from_dlpack(x)
+    assert y.dtype == "bfloat16" and y.device == x.device and y.data.data.ptr == x.data.data.ptr
+    assert y.tolist() == [1.0, -2.5]
 
 
 def test_jax():

@@ -5,23 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.backend import device_backend
+from ..core.dtypes import bfloat16
 from ..core.errors import BackendError, DTypeError, GradientError
 from ..core.graph import Handle, as_array, wrap
 
-__all__ = ["cuda_interface", "exported", "from_dlpack"]
+__all__ = ["capsule", "cuda_interface", "from_dlpack"]
 
 _CPU, _CUDA, _CUDA_HOST, _CUDA_MANAGED = 1, 2, 3, 13
 _DEVICES = {_CPU: "cpu", _CUDA_HOST: "cpu", _CUDA: "cuda", _CUDA_MANAGED: "cuda"}
 """The device on which we use memory of a kind, by the numbers in DLPack's header."""
 
 
-def exported(tensor: Handle) -> Any:
-    """The array of a Tensor that another library may have. GradientError if the Tensor requires a gradient."""
+def capsule(tensor: Handle, **given: Any) -> Any:
+    """What `__dlpack__` of a Tensor gives. GradientError if the Tensor requires a gradient."""
     if tensor.node is not None:
         raise GradientError(
             "__dlpack__: this tensor requires a gradient, which the other library would lose; use x.detach()."
         )
-    return tensor.data
+    array = tensor.data
+    if not _is_bfloat16(array):
+        return array.__dlpack__(**given)
+    from .capsules import as_bfloat16  # on demand: loads ctypes
+
+    return as_bfloat16(array.view("uint16").__dlpack__(**given))
+
+
+def _is_bfloat16(array: Any) -> bool:
+    """Whether an array of any library is of bfloat16, which NumPy and CuPy neither export nor take."""
+    return str(getattr(array, "dtype", "")).endswith("bfloat16")
 
 
 def cuda_interface(tensor: Handle) -> dict[str, Any]:
@@ -32,7 +43,7 @@ def cuda_interface(tensor: Handle) -> dict[str, Any]:
 
 
 def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Any:
-    """An array of any library as a Tensor in the same memory: NumPy, CuPy, PyTorch, JAX and others.
+    """An array of any library as a Tensor in the same memory: NumPy, CuPy, PyTorch, JAX and others; bfloat16 too.
 
     x : an object with `__dlpack__` and `__dlpack_device__`.
     device : move it there; default: where x is.
@@ -57,11 +68,16 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
         raise BackendError(f"from_dlpack: the array is on a device of kind {kind}; main memory and CUDA are known.")
     here = _DEVICES[kind]
     backend = device_backend(here)
+    low, dtype = None, getattr(x, "dtype", "unknown")
+    if _is_bfloat16(x):
+        from .capsules import Integers  # on demand: loads ctypes
+
+        x, low = Integers(x), bfloat16()
     try:
         array = backend.xp.from_dlpack(x) if copy is None else backend.xp.from_dlpack(x, copy=copy)
     except (RuntimeError, TypeError) as error:
         if isinstance(error, GradientError):
             raise
-        raise DTypeError(f"from_dlpack: the array has dtype {getattr(x, 'dtype', 'unknown')}; {error}") from error
-    made = wrap(as_array(array), None)
+        raise DTypeError(f"from_dlpack: the array has dtype {dtype}; {error}") from error
+    made = wrap(as_array(array if low is None else array.view(low)), None)
     return made if device is None else made.to(device)
