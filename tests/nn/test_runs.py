@@ -130,3 +130,46 @@ def test_a_wrong_input_is_explained_by_the_layer(blas):
 def test_inputs_that_are_no_arrays_are_passed_on():
     net = nn.Sequential(lambda pair: pair[0] + pair[1], nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
     assert net((np.ones(3, "float32"), np.ones(3, "float32"))).shape == (2,)
+
+
+def test_dropout_that_leaves_all_as_it_is_may_lie_between(blas):
+    net = model(nn.Linear(3, 5), nn.ReLU(), nn.Dropout(0.5), nn.Linear(5, 2))
+    with tl.no_grad():
+        net(data())
+        assert names(blas) == ["bias", "bias"]
+        expected = nn.Sequential(net[0], net[1], net[3])(data()).cpu()
+        assert names(blas) == ["bias relu", "bias"]
+        net.eval()
+        np.testing.assert_array_equal(net(data()).cpu(), expected)
+        assert names(blas) == ["bias relu", "bias"]
+        net.train()[2].p = 0.0
+        np.testing.assert_array_equal(net(data()).cpu(), expected)
+        assert names(blas) == ["bias relu", "bias"]
+        seen = []
+        net[2].register_forward_hook(lambda module, args, out: seen.append(tuple(out.shape)))
+        net(data())
+        assert names(blas) == ["bias", "bias"] and seen == [(4, 5)]
+
+
+def test_a_captured_step_notices_that_dropout_is_used_again(blas):
+    net = model(nn.Linear(3, 5), nn.ReLU(), nn.Dropout(1.0), nn.Linear(5, 2)).eval()
+    step = tl.jit(net)
+    for mode in (False, True, False):
+        net[2].train(mode)
+        with tl.no_grad():
+            np.testing.assert_allclose(step(data()).cpu(), net(data()).cpu(), rtol=1e-6)
+            assert (step(data()).cpu().numpy() == net[3].bias.detach().cpu().numpy()).all() == mode
+
+
+@pytest.mark.parametrize("layer", [nn.TransformerEncoderLayer, nn.TransformerDecoderLayer])
+@pytest.mark.parametrize("activation", ["relu", tl.relu, nn.ReLU()])
+def test_the_network_of_a_transformers_layer(blas, layer, activation):
+    results = []
+    for dropout, mode in ((0.0, True), (0.5, False), (0.5, True)):
+        made = model(layer(4, 2, 6, dropout, activation))[0].train(mode)
+        x = tl.tensor(np.linspace(-1, 1, 24, dtype="float32").reshape(3, 2, 4), device="cuda")
+        with tl.no_grad():
+            results.append((made(x) if layer is nn.TransformerEncoderLayer else made(x, x)).cpu())
+        fused = "bias relu" in names(blas)
+        assert fused is (dropout == 0.0 or not mode)
+    np.testing.assert_array_equal(results[0], results[1])

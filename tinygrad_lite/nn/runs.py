@@ -11,6 +11,7 @@ from ..core.errors import ShapeError
 from ..core.graph import Handle
 from ..ops import mlp
 from .activations import GELU, ReLU
+from .dropout import Dropout
 from .linear import Linear
 
 __all__ = ["one_after_another"]
@@ -20,11 +21,13 @@ def one_after_another(layers: Sequence[Callable[[Any], Any]], x: Any) -> Any:
     """The last of `layers` of the last but one of ... of the first of x.
 
     From a Linear on as far as there are ReLUs, or GELUs, between Linears, it is one `mlp`, where the backend has a
-    kernel for it; on NumPy, which has none, it would be 8 us more for two layers. Layers with hooks, with a `forward`
-    of their own or of subclasses are called one by one, and so are those that fail, for their messages.
+    kernel for it; on NumPy, which has none, it would be 8 us more for two layers. A Dropout that leaves all elements as
+    they are may lie between. Layers with hooks, with a `forward` of their own or of subclasses are called one by one,
+    and so are those that fail, for their messages.
     """
     if not _KERNELS[type(x.data if isinstance(x, Handle) else x)]:
         return _one_by_one(layers, x)
+    layers = [layer for layer in layers if type(layer) is not Dropout or not _is_idle(layer)]
     done = 0
     for start, stop in _runs(tuple(map(type, layers))):
         x = _at_once(layers[start:stop], _one_by_one(layers[done:start], x))
@@ -63,11 +66,8 @@ def _runs(kinds: tuple[type, ...]) -> tuple[tuple[int, int], ...]:
 def _at_once(layers: Sequence[Any], x: Any) -> Any:
     names = {"relu" if type(layer) is ReLU else _GELUS.get(layer.approximate) for layer in layers[1::2]}
     name = names.pop()
-    if not names and name and all([layer._hooks is None and "forward" not in vars(layer) for layer in layers]):
-        capture = active_capture.get()
-        if capture is not None:
-            for layer in layers:
-                capture.enter_module(layer)
+    if not names and name and all(map(_is_plain, layers)):
+        _enter(layers)
         arrays = [x]
         for layer in layers[::2]:
             arrays += layer.weight, layer.bias
@@ -76,6 +76,27 @@ def _at_once(layers: Sequence[Any], x: Any) -> Any:
         except ShapeError:
             pass
     return _one_by_one(layers, x)
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether a call of a layer is what its class computes, and nothing else."""
+    return layer._hooks is None and "forward" not in vars(layer)
+
+
+def _is_idle(dropout: Dropout) -> bool:
+    """Whether a call would return its argument."""
+    idle = (dropout.p == 0.0 or not dropout.training) and _is_plain(dropout)
+    if idle:
+        _enter([dropout])
+    return idle
+
+
+def _enter(layers: Sequence[Any]) -> None:
+    """Let a captured step know of layers that are used without a call: in another mode it is captured anew."""
+    capture = active_capture.get()
+    if capture is not None:
+        for layer in layers:
+            capture.enter_module(layer)
 
 
 def _one_by_one(layers: Sequence[Any], x: Any) -> Any:

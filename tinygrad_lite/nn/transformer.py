@@ -11,18 +11,23 @@ from .. import ops
 from ..core.errors import ShapeError
 from ..core.op import Array
 from . import init
+from .activations import GELU, ReLU
 from .attention import MultiheadAttention
 from .containers import ModuleList
 from .dropout import Dropout
 from .linear import Linear
 from .module import Module
 from .normalization import LayerNorm
+from .runs import one_after_another
 
 __all__ = [
     "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
 ]  # fmt: skip
 
 Activation = str | Callable[[Array], Array]
+
+_LAYERS = {id(ops.relu): ReLU(), id(ops.gelu): GELU()}
+"""The layers of activations, by these: with a linear map on both sides they may be one operation."""
 
 
 def _activation(name: str, given: Activation) -> Callable[[Array], Array]:
@@ -92,7 +97,8 @@ class TransformerEncoderLayer(Module):
         return x + dropped(part(norm(x))) if self.norm_first else norm(x + dropped(part(x)))
 
     def _network(self, x: Array) -> Array:
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+        activation = _LAYERS.get(id(self.activation), self.activation)
+        return one_after_another((self.linear1, activation, self.dropout, self.linear2), x)
 
     def forward(
         self,
