@@ -17,7 +17,7 @@ import numpy
 from .accumulation import fit
 from .axes import shape_of
 from .codegen import rule_wants
-from .graph import Node, wrap
+from .graph import Node, unwrap, wrap
 from .registry import OPS
 
 __all__ = ["LeftOut", "pull_selected"]
@@ -69,7 +69,10 @@ def _pull_rules(
         gradient, unused = _apply(rule, known), mask
         if op.unused is not None:
             if _passes_on(parent):
-                unused = _either(_apply(op.unused[name], known), mask, node)
+                unused = _apply(op.unused[name], known)
+                if isinstance(unused, numpy.bool_):  # of a condition that is a Python value: as an array where g is
+                    unused = OPS["full_like"].function(unwrap(g), bool(unused), dtype="bool")
+                unused = _either(unused, mask, node)
         elif rule_wants(rule) != ("g",):
             gradient = OPS["where"].function(mask, 0.0, gradient)
         _add(grads, parent, gradient if conjugate is None else conjugate(gradient), unused, left_out, node)

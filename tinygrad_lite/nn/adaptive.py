@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy
+
 from ..core.backend import backend_of
 from ..core.errors import IndexingError, ShapeError
 from ..core.graph import unwrap
@@ -13,6 +15,7 @@ from ..ops import argmax, concat, expand_dims, log_softmax, mean, take, take_alo
 from .containers import ModuleList, Sequential
 from .linear import Linear
 from .module import Module
+from .utils.rnn import indices_like
 
 __all__ = ["AdaptiveLogSoftmaxWithLoss"]
 
@@ -84,29 +87,28 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             self.tail.append(Sequential(first, Linear(width, end - start, False, **how)))
 
     def forward(self, x: Array, target: Array) -> AdaptiveLogSoftmaxOutput:
-        self._check(x, target)
+        classes = self._checked(x, target)
         single = len(x.shape) == 1
         if single:
-            x, target = expand_dims(x, axis=0), expand_dims(target, axis=0)
-        classes = unwrap(target)
-        backend = backend_of(unwrap(x))
-        xp, first = backend.xp, self.cutoffs[0]
+            x = expand_dims(x, axis=0)
+        first = self.cutoffs[0]
         head = log_softmax(self.head(x), axis=1)
         parts, order = [], []
         for i, (start, end) in enumerate(zip((0, *self.cutoffs), self.cutoffs, strict=False)):
-            (rows,) = xp.nonzero((classes >= start) & (classes < end))
-            if rows.shape[0] == 0:
+            (places,) = ((classes >= start) & (classes < end)).nonzero()
+            if not places.size:
                 continue
+            rows = indices_like(x, places)
             entries = take(head, rows, axis=0)
-            own = xp.expand_dims(xp.take(classes, rows) - start, axis=1)
+            own = indices_like(x, classes[places, None] - start)
             if i == 0:
                 chosen = take_along_axis(entries, own, axis=1)
             else:
                 inner = log_softmax(self.tail[i - 1](take(x, rows, axis=0)), axis=1)
                 chosen = entries[:, first + i - 1 : first + i] + take_along_axis(inner, own, axis=1)
             parts.append(chosen[:, 0])
-            order.append(rows)
-        output = take(concat(parts), xp.argsort(xp.concat(order)), axis=0)
+            order.append(places)
+        output = take(concat(parts), indices_like(x, numpy.concatenate(order).argsort()), axis=0)
         return AdaptiveLogSoftmaxOutput(output[0] if single else output, -mean(output))
 
     def log_prob(self, x: Array) -> Array:
@@ -122,17 +124,20 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         """The most probable class of each input, (...)."""
         return argmax(self.log_prob(x), axis=-1)
 
-    def _check(self, x: Array, target: Array) -> None:
+    def _checked(self, x: Array, target: Array) -> numpy.ndarray:
+        """The classes (n,) in main memory: how many there are of each cluster decides the shapes of what follows."""
         shape, given = tuple(x.shape), tuple(target.shape)
         if len(shape) not in (1, 2) or shape[-1] != self.in_features or given != shape[:-1] or 0 in shape:
             raise ShapeError(
                 f"AdaptiveLogSoftmaxWithLoss: input is {shape} and target is {given}; they must be (n, "
                 f"{self.in_features}) and (n,), or both without n."
             )
-        classes = unwrap(target)
+        given = unwrap(target)
+        classes = backend_of(given).to_numpy(given).reshape(-1)
         low, high = int(classes.min()), int(classes.max())
         if low < 0 or high >= self.n_classes:
             raise IndexingError(
                 f"AdaptiveLogSoftmaxWithLoss: target has classes from {low} to {high}; they must be from 0 to "
                 f"{self.n_classes - 1}."
             )
+        return classes

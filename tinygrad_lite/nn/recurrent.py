@@ -29,7 +29,7 @@ from ..ops.recurrent import scan_steps
 from . import init
 from .module import Module
 from .parameter import Parameter
-from .utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from .utils.rnn import PackedSequence, indices_like, pack_padded_sequence, pad_packed_sequence
 
 __all__ = ["GRU", "LSTM", "RNN", "steps_of"]
 
@@ -149,11 +149,12 @@ class _Recurrent(Module):
                 raise ShapeError(f"{type(self).__name__}: a state in hx is {tuple(state.shape)}; it must be {shape}.")
         if packed is None or packed.sorted_indices is None:
             return states
-        return tuple(take(state, packed.sorted_indices, axis=1) for state in states)
+        return tuple(take(state, indices_like(state, packed.sorted_indices), axis=1) for state in states)
 
     def _final(self, states: tuple[Array, ...], packed: PackedSequence | None) -> Any:
         if packed is not None and packed.unsorted_indices is not None:
-            states = tuple(take(state, packed.unsorted_indices, axis=1) for state in states)
+            order = packed.unsorted_indices
+            states = tuple(take(state, indices_like(state, order), axis=1) for state in states)
         return states if self.states > 1 else states[0]
 
     def _run(self, x: Array, sizes: tuple[int, ...], initial: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:

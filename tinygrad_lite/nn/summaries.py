@@ -101,7 +101,7 @@ def summary(model: Module, input: Any, *, depth: int | None = None) -> Summary:
     """What a model consists of, and what it costs: the output, parameters, multiply-adds and memory of each module.
 
     input : what the model is called with: an array or a Tensor, or a shape such as `(1, 3, 32, 32)`, for which there
-        are zeros; a tuple of these for several arguments, a dict for named ones.
+        are zeros where the model is; a tuple of these for several arguments, a dict for named ones.
     depth : from this many calls within calls on, calls are counted in the row of the call they are inside of.
 
     The model is called once, in evaluation mode, and is left as it was. Multiply-adds are those of matrix products,
@@ -119,12 +119,13 @@ def summary(model: Module, input: Any, *, depth: int | None = None) -> Summary:
     58 parameters are trainable, 0 are frozen; they take 232 B, buffers 0 B
     """
     args, kwargs = (), {}
+    device = next((parameter.device for parameter in model.parameters()), None)
     if isinstance(input, dict):
-        kwargs = {name: _argument(value) for name, value in input.items()}
+        kwargs = {name: _argument(value, device) for name, value in input.items()}
     elif isinstance(input, tuple) and not _is_shape(input) and not hasattr(input, "_fields"):
-        args = tuple(map(_argument, input))
+        args = tuple(_argument(value, device) for value in input)
     else:
-        args = (_argument(input),)
+        args = (_argument(input, device),)
     calls: list[_Call] = []
     with _observed(model, calls):
         out = model(*args, **kwargs)
@@ -269,10 +270,10 @@ def _multiply_adds(node: Node) -> int:
     return 0
 
 
-def _argument(value: Any) -> Any:
+def _argument(value: Any, device: str | None) -> Any:
     """What the model is called with: arrays of fractions as Tensors that require a gradient, zeros for a shape."""
     if _is_shape(value):
-        return Tensor(zeros(value).data, requires_grad=True)
+        return Tensor(zeros(value, device=device).data, requires_grad=True)
 
     def recorded(leaf: Any) -> Any:
         array = unwrap(leaf)

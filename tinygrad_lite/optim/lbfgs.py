@@ -139,7 +139,7 @@ class LBFGS(Optimizer):
             slope = _dot(gradient, self._direction)
             length = hyper["lr"]
             if numbers["n_iter"] == 1:
-                length *= min(1.0, 1.0 / float(backend_of(gradient).xp.sum(abs(gradient))))
+                length *= min(1.0, 1.0 / _number(backend_of(gradient).xp.sum(abs(gradient))))
             numbers["t"] = length
             if slope > -hyper["tolerance_change"]:
                 break
@@ -250,8 +250,13 @@ class LBFGS(Optimizer):
 
 
 def _dot(x: Any, y: Any) -> float:
-    return float(backend_of(x).xp.vecdot(x, y))
+    return _number(backend_of(x).xp.matmul(x, y))
 
 
 def _largest(x: Any) -> float:
-    return float(backend_of(x).xp.max(abs(x))) if x.size else 0.0
+    return _number(backend_of(x).xp.max(abs(x))) if x.size else 0.0
+
+
+def _number(value: Any) -> float:
+    """The value of an array `()`, on which the next step depends: from a device it is copied."""
+    return float(backend_of(value).to_numpy(value))

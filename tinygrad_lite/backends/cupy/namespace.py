@@ -77,7 +77,10 @@ def _parameters(cupy: Any) -> dict[str, Any]:
     def stack(arrays, *, axis=0):
         return concat([cupy.expand_dims(x, axis) for x in arrays], axis=axis)
 
-    return {"argsort": argsort, "concat": concat, "stack": stack, "std": std, "var": var}
+    def where(condition, x, y):  # CuPy's takes no condition that is a Python value
+        return cupy.where(condition if isinstance(condition, cupy.ndarray) else cupy.full((), condition), x, y)
+
+    return {"argsort": argsort, "concat": concat, "stack": stack, "std": std, "var": var, "where": where}
 
 
 def is_capturing(stream: Any) -> bool:

@@ -49,7 +49,8 @@ def pack_padded_sequence(
 ) -> PackedSequence:
     """The elements of a padded batch of sequences, without the padding.
 
-    input : (time, n, ...), or (n, time, ...) if `batch_first`. lengths : n positive integers.
+    input : (time, n, ...), or (n, time, ...) if `batch_first`.
+    lengths : n positive integers, looked at in main memory: from a GPU they are copied, which waits for it.
     enforce_sorted : whether the lengths must not grow; otherwise the sequences are sorted, and recurrent layers and
         `pad_packed_sequence` give results in the order of `input`.
 
@@ -60,7 +61,9 @@ def pack_padded_sequence(
     >>> packed.data, packed.batch_sizes
     (array([1, 4, 2, 5, 3]), (2, 2, 1))
     """
-    counts = numpy.asarray(unwrap(lengths)).astype(numpy.int64)
+    counts = unwrap(lengths)
+    counts = backend_of(counts).to_numpy(counts) if hasattr(counts, "shape") else numpy.asarray(counts)
+    counts = counts.astype(numpy.int64)
     shape = tuple(input.shape)
     if len(shape) < 2:
         raise ShapeError(f"pack_padded_sequence: input is {shape}; it must be (time, n, ...), or (n, time, ...).")
@@ -80,7 +83,7 @@ def pack_padded_sequence(
     places = numpy.arange(counts.max())[:, None], order[None, :]
     present = places[0] < counts[order]
     rows = (places[1] * time + places[0] if batch_first else places[0] * n + places[1])[present]
-    data = take(reshape(input, (n * time, *shape[2:])), _indices(input, rows), axis=0)
+    data = take(reshape(input, (n * time, *shape[2:])), indices_like(input, rows), axis=0)
     sizes = tuple(present.sum(axis=1).tolist())
     return PackedSequence(data, sizes) if enforce_sorted else PackedSequence(data, sizes, order, numpy.argsort(order))
 
@@ -115,11 +118,11 @@ def pad_packed_sequence(
     if batch_first:
         rows, present = rows.T, present.T
     data = sequence.data
-    taken = take(data, _indices(data, rows.ravel()), axis=0)
+    taken = take(data, indices_like(data, rows.ravel()), axis=0)
     taken = reshape(taken, (*rows.shape, *data.shape[1:]))
     if present.all():
         return taken, lengths
-    mask = _indices(data, present.reshape(*present.shape, *(1,) * (len(data.shape) - 1)))
+    mask = indices_like(data, present.reshape(*present.shape, *(1,) * (len(data.shape) - 1)))
     return where(mask, taken, full_like(unwrap(taken), padding_value)), lengths
 
 
@@ -178,7 +181,7 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Array]:
     return unpad_sequence(*pad_packed_sequence(packed_sequences, batch_first=True), batch_first=True)
 
 
-def _indices(like: Any, values: numpy.ndarray) -> Any:
+def indices_like(like: Any, values: numpy.ndarray) -> Any:
     """Indices or a mask where `like` is."""
     array = unwrap(like)
     backend = backend_of(array)
