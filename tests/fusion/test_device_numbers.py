@@ -44,5 +44,8 @@ def test_an_infinity_that_is_not_chosen_is_no_matter():
 
 def test_nobody_looks_at_them():
     number = DeviceNumber(np.array(1.0), "float32")
-    with pytest.raises(TypeError, match=r"a number that only the device knows is looked at; use `chosen` instead of"):
-        bool(number > 0)
+    for look in (lambda: bool(number > 0), lambda: math.sqrt(number), lambda: max(1.0, number)):
+        with pytest.raises(
+            TypeError, match=r"only the device knows is looked at; in rules .* use `chosen`, `root`, `la"
+        ):
+            look()

@@ -1,5 +1,7 @@
 """`GradScaler`: PyTorch's on a CPU, and on a device that nobody waits for; clipping inside of the step."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -296,3 +298,66 @@ def test_optimizers_around_others():
     scaler.step(optimizer)
     scaler.update()
     np.testing.assert_array_equal(w.data, [0.75, 0.5])
+
+
+# Counts on a device
+
+
+def with_curvature(device):
+    """The parameters and numbers of SophiaG, one of whose steps is left out, and of its copy after one more."""
+    parameters = [nn.Parameter(tl.tensor(np.arange(1, 4, dtype="float32") * k, device=device)) for k in (1, 2)]
+    optimizer, scaler = optim.SophiaG(parameters, lr=0.1), tl.GradScaler(init_scale=4.0)
+
+    def step(optimizer, value, without=None):
+        scale = scaler.scale(tl.ones((), device=device))
+        for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
+            g = tl.tensor(np.array([value, 1, 2], "float32"), device=device) * scale
+            parameter.grad = None if i == without else g
+        with np.errstate(all="ignore"):
+            scaler.step(optimizer)
+            scaler.update()
+
+    for value, without in ((1.0, None), (np.inf, 0), (2.0, 1), (3.0, None)):
+        step(optimizer, value, without)
+        for i, parameter in enumerate(parameters):
+            parameter.grad = None if i == without else tl.tensor(np.full(3, 0.3, "float32"), device=device)
+        optimizer.update_hessian(4)
+    twin = copy.deepcopy(optimizer)
+    step(optimizer, 5.0, 0)
+    step(twin, 6.0)
+    found = []
+    for each in (optimizer, twin):
+        state = each.state_dict()["state"].values()
+        found += [[x for x in entry.values() if not hasattr(x, "shape")] for entry in state]
+        found += [parameter.detach().to("cpu").numpy() for parameter in each.param_groups[0]["params"]]
+    return found
+
+
+def test_counts_of_parameters_that_are_updated_at_different_times(cuda):
+    here, there = with_curvature("cpu"), with_curvature("cuda")
+    assert here[:2] == [[3, 3], [3, 3]] and here[4:6] == [[4, 3], [3, 3]]
+    for x, y in zip(here, there, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-6)
+
+
+def test_counts_follow_parameters_to_other_devices(cuda):
+    if cuda.device_count < 2:
+        pytest.skip("needs two GPUs")
+    scaler = tl.GradScaler(init_scale=4.0)
+    parameters = [nn.Parameter(tl.tensor(np.ones(3, "float32"), device=d)) for d in ("cuda:0", "cuda:1")]
+    optimizer = optim.Adam(parameters, lr=0.1, clip_norm=0.5)
+    for value in (1.0, np.nan, 2.0):
+        scaler.scale(tl.ones((), device="cuda"))
+        for i, parameter in enumerate(parameters):
+            g = np.array([1.0, value if i else 1.0, 3.0], "float32")
+            parameter.grad = tl.tensor(g, device=parameter.device)
+        scaler.step(optimizer)
+        scaler.update()
+    assert scaler.get_scale() == 2.0
+    assert [entry["step"] for entry in optimizer.state_dict()["state"].values()] == [2, 2]
+    for parameter in parameters:
+        parameter.data = parameter.detach().to("cpu").data
+        parameter.grad = tl.ones(3)
+    optimizer.step()
+    assert [entry["step"] for entry in optimizer.state_dict()["state"].values()] == [3, 3]
+    assert all(flat.counts is None for flat in optimizer.groups)

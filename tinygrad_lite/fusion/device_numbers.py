@@ -46,9 +46,13 @@ class DeviceNumber:
     def __neg__(self) -> DeviceNumber:
         return DeviceNumber(-self.value, self.dtype)
 
-    def __bool__(self) -> bool:
-        raise TypeError("a number that only the device knows is looked at; use `chosen` instead of `if`.")
+    def _refuse(self, *_: Any) -> Any:
+        raise TypeError(
+            "a number that only the device knows is looked at; in rules of optimizers, use `chosen`, `root`, `larger` "
+            "and `smaller` of tinygrad_lite.fusion.device_numbers in place of `if`, `sqrt`, `max` and `min`."
+        )
 
+    __bool__ = __float__ = __int__ = __index__ = _refuse
     __hash__ = None  # type: ignore[assignment]
 
 

@@ -7,7 +7,7 @@ is one kernel, which reads the numbers from the device's memory where the step i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy
@@ -23,12 +23,15 @@ from .recent import Recent
 from .symbols import NotElementwise, Symbol, expression
 from .traces import trace_form
 
-__all__ = ["write_over"]
+__all__ = ["write_over", "write_over_each"]
 
 FORMS = 256
 """How many programs are kept."""
 
 _programs: dict[tuple, Any] = Recent(FORMS)
+
+Found = tuple[Any, list[Any], list[int]]
+"""A program, its numbers, and which of the arrays it writes over."""
 
 
 class _Tape(Expressions):
@@ -97,17 +100,43 @@ def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> Non
     backend = backend_of(arrays[0])
     if backend.name == "numpy" and any(array.ndim < arrays[0].ndim for array in arrays):
         return _with_numbers(arrays, rule)
-    if backend.name in PROGRAMS and _fit(arrays):
-        for way in (_known, _compiled):
-            try:
-                found = way(arrays, rule, backend.name)
-            except (NotElementwise, AttributeError, TypeError, ValueError):
-                continue  # no expression, or an error, which the rule raises on arrays too
-            if found is not None:
-                program, numbers, changed = found
-                with backend.on(arrays[0]):
-                    program(arrays, [arrays[i] for i in changed], numbers)
-                return None
+    return _do(arrays, rule, _find(arrays, rule, backend.name) if backend.name in PROGRAMS and _fit(arrays) else None)
+
+
+def write_over_each(groups: Iterable[Sequence[Any]], rule: Callable[..., Sequence[Any]]) -> None:
+    """`write_over` for several lists of arrays, each of one shape; the rule is looked at once for lists of one form."""
+    known: dict[tuple, Found | None] = {}
+    for arrays in groups:
+        name = backend_of(arrays[0]).name
+        found = None
+        if name in PROGRAMS and _fit(arrays):
+            form = (name, *[array.dtype for array in arrays])
+            if form not in known:
+                known[form] = _find(arrays, rule, name)
+            found = known[form]
+        _do(arrays, rule, found)
+
+
+def _find(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], backend: str) -> Found | None:
+    """The program of a rule, or None if there can be none."""
+    for way in (_known, _compiled):
+        try:
+            found = way(arrays, rule, backend)
+        except (NotElementwise, AttributeError, TypeError, ValueError):
+            continue  # no expression, or an error, which the rule raises on arrays too
+        if found is not None:
+            return found
+    return None
+
+
+def _do(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], found: Found | None) -> None:
+    """Run a program, or the rule where there is none."""
+    backend = backend_of(arrays[0])
+    if found is not None:
+        program, numbers, changed = found
+        with backend.on(arrays[0]):
+            program(arrays, [arrays[i] for i in changed], numbers)
+        return
     live = live_numbers.get()
     if live is not None:
         live.refuse("an update without a kernel")
@@ -148,10 +177,6 @@ def _run(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:
     for array, value in zip(arrays, values, strict=True):
         if value is not array:
             array[...] = value
-
-
-Found = tuple[Any, list[Any], list[int]]
-"""A program, its numbers, and which of the arrays it writes over."""
 
 
 def _known(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], backend: str = "numpy") -> Found | None:

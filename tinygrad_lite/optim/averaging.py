@@ -12,7 +12,7 @@ from ..core.dtypes import is_floating
 from ..core.effects import once, replayed
 from ..core.errors import StateError
 from ..core.graph import no_grad, note_write
-from ..fusion.updates import write_over
+from ..fusion.updates import write_over_each
 from ..nn import BatchNorm1d, InstanceNorm1d, Module
 from ..tensor import Tensor
 
@@ -74,15 +74,17 @@ class AveragedModel(Module):
             )
         count = int(self.n_averaged.item())  # on the host from the first time on, which knows it without waiting
         parameters = dict(self.module.named_parameters())
+        averaged = []
         for name, tensor in own.items():
             old, value = tensor.data, others[name].data
-            averaged = count and (name in parameters or (self.use_buffers and is_floating(tensor.data.dtype)))
-            with backend_of(old).on(old):
-                if averaged:
-                    write_over([old, value], lambda a, b: [self.rule(a, b, count), b])
-                else:
+            if count and (name in parameters or (self.use_buffers and is_floating(old.dtype))):
+                averaged.append([old, value])
+            else:
+                with backend_of(old).on(old):
                     once(partial(old.__setitem__, ..., value))
-            note_write(old)
+        write_over_each(averaged, lambda a, b: [self.rule(a, b, count), b])
+        for tensor in own.values():
+            note_write(tensor.data)
         self.n_averaged = Tensor(count + 1)
 
 

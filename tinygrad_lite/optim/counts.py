@@ -8,7 +8,7 @@ them and counts: left-out steps do not count there either, as in PyTorch's fused
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import count, groupby
+from itertools import groupby
 from typing import Any
 
 import numpy
@@ -22,8 +22,6 @@ __all__ = ["Counts", "Numbers", "renamed", "runs"]
 
 Numbers = tuple[Any, ...]
 """What is kept of one parameter beside arrays: the number of its updates, and further numbers."""
-
-_names = count()
 
 
 class Counts:
@@ -86,7 +84,7 @@ def renamed(names: list[Numbers], which: Iterable[int]) -> None:
     new: dict[Numbers, Numbers] = {}
     for i in which:
         if names[i] not in new:
-            new[names[i]] = (next(_names),)
+            new[names[i]] = (object(),)  # which is equal to no other, also where it was copied or pickled
         names[i] = new[names[i]]
 
 

@@ -206,7 +206,8 @@ class Optimizer:
 
         state : what the last update returned, arrays and `numbers`; in the first one of a rule that is not
             `elementwise` there are no arrays.
-        hyper : the hyperparameters by name, and `step`, which is 1 in a parameter's first update.
+        hyper : the hyperparameters by name, and `step`, which is 1 in a parameter's first update. Once a loss scaler
+            has left steps out on a GPU, it and `numbers` are no Python numbers, see `fusion/device_numbers.py`.
         """
         raise NotImplementedError
 
