@@ -21,6 +21,9 @@ class Adafactor(Optimizer):
     whole. u = g / sqrt(v), divided by its root mean square over d where that is above 1, and
     w <- w - max(eps2, RMS(w)) * min(lr, 1 / sqrt(t)) * u.
 
+    On a GPU a step takes dozens of launches for each parameter, whose means it needs; rules for single elements, such as
+    that of `AdamW`, take one for all.
+
     params, lr, common : see `Optimizer`.
     beta2_decay : power of t in the weight of the newest g^2, at most 0.
     eps : the pair (eps1, eps2): least value of sqrt(v), by default the machine precision, and the least size that
