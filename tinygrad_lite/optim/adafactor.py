@@ -21,7 +21,7 @@ class Adafactor(Optimizer):
     whole. u = g / sqrt(v), divided by its root mean square over d where that is above 1, and
     w <- w - max(eps2, RMS(w)) * min(lr, 1 / sqrt(t)) * u.
 
-    On a GPU a step takes dozens of launches for each parameter, whose means it needs; rules for single elements, such as
+    On a GPU a step takes dozens of launches for each parameter, whose means it needs; rules for single elements, as
     that of `AdamW`, take one for all.
 
     params, lr, common : see `Optimizer`.

@@ -15,7 +15,7 @@ class LARS(Optimizer):
 
     r = trust_coefficient * |w| / (|g| + weight_decay * |w|) with norms of whole parameters; 1 where |w| or |g| is 0.
 
-    On a GPU a step takes dozens of launches for each parameter, whose norms it needs; rules for single elements, such as
+    On a GPU a step takes dozens of launches for each parameter, whose norms it needs; rules for single elements, as
     those of `SGD` and `AdamW`, take one for all.
 
     params, lr, common : see `Optimizer`.
@@ -67,7 +67,7 @@ class LAMB(Optimizer):
     u = m' / (sqrt(v') + eps) + weight_decay * w with m' and v' as in `Adam`; the norms are of whole parameters, and
     their ratio is 1 where one is 0.
 
-    On a GPU a step takes dozens of launches for each parameter, whose norms it needs; rules for single elements, such as
+    On a GPU a step takes dozens of launches for each parameter, whose norms it needs; rules for single elements, as
     those of `SGD` and `AdamW`, take one for all.
 
     params, lr, common : see `Optimizer`.

@@ -21,7 +21,7 @@ class Muon(Optimizer):
     x <- a x + (b x x^T + c (x x^T)^2) x on x over its norm. For the matrices within a network; biases, norms,
     embeddings and the output layer belong to another optimizer.
 
-    On a GPU a step takes dozens of launches for each matrix; rules for single elements, such as that of `AdamW`, take one
+    On a GPU a step takes dozens of launches for each matrix; rules for single elements, as that of `AdamW`, take one
     for all parameters.
 
     params, lr, common : see `Optimizer`; matrices only, `(m, n)`.
