@@ -32,7 +32,7 @@ def draws_refused() -> Iterator[None]:
 
     class Refusing(kind):
         def __init__(self, device: int) -> None:
-            vars(self).update(device=device, inside=states.get(device))
+            self.__dict__.update(device=device, inside=states.get(device))
 
         def __getattribute__(self, name: str) -> Any:
             if name.startswith("__"):
@@ -43,7 +43,7 @@ def draws_refused() -> Iterator[None]:
                     f"at the capture. Draw them with tinygrad_lite.random, or give them as an argument. "
                     f"It is called at {_place(sys._getframe(1), kind.__module__.rpartition('.')[0])}"
                 )
-            own = vars(self)
+            own = self.__dict__
             if own["inside"] is None:
                 with cupy().cuda.Device(own["device"]):
                     own["inside"] = kind()
@@ -58,8 +58,8 @@ def draws_refused() -> Iterator[None]:
         for device, refusing in placed.items():
             if states.get(device) is refusing:  # nobody has set another
                 states.pop(device)
-                if vars(refusing)["inside"] is not None:
-                    states[device] = vars(refusing)["inside"]
+                if refusing.__dict__["inside"] is not None:
+                    states[device] = refusing.__dict__["inside"]
 
 
 def _place(frame: FrameType, package: str) -> str:
