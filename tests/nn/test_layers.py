@@ -193,3 +193,13 @@ def test_wrong_initialisations():
         init.kaiming_normal((3, 3), mode="fan")
     with pytest.raises(ShapeError, match="calculate_gain: nonlinearity is 'swish'; it must be one of 'linear', "):
         init.calculate_gain("swish")
+
+
+@pytest.mark.parametrize("name", ["BatchNorm1d", "InstanceNorm1d"])
+def test_running_statistics_keep_their_dtype(name):
+    for dtype in ("bfloat16", "float16", "float64"):
+        layer = getattr(nn, name)(3, track_running_stats=True, dtype=dtype)
+        layer(tl.tensor(np.arange(24.0).reshape(2, 3, 4), dtype=dtype))
+        kept = layer.state_dict()
+        assert {str(kept[key].dtype) for key in ("running_mean", "running_var")} == {dtype}
+        assert kept["running_mean"].astype("float64").any()

@@ -253,7 +253,10 @@ class BatchNorm1d(Module):
         xp = backend_of(mean).xp
         for name, value in (("running_mean", mean), ("running_var", var)):
             old = getattr(self, name).data
-            setattr(self, name, wrap((1.0 - rate) * old + rate * xp.astype(value, old.dtype), None))
+            moved = (1.0 - rate) * old + rate * xp.astype(value, old.dtype)
+            if moved.dtype != old.dtype:  # NumPy's bfloat16 times a number
+                moved = xp.astype(moved, old.dtype)
+            setattr(self, name, wrap(moved, None))
 
 
 class BatchNorm2d(BatchNorm1d):
