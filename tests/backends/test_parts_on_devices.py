@@ -81,3 +81,21 @@ def test_a_condition_that_is_one_python_value(cuda):
         return [y, x.grad]
 
     on_both(run, np.zeros(2))
+
+
+def test_a_list_of_tensors_is_an_index(cuda):
+    def run(device, x):
+        places = [tl.tensor(2, device=device), tl.tensor(0, device=device)]
+        return [x[places], x[:, places]]
+
+    on_both(run, RNG.normal(size=(3, 4)))
+
+
+def test_what_is_assigned_may_have_more_axes(cuda):
+    def run(device, x):
+        x[:, 1] = tl.ones((1, 1, 1), device=device)
+        x[0] = tl.ones((1, 4), device=device) * 2.0
+        x[np.array([1, 1]), 3] = tl.tensor([[3.0, 4.0]], dtype="float64", device=device)
+        return [x]
+
+    on_both(run, RNG.normal(size=(3, 4)))

@@ -22,6 +22,11 @@ __all__ = ["getitem", "set_item", "take", "take_along_axis"]
 # What an index is made of
 
 
+def _in_main_memory(index: Any) -> Any:
+    """A part of a list of indices, for NumPy to make an array of."""
+    return backend_of(index).to_numpy(index) if hasattr(index, "shape") else index
+
+
 def plain_index(index: Any) -> Any:
     """`index` without Tensors, and with lists and single integers of arrays as arrays and Python numbers.
 
@@ -33,7 +38,7 @@ def plain_index(index: Any) -> Any:
         return index
     index = unwrap(index)
     if isinstance(index, (list, numpy.generic)):
-        index = numpy.asarray([unwrap(i) for i in index] if isinstance(index, list) else index)
+        index = numpy.asarray([_in_main_memory(unwrap(i)) for i in index] if isinstance(index, list) else index)
         if index.size == 0 and index.ndim == 1:
             index = index.astype(numpy.int64)
     dtype = getattr(index, "dtype", None)

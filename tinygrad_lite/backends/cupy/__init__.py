@@ -185,6 +185,9 @@ class CupyBackend(Backend):
 
     def assign(self, target: Any, index: Any, values: Any) -> Any:
         _check_range(target, index)
+        if getattr(values, "shape", ())[:1] == (1,):  # CuPy takes no more axes than there are to be assigned to
+            first = next((axis for axis, n in enumerate(values.shape) if n != 1), values.ndim)
+            values = values.reshape(values.shape[first:])
         if not hasattr(values, "shape") or not values.size > 1 or not _may_repeat(index):
             target[index] = values
             return target
