@@ -1,8 +1,12 @@
 """What the whole test-suite shares: Hypothesis draws the same few examples in every run; CuPy's backend to test on."""
 
+from collections import Counter
+from functools import partial
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests import on_device
 from tests.backends import fake_cupy
 from tests.backends.fake_cupy.emulator import compiler
 from tinygrad_lite.core.backend import device_backend
@@ -19,6 +23,64 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("laws")
+settings.register_profile("device", settings.get_profile("laws"), max_examples=3)  # a stand-in takes its time
+
+
+_ON_A_GPU = []
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", help="run the suite on this device, cuda, or on a stand-in where there is no GPU")
+
+
+def pytest_configure(config):
+    device = config.getoption("device")
+    if device is None:
+        return
+    settings.load_profile("device")
+    try:
+        device_backend(device)
+        _ON_A_GPU.append(device)
+    except BackendError:
+        stand_in = fake_cupy.installed()
+        stand_in.__enter__()
+        config.add_cleanup(partial(stand_in.__exit__, None, None, None))
+    on_device.install(device)
+
+
+NUMPY_ONLY = {
+    "backends": "chooses its devices itself",
+    "benchmarks": "benchmarks choose their devices themselves",
+    "cuda": "chooses its devices itself",
+    "fusion": "programs of NumPy's loops; tests/cuda has those of CUDA C++",
+    "interop": "NumPy's functions of Tensors",
+    "io": "files are read and written in main memory",
+    "kernels": "kernels of NumPy's",
+    "plots": "figures are drawn of arrays in main memory",
+    "testing": "checks of operations compute with NumPy's arrays",
+}
+"""Folders whose tests are left out on another device, and why; single tests have the marker `numpy_only`."""
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("device") is None:
+        return
+    for item in items:
+        folder = item.nodeid.split("/")[1]
+        marker = item.get_closest_marker("numpy_only")
+        reason = marker.args[0] if marker else NUMPY_ONLY.get(folder)
+        if reason is not None:
+            item.add_marker(pytest.mark.skip(reason=f"numpy_only: {reason}"))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    device = config.getoption("device")
+    if device is None:
+        return
+    skipped = [report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", ())]
+    terminalreporter.section(f"on {device}, {'a GPU' if _ON_A_GPU else 'the stand-in for CuPy'}")
+    for reason, count in Counter(reason for reason in skipped if reason.startswith("numpy_only: ")).most_common():
+        terminalreporter.line(f"{count} left out, {reason}")
 
 
 @pytest.fixture(scope="module")

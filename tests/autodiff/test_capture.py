@@ -142,6 +142,7 @@ def test_running_statistics_are_alive():
     np.testing.assert_array_equal(evaluate(X[0]), model(X[0]).detach())
 
 
+@pytest.mark.numpy_only("draws numbers in main memory")
 def test_random_numbers_are_drawn_anew():
     rng = tl.Generator(0)
     noise = tl.jit(lambda x: x + rng.normal(x.shape))

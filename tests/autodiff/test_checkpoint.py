@@ -81,6 +81,7 @@ def test_inside_and_around_transforms():
     assert tl.hvp(lambda x: f(x).sum(), np.array([2.0]), np.array([1.0])) == pytest.approx(48.0)
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_keeps_only_its_inputs():
     kept = []
 

@@ -17,6 +17,7 @@ def leaf(values):
     return tensor(values, dtype="float64", requires_grad=True)
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_stop_gradient_of_tensors_and_structures():
     x = leaf([1.0, 2.0])
     stopped = tl.stop_gradient({"a": x * 2.0, "b": [3.0, x.data, None]})
@@ -44,6 +45,7 @@ def test_straight_through_agrees_with_the_usual_way_of_torch():
     np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy())
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_derivatives_of_every_order_are_the_surrogates():
     step = tl.straight_through(lambda x: np.heaviside(np.asarray(x), 0.5), surrogate=tl.sigmoid)
     f, known = step, tl.sigmoid
@@ -96,6 +98,7 @@ def test_shapes_that_differ():
 # Rules of one's own: a primitive's body may be anything
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_a_body_of_external_code_with_a_rule(declared):
     @tl.primitive(x=lambda g, x, out: g * out / (3 * x))
     def cube_root(xp, x):
@@ -108,6 +111,7 @@ def test_a_body_of_external_code_with_a_rule(declared):
     np.testing.assert_allclose(tangent, [0.25])
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_a_body_that_looks_up_a_table_and_a_rule_that_does(declared):
     grid = np.linspace(0.0, 7.0, 7001)
     sines, cosines = np.sin(grid), np.cos(grid)

@@ -82,6 +82,7 @@ def test_a_call_takes_as_many_products_as_there_are_colors(monkeypatch, check, b
     assert taken == rows + [1] * check
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_rules_that_look_at_values_are_applied_to_one_vector_after_another(declared):
     @tl.primitive(x=lambda g: g if bool(tl.any(g != 0.0)) else g * 0.0)
     def looked_at(xp, x):

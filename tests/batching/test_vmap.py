@@ -45,6 +45,7 @@ def test_arrays_give_arrays_and_tensors_tensors():
     assert tl.vmap(tl.exp)(X.astype("float32")).dtype == np.float32
 
 
+@pytest.mark.numpy_only("a text that names no device")
 def test_inside_there_is_no_axis_of_examples():
     seen = []
 

@@ -26,6 +26,7 @@ def test_creation():
     assert nn.Linear(2, 3).to("bfloat16").weight.dtype == BF16
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_casts():
     x = tl.tensor([1.0, 1.00390625, 1e39, np.nan], dtype="float64")
     with np.errstate(over="ignore"):
@@ -63,6 +64,7 @@ def test_limits():
     assert limits.max == float(ml_dtypes.finfo(BF16).max) and limits.smallest_normal == 2.0**-126
 
 
+@pytest.mark.numpy_only("a text that names no device")
 def test_printing():
     assert repr(tl.tensor([1.1, -2.0], dtype="bfloat16")) == "Tensor([ 1.1016, -2.    ], dtype=bfloat16)"
     assert repr(tl.tensor(0.1, dtype="bfloat16")) == "Tensor(0.1001, dtype=bfloat16)"
@@ -93,6 +95,7 @@ def test_a_step_is_captured():
     np.testing.assert_array_equal(f(x).numpy(), (tl.softmax(tl.tensor(x) * 2.0) @ tl.ones((2, 1), dtype=BF16)).numpy())
 
 
+@pytest.mark.numpy_only("chooses its devices itself")
 def test_results_on_a_device_are_those_of_the_cpu(cuda):
     def program(device):
         x = tl.tensor([[0.5, -1.25, 2.0], [1.0, 0.0, -3.0]], dtype="bfloat16", device=device, requires_grad=True)

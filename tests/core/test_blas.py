@@ -6,6 +6,8 @@ import pytest
 
 from tinygrad_lite.core.blas import one_blas_thread
 
+pytestmark = pytest.mark.numpy_only("the processor's BLAS")
+
 
 @pytest.fixture
 def number():

@@ -57,6 +57,7 @@ def buffered():
     return buffer, tensor(buffer[:2], requires_grad=True)
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_a_write_into_saved_memory_is_an_error():
     buffer, x = buffered()
     assert np.shares_memory(x.data, buffer)
@@ -84,6 +85,7 @@ def test_an_optimizer_step_between_forward_and_backward_is_an_error_that_names_b
     assert changed.startswith("It was changed at ") and changed.endswith("# the line of the step")
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_a_write_is_no_error_where_nothing_saved_was_changed():
     buffer, x = buffered()
     loss = (x + 2.0).sum()  # addition saves nothing
@@ -99,6 +101,7 @@ def test_a_write_is_no_error_where_nothing_saved_was_changed():
     np.testing.assert_array_equal(x.grad.numpy(), [2 + 1 + 4, 4 + 1 + 6])
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_each_of_several_writes_counts():
     buffer, x = buffered()
     note_write(buffer)

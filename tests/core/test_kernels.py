@@ -40,6 +40,7 @@ def swish_with_kernel(calls, when=lambda x, *, slope: x.size > 2):
     return swish
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_a_pair_computes_value_and_gradient_and_the_definition_higher_derivatives():
     calls = []
     swish = swish_with_kernel(calls)
@@ -53,6 +54,7 @@ def test_a_pair_computes_value_and_gradient_and_the_definition_higher_derivative
     assert check_gradients(lambda x: swish(x, slope=2.0), X, order=3).ok
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_arrays_use_the_kernel_and_the_guard_decides():
     calls = []
     swish = swish_with_kernel(calls)
@@ -74,6 +76,7 @@ def test_without_recording_nothing_is_recorded():
         assert not swish(tensor(X, requires_grad=True)).requires_grad
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_a_kernel_gives_only_the_gradients_that_are_needed():
     asked = []
 
@@ -99,6 +102,7 @@ def test_a_kernel_gives_only_the_gradients_that_are_needed():
     assert check_gradients(dot, X, X + 1).ok
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_a_primitives_kernel_keeps_the_rules():
     calls = []
 
@@ -119,6 +123,7 @@ def test_a_primitives_kernel_keeps_the_rules():
     assert calls == []
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_the_first_kernel_that_accepts_takes_the_call():
     @composite()
     def plain(x):
@@ -175,6 +180,7 @@ def parts_with_kernel(calls):
     return parts
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_kernels_of_composites_with_several_outputs():
     calls = []
     parts = parts_with_kernel(calls)
@@ -214,6 +220,7 @@ def test_composites_with_several_outputs_without_a_kernel():
     np.testing.assert_allclose(tl.vmap(tl.grad(loss))(rows), 18 * rows**2, rtol=1e-12)
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_a_captured_kernel_with_several_outputs():
     calls = []
     parts = parts_with_kernel(calls)

@@ -126,6 +126,7 @@ def test_rules_ask_by_name_for_anything_they_may():
     np.testing.assert_array_equal(x.grad.numpy(), np.full(3, 3.0))
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_only_what_rules_ask_for_is_kept():
     @primitive(x=lambda g, x_shape: tl.broadcast_to(g, x_shape), y=lambda g, out: g * out)
     def frugal(xp, x, y):

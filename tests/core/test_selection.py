@@ -130,6 +130,7 @@ def test_batches_of_examples():
     np.testing.assert_array_equal(shared(np.array([1.0, 4.0])), [0.5, 0.25])
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_where_without_an_elementwise_operation_behind_it_is_swept_as_any_other():
     x = tl.tensor(np.ones((2, 2)), requires_grad=True)
     g = np.ones((2, 2))

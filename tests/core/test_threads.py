@@ -13,6 +13,8 @@ import tinygrad_lite as tl
 from tinygrad_lite.core import threads
 from tinygrad_lite.core.threads import run_blocks
 
+pytestmark = pytest.mark.numpy_only("threads of the processor")
+
 
 @pytest.fixture(params=[1, 2, 3])
 def count(request):

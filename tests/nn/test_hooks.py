@@ -123,6 +123,7 @@ def test_pytorch_calls_hooks_with_the_same():
     assert found[0] == found[1]
 
 
+@pytest.mark.numpy_only("a text that names no device")
 def test_buffers_are_state_whatever_their_name_and_move():
     module = nn.Module()
     module.register_buffer("_hidden", np.ones(2, np.float32))

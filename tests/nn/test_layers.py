@@ -105,6 +105,7 @@ def test_running_statistics_are_new_values_and_carry_no_gradient():
     assert str(layer.num_batches_tracked.dtype) == "int64" and layer.num_batches_tracked.shape == ()
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_dropout_only_in_training_and_from_its_generator():
     data = np.ones((40, 40), np.float32)
     layers = [nn.Dropout(0.25, rng=tl.Generator(3)) for _ in range(2)]

@@ -198,6 +198,7 @@ def test_repr_is_a_tree():
     assert repr(nn.LayerNorm(4, elementwise_affine=False)) == "LayerNorm((4,), elementwise_affine=False, bias=False)"
 
 
+@pytest.mark.numpy_only("a text that names no device")
 def test_repr_of_a_parameter():
     assert repr(nn.Parameter([[1.0], [2.0]])) == (
         "Parameter([[1.],\n           [2.]], dtype=float32, requires_grad=True)"

@@ -53,6 +53,7 @@ def data(device="cuda"):
     return tl.tensor(np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3), device=device)
 
 
+@pytest.mark.numpy_only("chooses its devices itself")
 def test_a_network_is_one_operation_on_a_gpu(blas):
     def network(device):
         return model(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2), device=device)
@@ -163,6 +164,7 @@ def test_a_captured_step_notices_that_dropout_is_used_again(blas):
 
 @pytest.mark.parametrize("layer", [nn.TransformerEncoderLayer, nn.TransformerDecoderLayer])
 @pytest.mark.parametrize("activation", ["relu", tl.relu, nn.ReLU()])
+@pytest.mark.numpy_only("chooses its devices itself")
 def test_the_network_of_a_transformers_layer(blas, layer, activation):
     results = []
     for dropout, mode in ((0.0, True), (0.5, False), (0.5, True)):

@@ -8,6 +8,7 @@ import pytest
 import tinygrad_lite as tl
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_asarray():
     a = np.array([1.0, 2.0])
     assert np.shares_memory(tl.asarray(a).data, a)
@@ -32,6 +33,7 @@ def test_asarray_of_lists_has_the_dtype_asked_for():
     assert tl.asarray([0.1], dtype="float64").tolist() == [0.1]
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_astype():
     a = np.array([1.0])
     assert tl.astype(a, "float64") is a
@@ -39,6 +41,7 @@ def test_astype():
     assert tl.astype(a, "float32", device="cpu").dtype == np.float32
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_reshape():
     a = np.arange(6.0).reshape(2, 3)
     assert np.shares_memory(tl.reshape(a, (3, 2)), a)

@@ -37,6 +37,7 @@ def float64_by_default():
         (range(3), "int64"),
     ],
 )
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_dtypes(data, dtype):
     assert tl.tensor(data).dtype == dtype
     assert tl.Tensor(data).dtype == dtype
@@ -49,6 +50,7 @@ def test_the_default_dtype_is_for_python_floats(float64_by_default):
     assert tl.tensor(np.float32(1.0)).dtype == np.float32
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_arrays_are_kept_without_a_copy():
     x = np.arange(3.0)[::-1]
     assert tl.tensor(x).data is x
@@ -57,6 +59,7 @@ def test_arrays_are_kept_without_a_copy():
     assert tl.tensor(x, dtype="float64", device="cpu").data is x
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_asarray_keeps_a_tensor_and_tensor_cuts_it_off():
     x = tl.tensor([1.0, 2.0], requires_grad=True)
     assert tl.asarray(x) is x

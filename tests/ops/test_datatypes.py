@@ -99,6 +99,7 @@ def test_tensors_name_their_namespace():
         x.__array_namespace__(api_version="2031.12")
 
 
+@pytest.mark.numpy_only("a text that names no device")
 def test_tensors_have_the_methods_of_the_standard():
     x = tl.tensor([2.5], requires_grad=True)
     assert complex(x) == 2.5 + 0j

@@ -31,6 +31,7 @@ def test_put_along_axis_cuts_off_what_it_overwrites():
 
 
 @pytest.mark.parametrize("function", [tl.put_along_axis, tl.scatter_add])
+@pytest.mark.numpy_only("indices on the device are not checked, which would wait for it")
 def test_what_does_not_fit_along_an_axis(function):
     name, one = function.__name__, np.zeros((1, 1))
     assert failing(function, X, np.array([[3]]), one) == (
@@ -49,6 +50,7 @@ def test_what_does_not_fit_along_an_axis(function):
     )
 
 
+@pytest.mark.numpy_only("indices on the device are not checked, which would wait for it")
 def test_what_does_not_fit_for_index_add():
     assert failing(tl.index_add, X, np.array([[0]]), X) == "index_add: indices are (1, 1); one axis is required."
     assert "values from -3 to 0; they must be from -2 to 1." in failing(tl.index_add, X, np.array([0, -3]), X)
@@ -65,6 +67,7 @@ def test_segments():
     assert tl.segment_mean(x.astype("float32"), np.array([0, 0, 1])).dtype == np.float32
 
 
+@pytest.mark.numpy_only("indices on the device are not checked, which would wait for it")
 def test_what_is_not_a_segment_number():
     assert "one number for each of the 2 places of axis 0 is required." in failing(
         tl.segment_sum, X, np.array([0, 1, 2])
@@ -75,6 +78,7 @@ def test_what_is_not_a_segment_number():
     assert "segments has values from -1 to 0" in failing(tl.segment_mean, X, np.array([0, -1]))
 
 
+@pytest.mark.numpy_only("indices on the device are not checked, which would wait for it")
 def test_bincount():
     assert tl.bincount(np.zeros(0, dtype=int)).shape == (0,)
     assert tl.bincount(np.array([1, 1]), np.float32([1, 2]), minlength=3).dtype == np.float32
@@ -107,6 +111,7 @@ def test_what_is_not_a_mask():
     )
 
 
+@pytest.mark.numpy_only("indices on the device are not checked, which would wait for it")
 def test_one_hot():
     assert tl.one_hot(np.array([1, 0])).tolist() == [[0, 1], [1, 0]]
     assert tl.one_hot(np.zeros((0,), dtype=int), num_classes=3).shape == (0, 3)

@@ -23,6 +23,7 @@ def failing(function, *args, error=ShapeError, **kwargs):
     return str(caught.value)
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_a_basic_index_is_a_view():
     t = tl.tensor(X)
     for index in (0, (..., 1), (slice(None, None, -1), None), ...):
@@ -55,6 +56,7 @@ def test_what_may_not_be_an_index():
     assert "the index is a str" in failing(lambda: t["a"], error=DTypeError)
 
 
+@pytest.mark.numpy_only("indices on the device are not checked, which would wait for it")
 def test_an_index_out_of_range_names_axis_and_length():
     t = tl.tensor(X)
     assert failing(lambda: t[3]) == (

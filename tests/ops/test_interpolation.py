@@ -17,6 +17,7 @@ def failing(function, *args, **kwargs):
     return str(caught.value)
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_the_same_size_is_the_same_array():
     for mode in ("nearest", "nearest-exact", "bilinear", "bicubic", "area"):
         assert tl.interpolate(X, size=(5, 7), mode=mode) is X

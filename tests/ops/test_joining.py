@@ -118,6 +118,7 @@ def test_borders_longer_than_the_array():
     assert "no more than there is" in failing(tl.crop, X, ((2, 1), (0, 0)))
 
 
+@pytest.mark.numpy_only("a message that ends as NumPy's does")
 def test_numbers_in_a_stack_take_the_dtype_of_the_arrays():
     x = tl.tensor(1.5, requires_grad=True)
     out = tl.stack([x, 2.0, 3])

@@ -67,6 +67,7 @@ def test_targets_of_probabilities_have_gradients():
     np.testing.assert_allclose(gradient, -tl.log_softmax(LOGITS))
 
 
+@pytest.mark.numpy_only("indices on the device are not checked, which would wait for it")
 def test_messages():
     cross_entropy, ones = tl.cross_entropy, np.ones
     assert message(ShapeError, cross_entropy, LOGITS, np.array([0, 3])) == (

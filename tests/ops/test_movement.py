@@ -97,6 +97,7 @@ def test_wrong_axes_are_named():
     assert "axis -3 does not exist" in failing(tl.roll, X, 1, axis=-3)
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_broadcast_to_shares_memory_and_sums_back():
     assert np.shares_memory(tl.broadcast_to(X, (5, 2, 3)), X)
     repeated = gradient(lambda t: tl.broadcast_to(t, (4, 2, 3)), X, np.ones((4, 2, 3)))

@@ -16,6 +16,7 @@ def message(function, *arguments, **options):
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_whole_channels_are_dropped(axes):
     x = np.ones((40, 50, *(2,) * axes), "float32")
     out = getattr(tl, f"dropout{axes}d")(x, p=0.25, rng=tl.Generator(1))
@@ -55,6 +56,7 @@ def test_alpha_dropout_is_torchs_map():
     np.testing.assert_allclose(mine, other, rtol=1e-6)
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_limits():
     x = np.ones((2, 3))
     for dropped in (tl.alpha_dropout, tl.feature_alpha_dropout):

@@ -50,6 +50,7 @@ def test_matmul_over_no_elements_is_zero():
     assert x.grad.shape == (2, 0)
 
 
+@pytest.mark.numpy_only("its functions or kernels are NumPy's")
 def test_matmul_of_a_batch_with_one_matrix_is_a_single_product():
     # The gradient of the matrix sums over the batch within one product, and not over products afterwards.
     w = tl.tensor(ones(3, 4), requires_grad=True)

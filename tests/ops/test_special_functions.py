@@ -142,6 +142,7 @@ def test_half_precision_is_kept():
         assert op(x).dtype == np.float16 and op(x[0]).dtype == np.float16
 
 
+@pytest.mark.numpy_only("SciPy is needed in main memory only")
 def test_without_scipy(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
     monkeypatch.setitem(sys.modules, "scipy.special", None)

@@ -154,6 +154,7 @@ class Shrink:
         return {named[0][0]: Unit(), **({named[2][0]: Unit()} if len(named) > 2 else {})}
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_maps_are_applied_after_the_update():
     params, others = parameters(), parameters()
     optimizer, other = SGD(params, 0.1, project=Shrink()), SGD(others, 0.1)

@@ -105,6 +105,7 @@ def test_the_rule_changes_none_of_its_arguments():
 # Parameters, gradients and state in flat buffers
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_parameters_become_views_of_one_buffer():
     params = parameters()
     values = [p.data.copy() for p in params]
@@ -137,6 +138,7 @@ def test_the_users_array_is_not_written():
     assert mine.tolist() == [1, 1, 1] and w.tolist() == pytest.approx([0.9] * 3)
 
 
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_data_bound_by_others_is_taken_in():
     params = parameters()
     optimizer = SGD(params, 0.1)
@@ -215,6 +217,7 @@ def test_a_graph_over_other_parameters_stays_valid():
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+@pytest.mark.numpy_only("is about memory that NumPy's arrays share")
 def test_copies_go_on_training(duplicate):
     params = parameters()
     optimizer = AdamW(params, 0.1, decay=L2(0.1))

@@ -176,7 +176,7 @@ class ndarray:
             return self.copy()
 
     def __reduce__(self) -> tuple:
-        return NAMESPACE["array"], (self.get(),)
+        return _unpickled, (self.get(),)
 
     @capturable("astype")
     def astype(self, dtype: Any, copy: bool = True) -> ndarray:
@@ -232,6 +232,10 @@ class ndarray:
         return f"fake_cupy.{self._host!r}"
 
 
+def _unpickled(host: numpy.ndarray) -> ndarray:
+    return NAMESPACE["array"](host)
+
+
 def _add_operators() -> None:
     def binary(ufunc: Any) -> Any:
         def operator(self: ndarray, other: Any) -> Any:
@@ -266,6 +270,8 @@ def _add_operators() -> None:
     }  # fmt: skip
     for name, ufunc in comparisons.items():
         setattr(ndarray, f"__{name}__", binary(getattr(numpy, ufunc)))
+    for name in ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "ravel", "std", "sum", "var"):
+        setattr(ndarray, name, lambda self, *args, _name=name, **options: NAMESPACE[_name](self, *args, **options))
     for name, ufunc in {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}.items():
         setattr(ndarray, f"__{name}__", unary(getattr(numpy, ufunc)))
 

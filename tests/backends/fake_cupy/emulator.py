@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from .capture import capturable
 from .runtime import CUDARuntimeError, Device
 
 __all__ = ["EmulationError", "RawModule", "compiler"]
+
+_ONE_LAUNCH = threading.Lock()
 
 HEADER = Path(__file__).with_name("emulator.h")
 GUARD = 256
@@ -141,9 +144,13 @@ class RawKernel:
         buffers = [ctypes.create_string_buffer(data, len(data)) for _, data in values]
         pointers = (ctypes.c_void_p * len(values))(*[ctypes.addressof(buffer) for buffer in buffers])
         shape = [(ctypes.c_uint * 3)(*axes) for axes in (grid, block)]
-        failed = self._run(*shape, ctypes.c_size_t(shared_mem), pointers, kinds, sizes, ctypes.c_size_t(len(values)))
-        if failed is not None:
-            raise EmulationError(f"{self.name}: {failed.decode()}")
+        with _ONE_LAUNCH:  # the emulator's threads are known to all of a module
+            failed = self._run(
+                *shape, ctypes.c_size_t(shared_mem), pointers, kinds, sizes, ctypes.c_size_t(len(values))
+            )
+            message = None if failed is None else f"{self.name}: {failed.decode()}"
+        if message is not None:
+            raise EmulationError(message)
         memory.give_back(self.name)
 
 
