@@ -13,7 +13,7 @@ from tinygrad_lite.core.backend import device_backend
 
 OP = OPS["scaled_dot_product_attention"]
 
-pytestmark = pytest.mark.usefixtures("emulated")
+pytestmark = pytest.mark.usefixtures("emulated", "without_cudnn")
 
 TOLERANCES = {"float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
 

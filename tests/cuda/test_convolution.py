@@ -11,7 +11,7 @@ from tests.samples import samples_of
 from tinygrad_lite.ops.windows import geometry
 from tinygrad_lite.testing.laws import backends_agree
 
-pytestmark = pytest.mark.usefixtures("emulated")
+pytestmark = pytest.mark.usefixtures("emulated", "without_cudnn")
 
 NAMES = ["convolve_nd", "convolve_nd_input", "convolve_nd_weight", "unfold_nd", "fold_nd"]
 

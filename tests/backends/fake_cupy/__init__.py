@@ -7,7 +7,7 @@ Explicit copies to the host are counted in `state.host_copies`. New memory holds
 
 Kernels in CUDA C++ run too, on the processor: `emulator.py`. So do matrix products by cuBLASLt: `cublaslt.py`. Programs
 of expressions, of which there would be one for every operation and every combination of dtypes, and which take g++ half
-a second each, run only where they are asked for.
+a second each, run only where they are asked for. There is no cuDNN but where a test installs that of `cudnn.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from typing import Any
 from tinygrad_lite import backends
 from tinygrad_lite.batching.backend import batched_class
 from tinygrad_lite.core import backend as core
+from tinygrad_lite.core.errors import BackendError
 from tinygrad_lite.cuda import cublaslt as binding
+from tinygrad_lite.cuda import cudnn as graphs
 from tinygrad_lite.fusion.makers import PROGRAMS
 
 from .arrays import ndarray
@@ -51,7 +53,7 @@ def installed(module: Any = cupy, *, programs: bool = False) -> Iterator[Any]:
     allocator = get_allocator()
     batched_class(core.BACKENDS["numpy"])  # known before, so that it is not forgotten afterwards
     importlib.import_module("tinygrad_lite.autodiff.recorded")  # which has such classes too
-    open_library = binding.open_library
+    open_library, open_cudnn = binding.open_library, graphs.open_library
     kept = (core.BACKENDS, core._BY_TYPE, core._ON_DEMAND, PROGRAMS)
     registries = [(registry, registry.copy()) for registry in kept]
     try:
@@ -64,12 +66,13 @@ def installed(module: Any = cupy, *, programs: bool = False) -> Iterator[Any]:
         core.BACKENDS.pop("cupy", None)
         core.load_on_demand("cupy", "cuda", backends._load_cupy)
         binding.open_library = lambda major: binding.Library(BLAS)
+        graphs.open_library = _no_cudnn
         if not programs:
             PROGRAMS.pop("cupy", None)
         yield module
     finally:
         set_allocator(allocator)
-        binding.open_library = open_library
+        binding.open_library, graphs.open_library = open_library, open_cudnn
         for registry, contents in registries:
             registry.clear()
             registry.update(contents)
@@ -80,3 +83,7 @@ def installed(module: Any = cupy, *, programs: bool = False) -> Iterator[Any]:
             sys.modules.pop(name, None)
             if loaded is not None:
                 sys.modules[name] = loaded
+
+
+def _no_cudnn() -> Any:
+    raise BackendError("cuDNN: the stand-in has none.")

@@ -1,4 +1,7 @@
-"""Kernels for `ops/attention.py`: no scores in memory, so that it grows with the length and not its square."""
+"""Kernels for `ops/attention.py`: no scores in memory, so that it grows with the length and not its square.
+
+Attention and its gradients are cuDNN's where it is installed and takes them, see `cudnn_attention.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ from ...core.op import kernel
 from ...cuda.module import Module, cupy
 from ...cuda.source import CudaSource, c_type
 from ..heads import heads_alike
+from . import cudnn_attention
 
-__all__ = ["scaled_dot_product_attention"]
+__all__ = ["Attention", "scaled_dot_product_attention"]
 
 SIXTEEN = ("float16", "bfloat16")
 LENGTHS = (64, 128)
@@ -104,7 +108,7 @@ def _strides(x: Any, count: int) -> tuple[int, ...]:
     return tuple(stride // x.itemsize for stride in x.strides[:count])
 
 
-class _Call:
+class Attention:
     """One call: its arrays as stacks, and the kernels for them."""
 
     def __init__(self, query: Any, key: Any, value: Any, mask: Any, causal: bool, scale: float | None) -> None:
@@ -115,6 +119,7 @@ class _Call:
         self.n, self.e = self.v.shape[2:]
         self.factor = numpy.float32(self.d**-0.5 if scale is None else scale)
         kind = CAUSAL if causal else NO_MASK if mask is None else BOOLEANS if mask.dtype == bool else NUMBERS
+        self.is_causal, self.has_mask = causal, mask is not None
         self.mask = self._full(mask, query.shape[:-2])
         self.way = _way(query.dtype, max(self.d, self.e), kind)
         self.xp = backend_of(query).xp
@@ -151,11 +156,13 @@ def scaled_dot_product_attention(
     """
     if any(needs[3:]):
         return NotImplemented
-    call = _Call(query, key, value, mask, is_causal, scale)
+    call = Attention(query, key, value, mask, is_causal, scale)
     out = call.xp.empty((*query.shape[:-1], value.shape[-1]), query.dtype)
-    logs = call.xp.empty(call.stacks * call.m, numpy.float32)
     stacked = _stacked(out)
-    call.launch("attention_forward", 0, call.m, call.stacks, (stacked,), (logs,))
+    logs = None if call.has_mask else cudnn_attention.forward(call, stacked)
+    if logs is None:
+        logs = call.xp.empty(call.stacks * call.m, numpy.float32)
+        call.launch("attention_forward", 0, call.m, call.stacks, (stacked,), (logs,))
     return out, (call, stacked, logs)
 
 
@@ -163,6 +170,9 @@ def scaled_dot_product_attention(
 def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
     call, out, logs = saved
     xp, up = call.xp, _stacked(g)
+    found = None if call.has_mask else cudnn_attention.backward(call, out, up, logs)
+    if found is not None:
+        return (*[x if needed else None for x, needed in zip(found, needs, strict=False)], None)
     dots = xp.empty_like(logs)
     args = (up, *_strides(up, 3), out, *_strides(out, 3), dots, call.heads, call.m, call.e, dots.size)
     call.way.module.launch("attention_dots", min(math.ceil(dots.size / 4), 1 << 16), 128, args)

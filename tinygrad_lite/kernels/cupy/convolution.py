@@ -1,4 +1,7 @@
-"""Kernels for `ops/convolution.py` and `ops/windows.py`: products of matrices with the elements under each window."""
+"""Kernels for `ops/convolution.py` and `ops/windows.py`: products of matrices with the elements under each window.
+
+Convolutions are cuDNN's where it is installed and takes them, see `cudnn_convolution.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from ...core.backend import backend_of
 from ...core.op import kernel
 from ...cuda.source import CudaSource, c_type
 from ...ops.windows import Geometry, batch_first, batch_last, fold_nd, geometry, unfold_nd
+from .cudnn_convolution import by_cudnn
 
 __all__ = ["convolve_nd", "convolve_nd_input", "convolve_nd_weight", "fold", "unfold"]
 
@@ -99,6 +103,9 @@ def convolve_nd(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, gro
     """One launch for the windows' elements and one product for each group; none for windows of one element."""
     xp = backend_of(x).xp
     windows = geometry(tuple(x.shape[2:]), tuple(w.shape[2:]), stride, padding, dilation)
+    found = by_cudnn("conv_fprop", x, w, (x.shape[0], w.shape[0], *windows.out), windows)
+    if found is not None:
+        return found
     filters = xp.reshape(w, (groups, w.shape[0] // groups, -1))
     products = ops.matmul(filters, _matrices(x, windows, groups))
     return batch_first(xp, xp.reshape(products, (w.shape[0], *windows.out, x.shape[0])))
@@ -109,6 +116,9 @@ def convolve_nd_input(y: Any, w: Any, *, image: Any, stride: Any, padding: Any, 
     """One product for each group, and one launch that adds the windows' elements."""
     xp = backend_of(y).xp
     windows = geometry(tuple(image), tuple(w.shape[2:]), stride, padding, dilation)
+    by_library = by_cudnn("conv_dgrad", y, w, (y.shape[0], w.shape[1] * groups, *windows.image), windows)
+    if by_library is not None:
+        return by_library
     filters = xp.reshape(w, (groups, w.shape[0] // groups, -1))
     cotangents = xp.reshape(batch_last(xp, y), (groups, w.shape[0] // groups, -1))
     found = ops.matmul(xp.swapaxes(filters, 1, 2), cotangents)
@@ -123,6 +133,9 @@ def convolve_nd_weight(y: Any, x: Any, *, kernel: Any, stride: Any, padding: Any
     """As `convolve_nd`, with the product of the cotangents and the transposed elements."""
     xp = backend_of(y).xp
     windows = geometry(tuple(x.shape[2:]), tuple(kernel), stride, padding, dilation)
+    found = by_cudnn("conv_wgrad", x, y, (y.shape[1], x.shape[1] // groups, *windows.kernel), windows)
+    if found is not None:
+        return xp.ascontiguousarray(found)  # in the order of the filters
     cotangents = xp.reshape(batch_last(xp, y), (groups, y.shape[1] // groups, -1))
     products = ops.matmul(cotangents, xp.swapaxes(_matrices(x, windows, groups), 1, 2))
     return xp.reshape(products, (y.shape[1], x.shape[1] // groups, *windows.kernel))
