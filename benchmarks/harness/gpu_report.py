@@ -91,6 +91,7 @@ def gpu_caption(document: dict[str, Any], results: Sequence[Result]) -> str:
     machine, versions = document["machine"], document["versions"]["cuda"]
     facts = document["facts"]["cuda"][OURS]
     named = [f"driver {machine['driver']}", f"CUDA {_version(facts['CUDA'])}", f"CuPy {facts['CuPy']}"]
+    named += [f"cuDNN {facts['cuDNN']}" if facts["cuDNN"] else "no cuDNN"]
     named += [f"{title} {versions[name]}" for name, title in (("torch", "PyTorch"), ("jax", "JAX")) if name in versions]
     text = (
         f"{facts['device']}, {', '.join(named)}, Python {machine['python']}; {machine['date'][:10]}, commit "

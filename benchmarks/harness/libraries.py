@@ -122,6 +122,7 @@ class TinygradLite(Library):
     def facts(self) -> dict[str, Any]:
         if self.device == "cpu":
             return {}
+        cudnn = importlib.import_module("tinygrad_lite.cuda.cudnn")
         runtime = self.backend.xp.cuda.runtime
         properties = runtime.getDeviceProperties(self.backend.xp.cuda.Device().id)
         return {
@@ -131,6 +132,7 @@ class TinygradLite(Library):
             "driver's CUDA": runtime.driverGetVersion(),
             "CUDA": runtime.runtimeGetVersion(),
             "CuPy": self.backend.xp.__version__,
+            "cuDNN": cudnn.version(),
         }
 
     def release(self) -> None:

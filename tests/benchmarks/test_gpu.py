@@ -12,6 +12,7 @@ import pytest
 from benchmarks import gpu
 from benchmarks.__main__ import main
 from benchmarks.harness import worker
+from benchmarks.harness.gpu_report import gpu_caption
 from benchmarks.harness.libraries import LIBRARIES
 from benchmarks.harness.pool import ROOT, Pool, Settings
 from benchmarks.harness.report import markdown
@@ -225,16 +226,22 @@ def test_goals():
     assert [goal["workload"] for goal in goals([])] == [None] * len(AIMS)
 
 
-def document(tests=None) -> dict:
+def document(tests=None, cudnn=None) -> dict:
     results = measured(**TIMES)
     results[1].failed = {"torch": results[1].samples.pop("torch") and "OutOfMemoryError: no room"}
     results[2].wrong = {OURS: results[2].samples.pop(OURS) and "error 1"}
     machine = {"driver": "580.1", "python": "3.12", "date": "2026-01-02T03:04:05+00:00", "commit": "abc"}
-    facts = {"device": "A GPU", "CUDA": 13010, "CuPy": "14.2"}
+    facts = {"device": "A GPU", "CUDA": 13010, "CuPy": "14.2", "cuDNN": cudnn}
     versions = {OURS: "0", "torch": "2.11", "jax": "0.11"}
     settings = {"rounds": 7, "versions": {"cuda": versions}, "facts": {"cuda": {OURS: facts}}}
     whole = {"machine": machine, **settings, "results": [result.as_json() for result in results]}
     return json.loads(json.dumps(whole | gpu.report(tests, results, 0.0)))
+
+
+def test_a_report_tells_the_cudnn_that_was_used():
+    told = document(cudnn="9.28.1, frontend 1.32.0")
+    caption = gpu_caption(told, [Result.from_json(result) for result in told["results"]])
+    assert caption.startswith("A GPU, driver 580.1, CUDA 13.1, CuPy 14.2, cuDNN 9.28.1, frontend 1.32.0, PyTorch 2.11")
 
 
 def test_the_table_of_a_report(tmp_path, capsys):
@@ -255,7 +262,7 @@ def test_the_table_of_a_report(tmp_path, capsys):
     assert gelu.startswith("| gelu, tanh, 64 M | 1000 [1000] GB/s | | 1250 [1250] GB/s | |")
     assert gelu.endswith("| 1.25 [1.25] | | 80% of the copy, 40% of the fastest |")
     assert caption.startswith(
-        "A GPU, driver 580.1, CUDA 13.1, CuPy 14.2, PyTorch 2.11, JAX 0.11, Python 3.12; 2026-01-02"
+        "A GPU, driver 580.1, CUDA 13.1, CuPy 14.2, no cuDNN, PyTorch 2.11, JAX 0.11, Python 3.12; 2026-01-02"
     )
     assert caption.endswith("2e-06 of the largest value. Tests that need a GPU: 3 passed, 9 deselected in 1s.")
     goal = next(line for line in aims.splitlines() if "bfloat16 products" in line)
@@ -271,7 +278,7 @@ class ReadyPool(Pool):
     """Workers that answer at once, of a GPU that is not there; the user stops the run in LeNet."""
 
     def __enter__(self):
-        self.facts[OURS] = {"device": "A GPU", "CUDA": 13000, "CuPy": "14"}
+        self.facts[OURS] = {"device": "A GPU", "CUDA": 13000, "CuPy": "14", "cuDNN": None}
         self.versions |= dict.fromkeys(self.libraries, "1")
         return self
 
