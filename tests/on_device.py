@@ -31,6 +31,7 @@ from tinygrad_lite.core.graph import Handle
 from tinygrad_lite.core.op import OPS
 from tinygrad_lite.core.tree import leaves, map_leaves
 from tinygrad_lite.nn.utils.rnn import PackedSequence
+from tinygrad_lite.regularizers.outputs import GradientPenalty, JacobianPenalty
 
 __all__ = ["cross", "install"]
 
@@ -242,7 +243,8 @@ def _on_the_device_by_default(init: Callable) -> Callable:
 
 def _methods() -> None:
     """Methods that are given arrays, or make them."""
-    SparseJacobian.__call__ = _crossing(SparseJacobian.__call__)  # type: ignore[method-assign]
+    for cls in (SparseJacobian, GradientPenalty, JacobianPenalty):
+        cls.__call__ = _crossing(cls.__call__)  # type: ignore[method-assign]
     for name in ("uniform", "normal", "integers", "permutation", "bernoulli"):
         setattr(tinygrad_lite.Generator, name, _crossing(getattr(tinygrad_lite.Generator, name)))
 

@@ -95,7 +95,6 @@ def test_a_step_is_captured():
     np.testing.assert_array_equal(f(x).numpy(), (tl.softmax(tl.tensor(x) * 2.0) @ tl.ones((2, 1), dtype=BF16)).numpy())
 
 
-@pytest.mark.numpy_only("chooses its devices itself")
 def test_results_on_a_device_are_those_of_the_cpu(cuda):
     def program(device):
         x = tl.tensor([[0.5, -1.25, 2.0], [1.0, 0.0, -3.0]], dtype="bfloat16", device=device, requires_grad=True)

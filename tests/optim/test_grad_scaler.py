@@ -95,7 +95,6 @@ def train(device, scaler, planted, kind="SGD", steps=8, **settings):
 
 
 @pytest.mark.parametrize("settings", [{}, {"clip_norm": 0.3}, {"clip_value": 0.2}], ids=str)
-@pytest.mark.numpy_only("chooses its devices itself")
 def test_a_device_gives_what_the_cpu_gives(cuda, settings):
     planted = {3: np.nan, 5: np.inf}
     scalers = [tl.GradScaler(init_scale=256.0, growth_interval=2) for _ in range(2)]

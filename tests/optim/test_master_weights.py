@@ -208,7 +208,6 @@ def test_gradients_are_clipped_and_unscaled_in_float32(low):
 
 @low_dtypes
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "LAMB"])
-@pytest.mark.numpy_only("chooses its devices itself")
 def test_a_device_has_them_too(cuda, kind, low):
     (here, halves), _ = pair(kind, low, lr=0.01)
     there_parameters = [nn.Parameter(tl.tensor(p.data.copy(), device="cuda")) for p in halves]
