@@ -99,3 +99,13 @@ def test_what_is_assigned_may_have_more_axes(cuda):
         return [x]
 
     on_both(run, RNG.normal(size=(3, 4)))
+
+
+def test_masks_of_main_memory_pick_from_batches(cuda):
+    mask = np.array([True, False, True])
+
+    def run(device, x):
+        y = tl.ones(2, dtype="float64", device=device)
+        return [tl.vmap(lambda row: row[mask] * 2.0)(x), tl.vmap(lambda row: tl.set_item(row, y, index=mask))(x)]
+
+    on_both(run, RNG.normal(size=(4, 3)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
 from ..core.errors import BatchError
 from .rules import Call
 
@@ -56,7 +58,8 @@ class Index:
                 "an index of booleans that differs between the examples picks another number of elements in each, and "
                 "vmap needs equal shapes; use where()."
             )
-        return list(self.call.xp.nonzero(part))
+        # A mask of main memory stays there: what is indexed may be on a device.
+        return list((numpy if type(part) is numpy.ndarray else self.call.xp).nonzero(part))
 
     def ordered(self, picked: Any) -> Any:
         """What the index picked, with the axes as NumPy would give them for each example."""
