@@ -69,7 +69,8 @@ def pytest_collection_modifyitems(config, items):
         folder = item.nodeid.split("/")[1]
         marker = item.get_closest_marker("numpy_only")
         reason = marker.args[0] if marker else NUMPY_ONLY.get(folder)
-        if "cuda" in getattr(item, "fixturenames", ()):
+        moves = getattr(getattr(item, "callspec", None), "id", None) in ("to_device", "transfer")
+        if moves or "cuda" in getattr(item, "fixturenames", ()):
             reason = NUMPY_ONLY["cuda"]
         if reason is not None:
             item.add_marker(pytest.mark.skip(reason=f"numpy_only: {reason}"))

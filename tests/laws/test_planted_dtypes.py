@@ -8,6 +8,8 @@ from tests.samples import arrays, shapes
 from tinygrad_lite import abs, composite, maximum, multiply, primitive, real, sign, where
 from tinygrad_lite.testing import laws
 
+pytestmark = pytest.mark.numpy_only("bugs of NumPy's dtypes are planted")
+
 PLANTS = Plants()
 planted = PLANTS.planted
 
