@@ -6,12 +6,13 @@ from contextlib import contextmanager
 
 import ml_dtypes
 import numpy as np
+import pytest
 
 import tinygrad_lite as tl
 from tinygrad_lite.cuda.module import Module
 from tinygrad_lite.cuda.source import CudaSource
 
-__all__ = ["DTYPES", "agrees", "draws", "gradients", "launches", "planted"]
+__all__ = ["DTYPES", "agrees", "draws", "each_bug", "gradients", "launches", "planted"]
 
 DTYPES = {"float32": np.float32, "float64": np.float64, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 
@@ -71,6 +72,13 @@ def launches():
         yield started
     finally:
         Module.launch = launch
+
+
+def each_bug(bugs):
+    """Parameters of a test: of each bug its name, and what is in the source before and after, and perhaps an error."""
+    return pytest.mark.parametrize(
+        ("before", "after", "error")[: len(bugs[0]) - 1], [bug[1:] for bug in bugs], ids=[bug[0] for bug in bugs]
+    )
 
 
 @contextmanager

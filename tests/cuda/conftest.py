@@ -4,23 +4,33 @@ import pytest
 
 from tests.backends import fake_cupy
 from tests.backends.fake_cupy.cudnn import FakeCudnn
+from tests.cuda import agreement
 from tinygrad_lite.core.backend import device_backend
 from tinygrad_lite.core.errors import BackendError
 from tinygrad_lite.cuda import cudnn as graphs
-from tinygrad_lite.cuda.module import Module
+from tinygrad_lite.fusion import updates
+
+
+@pytest.fixture(scope="module")
+def cupy():
+    """The stand-in, which is what `import cupy` gives meanwhile."""
+    with fake_cupy.installed() as module:
+        yield module
 
 
 @pytest.fixture
-def launches(monkeypatch):
+def launches():
     """The kernels that are launched, by name."""
-    names, launch = [], Module.launch
+    with agreement.launches() as names:
+        yield names
 
-    def counted(self, name, *args, **kwargs):
-        names.append(name)
-        return launch(self, name, *args, **kwargs)
 
-    monkeypatch.setattr(Module, "launch", counted)
-    return names
+@pytest.fixture
+def fresh():
+    """No programs of updates of other tests, nor for others."""
+    updates._programs.clear()
+    yield
+    updates._programs.clear()
 
 
 @pytest.fixture

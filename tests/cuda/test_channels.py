@@ -6,20 +6,13 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.backends import fake_cupy
 from tests.backends.fake_cupy.emulator import EmulationError
-from tests.cuda.agreement import DTYPES, ROUNDING, agrees, draws, gradients, launches, planted
+from tests.cuda.agreement import DTYPES, ROUNDING, agrees, draws, each_bug, gradients, launches, planted
 from tinygrad_lite.core.graph import unwrap
 from tinygrad_lite.core.op import OPS
 from tinygrad_lite.kernels.cupy import channels, rows
 
 pytestmark = pytest.mark.usefixtures("emulated")
-
-
-@pytest.fixture(scope="module")
-def cupy():
-    with fake_cupy.installed() as module:
-        yield module
 
 
 def inputs(dtype, shape):
@@ -333,20 +326,20 @@ MOMENTS_BUGS = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in BUGS], ids=[bug[0] for bug in BUGS])
+@each_bug(BUGS)
 def test_planted_bugs(cupy, before, after):
     with planted(channels.SOURCE, before, after), pytest.raises(AssertionError):
         agrees("batch_norm", cupy, *inputs("float32", (9, 5, 8)), eps=0.1, roundings=30)
 
 
-@pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in TRAINING_BUGS], ids=[bug[0] for bug in TRAINING_BUGS])
+@each_bug(TRAINING_BUGS)
 def test_planted_bugs_in_training(cupy, before, after):
     x, _, _, *parameters = inputs("float32", (9, 5, 8))
     with planted(channels.SOURCE, before, after), pytest.raises(AssertionError):
         training_agrees(cupy, x + np.float32(1.0), *parameters, eps=0.1)
 
 
-@pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in MOMENTS_BUGS], ids=[bug[0] for bug in MOMENTS_BUGS])
+@each_bug(MOMENTS_BUGS)
 def test_planted_bugs_in_moments(cupy, before, after, monkeypatch):
     monkeypatch.setattr(channels, "PART", 64)
     (x,) = draws("float32", (2, 3, 200))

@@ -6,18 +6,11 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tests.backends import fake_cupy
 from tests.backends.fake_cupy.emulator import EmulationError
-from tests.cuda.agreement import DTYPES, agrees, draws, gradients, launches, planted
+from tests.cuda.agreement import DTYPES, agrees, draws, each_bug, gradients, launches, planted
 from tinygrad_lite.kernels.cupy import channels, groups, rows
 
 pytestmark = pytest.mark.usefixtures("emulated")
-
-
-@pytest.fixture(scope="module")
-def cupy():
-    with fake_cupy.installed() as module:
-        yield module
 
 
 def inputs(dtype, shape):
@@ -157,7 +150,7 @@ BUGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in BUGS], ids=[bug[0] for bug in BUGS])
+@each_bug(BUGS)
 def test_planted_bugs(cupy, before, after):
     with planted(groups.SOURCE, before, after), pytest.raises((AssertionError, EmulationError)):
         for shape, num_groups in (((3, 6, 5), 2), ((2, 2, 520), 1)):
@@ -173,7 +166,7 @@ LONG_BUGS = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in LONG_BUGS], ids=[bug[0] for bug in LONG_BUGS])
+@each_bug(LONG_BUGS)
 def test_planted_bugs_in_long_groups(cupy, before, after, monkeypatch):
     monkeypatch.setattr(channels, "PART", 1024)
     with planted(channels.SOURCE, before, after), pytest.raises(AssertionError):

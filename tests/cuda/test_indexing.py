@@ -8,18 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tl
-from tests.backends import fake_cupy
-from tests.cuda.agreement import DTYPES, ROUNDING, draws, launches, planted
+from tests.cuda.agreement import DTYPES, ROUNDING, draws, each_bug, launches, planted
 from tinygrad_lite.core.op import OPS
 from tinygrad_lite.kernels.cupy import indexing, rows
 
 pytestmark = pytest.mark.usefixtures("emulated")
-
-
-@pytest.fixture(scope="module")
-def cupy():
-    with fake_cupy.installed() as module:
-        yield module
 
 
 def scattered(cupy, numbers, shape, dtype="float32", view=lambda x: x):
@@ -103,7 +96,7 @@ BUGS = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in BUGS], ids=[bug[0] for bug in BUGS])
+@each_bug(BUGS)
 def test_planted_bugs(cupy, before, after):
     with planted(indexing.SOURCE, before, after), pytest.raises(AssertionError):
         scattered(cupy, np.random.default_rng(0).integers(-600, 600, 2100), (300, 5))

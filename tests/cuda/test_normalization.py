@@ -8,19 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tl
-from tests.backends import fake_cupy
-from tests.cuda.agreement import DTYPES, agrees, draws, gradients, launches, planted
+from tests.cuda.agreement import DTYPES, agrees, draws, each_bug, gradients, launches, planted
 from tinygrad_lite.kernels.cupy import normalization, rows
 
 pytestmark = pytest.mark.usefixtures("emulated")
 
 NAMES = ["layer_norm", "rms_norm"]
-
-
-@pytest.fixture(scope="module")
-def cupy():
-    with fake_cupy.installed() as module:
-        yield module
 
 
 def inputs(name, dtype, shape, axes=1):
@@ -138,7 +131,7 @@ BUGS = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), [bug[1:] for bug in BUGS], ids=[bug[0] for bug in BUGS])
+@each_bug(BUGS)
 def test_planted_bugs(cupy, before, after, monkeypatch):
     monkeypatch.setattr(normalization, "BLOCKS", 3)
     with planted(normalization.SOURCE, before, after), pytest.raises(AssertionError):

@@ -8,20 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tl
-from tests.backends import fake_cupy
 from tests.backends.fake_cupy.emulator import EmulationError
-from tests.cuda.agreement import DTYPES, agrees, draws, gradients, launches, planted
+from tests.cuda.agreement import DTYPES, agrees, draws, each_bug, gradients, launches, planted
 from tinygrad_lite.kernels.cupy import losses, reductions, rows
 
 pytestmark = pytest.mark.usefixtures("emulated")
 
 SOFT = ["softmax", "log_softmax", "logsumexp"]
-
-
-@pytest.fixture(scope="module")
-def cupy():
-    with fake_cupy.installed() as module:
-        yield module
 
 
 # How rows are laid over threads
@@ -284,7 +277,7 @@ BUGS = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after", "error"), [bug[1:] for bug in BUGS], ids=[bug[0] for bug in BUGS])
+@each_bug(BUGS)
 def test_planted_bugs_in_rows(cupy, before, after, error):
     with planted(reductions.SOURCE, before, after), pytest.raises(error):
         agrees("softmax", cupy, draws("float32", (5, 10))[0])

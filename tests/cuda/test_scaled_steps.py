@@ -11,17 +11,8 @@ from tests.backends.steps import programs
 from tests.cuda.together import collected
 from tests.optim.test_laws import LAW, STEPPED, gradients, parameters
 from tinygrad_lite import nn, optim
-from tinygrad_lite.fusion import updates
 
-pytestmark = pytest.mark.usefixtures("emulated")
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    """No programs of other tests, nor for others."""
-    updates._programs.clear()
-    yield
-    updates._programs.clear()
+pytestmark = pytest.mark.usefixtures("emulated", "fresh")
 
 
 PLANTED = {0: np.inf, 2: np.nan, 5: -np.inf}

@@ -8,21 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tl
-from tests.backends import fake_cupy
 from tests.backends.fake_cupy.emulator import EmulationError
-from tests.cuda.agreement import DTYPES, agrees, draws, launches, planted
+from tests.cuda.agreement import DTYPES, agrees, draws, each_bug, launches, planted
 from tinygrad_lite.core.op import OPS
 from tinygrad_lite.kernels.cupy import rows, sums
 
 pytestmark = pytest.mark.usefixtures("emulated")
 
 NAMES = ["sum", "mean", "max", "min", "prod", "var"]
-
-
-@pytest.fixture(scope="module")
-def cupy():
-    with fake_cupy.installed() as module:
-        yield module
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -159,7 +152,7 @@ BUGS = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after", "error"), [bug[1:] for bug in BUGS], ids=[bug[0] for bug in BUGS])
+@each_bug(BUGS)
 def test_planted_bugs(cupy, before, after, error, monkeypatch):
     monkeypatch.setattr(rows.Limits, "blocks", 1)
     monkeypatch.setattr(sums, "PART", 32)

@@ -11,18 +11,9 @@ from tests.backends.steps import programs
 from tests.cuda.together import collected
 from tests.optim.test_laws import LAW, STEPPED, gradients, parameters
 from tinygrad_lite import optim
-from tinygrad_lite.fusion import updates
 from tinygrad_lite.fusion.updates import write_over
 
-pytestmark = pytest.mark.usefixtures("emulated")
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    """No programs of other tests, nor for others."""
-    updates._programs.clear()
-    yield
-    updates._programs.clear()
+pytestmark = pytest.mark.usefixtures("emulated", "fresh")
 
 
 def stepped(name, device, dtype):

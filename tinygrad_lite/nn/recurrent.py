@@ -102,8 +102,8 @@ class _Recurrent(Module):
             rows, states = self._run(x.data, x.batch_sizes, self._initial(x.data, x.batch_sizes[0], hx, x))
             return x._replace(data=rows), self._final(states, x)
         shape = tuple(x.shape)
-        timeless = len(shape) in (2, 3) and shape[int(self.batch_first and len(shape) == 3)] == 0
-        if len(shape) not in (2, 3) or shape[-1] != self.input_size or timeless:
+        swapped = self.batch_first and len(shape) == 3
+        if len(shape) not in (2, 3) or shape[-1] != self.input_size or shape[swapped] == 0:
             order = "(n, time, {})" if self.batch_first else "(time, n, {})"
             raise ShapeError(
                 f"{type(self).__name__}: input is {shape}; it must be {order.format(self.input_size)}, or (time, "
@@ -112,9 +112,7 @@ class _Recurrent(Module):
         if lengths is not None:
             packed = pack_padded_sequence(x, lengths, self.batch_first, enforce_sorted=False)
             out, states = self.forward(packed, hx)
-            time = shape[1 if self.batch_first else 0]
-            return pad_packed_sequence(out, self.batch_first, total_length=time)[0], states
-        swapped = self.batch_first and len(shape) == 3
+            return pad_packed_sequence(out, self.batch_first, total_length=shape[swapped])[0], states
         time, n = (shape[1], shape[0]) if swapped else (shape[0], 1 if len(shape) == 2 else shape[1])
         rows = reshape(permute_dims(x, (1, 0, 2)) if swapped else x, (time * n, self.input_size))
         if hx is not None and len(shape) == 2:

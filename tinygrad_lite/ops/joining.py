@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import pairwise
 from math import prod
@@ -150,8 +151,9 @@ def _has_nothing_to_add(shape: tuple[int, ...], widths: tuple) -> bool:
 def _explain_pad(x: Array, /, pad_width, *, mode: str = "constant", **_) -> str:
     if mode not in _MODES:
         return f"mode is {mode!r}; it must be one of {', '.join(map(repr, _MODES))}."
-    if mode != "constant" and 0 in shape_of(x):
-        return f"x is {shape_of(x)} and mode is {mode!r}; there is no element to add."
+    with suppress(ValueError, TypeError):  # of widths that are none, see below
+        if mode != "constant" and _has_nothing_to_add(shape_of(x), _widths(pad_width, len(shape_of(x)))):
+            return f"x is {shape_of(x)} and mode is {mode!r}; there is no element to add."
     return (
         f"x is {shape_of(x)} and pad_width is {pad_width!r}; it must be a number, (before, after), or "
         f"{len(shape_of(x))} such pairs, none of them negative, and to be cut off no more than there is."

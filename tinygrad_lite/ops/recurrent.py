@@ -137,9 +137,9 @@ def _check(op: str, parts: int, x: Any, weight: Any, batch_sizes: Sizes, *states
             f"{op}: x is {rows}, weight is {shape} and the states are {', '.join(map(str, others))}; they must be "
             f"(rows, {width}), ({width}, k) and (n, k)."
         )
-    steady = list(batch_sizes) == sorted(batch_sizes, reverse=True) and min(batch_sizes, default=0) > 0
-    steady = steady or (len(batch_sizes) > 0 and not any(batch_sizes))  # no sequences at all
-    if not steady or sum(batch_sizes) != rows[0] or batch_sizes[0] != count:
+    steady = len(batch_sizes) > 0 and list(batch_sizes) == sorted(batch_sizes, reverse=True)
+    positive = min(batch_sizes, default=0) > 0 or count == 0  # where there are no sequences, no time has rows
+    if not steady or not positive or sum(batch_sizes) != rows[0] or batch_sizes[0] != count:
         raise ShapeError(
             f"{op}: batch_sizes is {batch_sizes}, x is {rows} and the states are {others[0]}; they must be positive "
             f"numbers that never grow, begin with {count} and have the sum {rows[0]}."

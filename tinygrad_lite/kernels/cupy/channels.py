@@ -10,7 +10,7 @@ from ...core.axes import axes_of, wrong_axis
 from ...core.op import kernel
 from ...cuda.module import cupy
 from ...cuda.source import CudaSource
-from .rows import COLUMN_THREADS, TYPES, Limits, accumulator, dense, floats, type_of
+from .rows import COLUMN_THREADS, TYPES, Limits, accumulator, dense, floats, parameters_fit, type_of
 
 __all__ = ["batch_norm", "batch_norm_training", "moments"]
 
@@ -145,9 +145,7 @@ def _channels(
         floats(x)
         and type(axis) is int
         and -x.ndim <= axis < x.ndim
-        and all(
-            type_of(a) == type_of(x) and a.shape == (x.shape[axis],) for a in (mean, var, weight, bias) if a is not None
-        )
+        and parameters_fit(x, (x.shape[axis],), mean, var, weight, bias)
     )
 
 
@@ -180,10 +178,7 @@ def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
 
 def _own(x: Any, weight: Any = None, bias: Any = None, *, axis: int = 1, eps: float = 1e-5) -> bool:
     """Several values in each channel, and parameters of the dtype of x."""
-    fits = floats(x) and type(axis) is int and -x.ndim <= axis < x.ndim and x.size >= 2 * x.shape[axis]
-    return fits and all(
-        type_of(a) == type_of(x) and a.shape == (x.shape[axis],) for a in (weight, bias) if a is not None
-    )
+    return _channels(x, None, None, weight, bias, axis=axis) and x.size >= 2 * x.shape[axis]
 
 
 @kernel(ops.batch_norm_training, "cupy", when=_own)

@@ -15,7 +15,7 @@ from ...cuda.module import cupy
 from ...cuda.source import CudaSource
 from .channels import Channels
 from .normalization import summed
-from .rows import MOST_THREADS, TYPES, Limits, accumulator, dense, floats, lanes_for, type_of
+from .rows import MOST_THREADS, TYPES, Limits, accumulator, dense, floats, lanes_for, parameters_fit, type_of
 
 __all__ = ["group_norm", "instance_norm"]
 
@@ -117,15 +117,11 @@ def _backward(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
     return of_x, *summed(x, wanted, parts, weight, bias)
 
 
-def _parameters_fit(x: Any, *parameters: Any) -> bool:
-    return all(a is None or (type_of(a) == type_of(x) and a.shape == x.shape[1:2]) for a in parameters)
-
-
 def _groups(x: Any, weight: Any = None, bias: Any = None, *, num_groups: int, eps: float = 1e-5) -> bool:
     """Whole groups, and parameters of the channels; the definition explains what is wrong with others."""
     if not floats(x) or x.ndim < 2 or type(num_groups) is not int or num_groups < 1 or x.shape[1] % num_groups:
         return False
-    return _parameters_fit(x, weight, bias)
+    return parameters_fit(x, x.shape[1:2], weight, bias)
 
 
 @kernel(ops.group_norm, "cupy", when=_groups)
@@ -141,7 +137,7 @@ def _(g: Any, saved: tuple, needs: tuple[bool, ...]) -> tuple:
 
 def _channels(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5) -> bool:
     """Several values in each channel, and parameters of the channels."""
-    return floats(x) and x.ndim > 2 and math.prod(x.shape[2:]) > 1 and _parameters_fit(x, weight, bias)
+    return floats(x) and x.ndim > 2 and math.prod(x.shape[2:]) > 1 and parameters_fit(x, x.shape[1:2], weight, bias)
 
 
 @kernel(ops.instance_norm, "cupy", when=_channels)

@@ -10,7 +10,7 @@ from ...core.axes import axes_of, wrong_axis
 from ...core.op import kernel
 from ...cuda.module import cupy
 from ...cuda.source import CudaSource
-from .rows import TYPES, Rows, accumulator, dense, floats, type_of
+from .rows import TYPES, Rows, accumulator, dense, floats, parameters_fit, type_of
 
 __all__ = ["layer_norm", "rms_norm", "summed"]
 
@@ -30,8 +30,7 @@ def _last_axes(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, 
     axes = axes_of(axis, x.ndim)
     if not axes or sorted(axes) != list(range(x.ndim - len(axes), x.ndim)):
         return False
-    expected = x.shape[x.ndim - len(axes) :]
-    return all(a is None or (type_of(a) == type_of(x) and a.shape == expected) for a in (weight, bias))
+    return parameters_fit(x, x.shape[x.ndim - len(axes) :], weight, bias)
 
 
 def _forward(x: Any, weight: Any, bias: Any, axis: Any, eps: float, centred: bool) -> tuple[Any, tuple]:

@@ -22,6 +22,7 @@ __all__ = [
     "floats",
     "lanes_for",
     "launch_columns",
+    "parameters_fit",
     "type_of",
 ]
 
@@ -104,6 +105,11 @@ def type_of(x: Any) -> str | None:
 def floats(x: Any) -> bool:
     """Whether it is an array, not empty, of a dtype that kernels of rows take."""
     return type_of(x) is not None and x.size > 0
+
+
+def parameters_fit(x: Any, shape: tuple[int, ...], *parameters: Any) -> bool:
+    """Whether those that are not None are arrays of the dtype of x and of this shape."""
+    return all(a is None or (type_of(a) == type_of(x) and a.shape == shape) for a in parameters)
 
 
 def accumulator(x: Any) -> numpy.dtype:
