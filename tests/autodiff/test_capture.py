@@ -26,8 +26,8 @@ def train(wrap, make_model, make_optimizer, extra=lambda model: None):
     ("model", "optimizer", "extra"),
     [
         (network, lambda m: optim.Adam(m, 0.01), lambda m: None),
-        (network, lambda m: optim.AdamW(m, 0.01), lambda m: optim.clip_grad_norm(m, 0.1)),
-        (network, lambda m: optim.SGD(m, 0.01, 0.9), lambda m: optim.clip_grad_value(m, 0.01)),
+        (network, lambda m: optim.AdamW(m, 0.01), lambda m: optim.clip_grad_norm(m.parameters(), 0.1)),
+        (network, lambda m: optim.SGD(m, 0.01, 0.9), lambda m: optim.clip_grad_value(list(m.parameters()), 0.01)),
         (lambda: network(nn.Dropout(0.3)), lambda m: optim.Adam(m, 0.01), lambda m: None),
         (lambda: network(nn.BatchNorm1d(7)), lambda m: optim.Adam(m, 0.01), lambda m: None),
         (lambda: network(nn.BatchNorm1d(7, momentum=None)), lambda m: optim.Adam(m, 0.01), lambda m: None),

@@ -17,10 +17,10 @@ from tinygrad_lite.cuda.graphs import what_is_in
 
 STEPS = {
     "adam": {},
-    "clipped norm": {"extra": lambda m: optim.clip_grad_norm(m, 0.1)},
+    "clipped norm": {"extra": lambda m: optim.clip_grad_norm(m.parameters(), 0.1)},
     "clipped values, momentum": {
         "make_optimizer": lambda m: optim.SGD(m, 0.01, 0.9),
-        "extra": lambda m: optim.clip_grad_value(m, 0.01),
+        "extra": lambda m: optim.clip_grad_value(list(m.parameters()), 0.01),
     },
     "a rule for whole parameters": {"make_optimizer": lambda m: optim.LAMB(m, 0.01)},
     "accumulators at first": {"make_optimizer": lambda m: optim.Adagrad(m, 0.01, initial_accumulator_value=0.1)},

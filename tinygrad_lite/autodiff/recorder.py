@@ -7,7 +7,7 @@ part of a graph; see `graphs.py`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -175,6 +175,8 @@ class Recorder:
     # What the capture of `core/effects.py` does
 
     def effect(self, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        self.show()  # it gets the step's own tensors, whose gradients it may look for
+        args, kwargs = tuple(map(_kept, args)), {key: _kept(value) for key, value in kwargs.items()}
         name = self.note(function, args, kwargs)
         args, kwargs = plain(args), plain(kwargs)
         if args and hasattr(args[0], "load_state_dict") and not any(args[0] is owner for owner in self.owners):
@@ -182,7 +184,6 @@ class Recorder:
         made = self.effects[self.lines[-1]] = Effect(function, args)
         rehearsal = Rehearsal(self.backend) if self.backend.asynchronous and made.in_graph != "apart" else None
         tokens = active_capture.set(None), live_numbers.set(rehearsal)
-        self.show()
         try:
             result = made.result = function(*args, **kwargs)
         finally:
@@ -294,6 +295,11 @@ class Recorder:
             self.names[key] = name
             self.scope[name] = value
         return name
+
+
+def _kept(argument: Any) -> Any:
+    """An argument that can be used again in every replay: a list in place of an iterator."""
+    return list(argument) if isinstance(argument, Iterator) else argument
 
 
 def _is_filled(cell: Any) -> bool:
