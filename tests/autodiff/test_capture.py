@@ -43,6 +43,33 @@ def test_training_is_the_same_bit_for_bit(model, optimizer, extra):
         np.testing.assert_array_equal(a, b, err_msg=name)
 
 
+def test_parameters_are_frozen_and_unfrozen_between_calls():
+    def freeze(model, frozen):
+        for parameter in model[0].parameters():
+            parameter.requires_grad = not frozen
+
+    results = []
+    for wrap in (lambda f: f, tl.jit):
+        model = network()
+        optimizer = optim.SGD(model, 0.1)
+
+        @wrap
+        def step(x, model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = (model(x) ** 2).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        losses = []
+        for frozen in (False, False, True, False, False):
+            freeze(model, frozen)
+            losses.append(step(X[0]).item())
+        results.append((losses, [p.tolist() for p in model.state_dict().values()]))
+    assert results[0] == results[1]
+    assert sum(map(len, step.programs.values())) == 2  # that of the leaves that are gone is not kept
+
+
 def test_images():
     x, y = RNG.normal(size=(3, 4, 1, 8, 8)).astype("float32"), RNG.integers(0, 2, size=(3, 4))
     results = []

@@ -35,10 +35,11 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
     On a GPU the second call captures the step as CUDA graphs, and later calls launch these.
 
     f : a step, for example forward pass, `backward()` and `optimizer.step()`, of arrays, Tensors, numbers, or lists,
-        tuples and dicts of them. It is captured anew for other shapes, dtypes or numbers, and for other modes of the
-        modules that it calls. Inside, arrays are Tensors. Optimizers, random numbers and running statistics of modules
-        are alive: a learning rate that changes is heeded, and every replay draws new numbers. Everything else that is
-        not an argument is as it was at the capture.
+        tuples and dicts of them. It is captured anew for other shapes, dtypes or numbers, for other modes of the
+        modules that it calls, and where tensors that it uses got another shape or dtype, were frozen or were unfrozen.
+        Inside, arrays are Tensors. Optimizers, random numbers and running statistics of modules are alive: a learning
+        rate that changes is heeded, and every replay draws new numbers. Everything else that is not an argument is as
+        it was at the capture.
     check : run every call twice, captured and as it is written, and raise CaptureError where results or what was
         changed differ in a bit; slow.
     Returns a function whose results are Tensors without a graph; its attribute `programs` has what was captured.
@@ -90,7 +91,7 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
                     latest[:] = [(([_kind(array) for array in arrays], key[1]), program)]
                 return program(arrays)
         out, program = _capture(f, args, kwargs, given, recent)
-        programs.setdefault(key, []).append(program)
+        programs[key] = [*(known for known in programs.get(key, ()) if not known.is_over()), program]
         return out
 
     captured.programs = programs  # type: ignore[attr-defined]

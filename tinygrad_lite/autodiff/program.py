@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from ..core.graph import Handle, as_array, wrap
+from ..core.graph import Handle, Leaf, as_array, node_of, wrap
 from ..core.tree import leaves, unflatten
 from .recorded import Recorded
 from .recorder import Recorder
@@ -26,6 +26,10 @@ class Program:
     def __init__(self, recorder: Recorder, inputs: int, out: Any) -> None:
         self.modes, self.owners, self.watched = recorder.modes, recorder.owners, recorder.watched
         self.backend = recorder.backend
+        around = [
+            watched.find for key, watched in self.watched.items() if not isinstance(key, tuple) or key[1] != "grad"
+        ]
+        self._around = [(find, _as_used(find())) for find in around]
         self._out = out
         results = [self._result(recorder, value) for value in leaves(out)]
         self.inputs = [f"x{i}" for i in range(inputs)]
@@ -46,8 +50,15 @@ class Program:
         return recorder.expression(value)
 
     def fits(self) -> bool:
-        """Whether the modules that were called are in the same mode."""
-        return all(module.training == training for module, training in self.modes)
+        """Whether modules are in the same mode, and tensors around the step are as they were but for their elements."""
+        if not all([module.training == training for module, training in self.modes]):
+            return False
+        return all([_as_used(find()) == used for find, used in self._around])
+
+    def is_over(self) -> bool:
+        """Whether it will never fit again: gradients of a tensor that it used now go to another leaf, or nowhere."""
+        kept = [(used[0], find()) for find, used in self._around if used is not None and used[0] is not None]
+        return any([node_of(tensor) is not node for node, tensor in kept])
 
     def __call__(self, arrays: list[Any]) -> Any:
         """Replay with other arrays of the same shapes and dtypes."""
@@ -62,6 +73,14 @@ class Program:
 
     def __str__(self) -> str:
         return self.source
+
+
+def _as_used(tensor: Any) -> tuple | None:
+    """What a program depends on of a tensor around it: where gradients go, shape and dtype; None if there is none."""
+    if tensor is None:
+        return None
+    node, data = tensor.node, tensor.data
+    return node if type(node) is Leaf else None, data.shape, data.dtype
 
 
 def _as_result(captured: Any, value: Any) -> Any:
