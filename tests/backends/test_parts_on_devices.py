@@ -109,3 +109,13 @@ def test_masks_of_main_memory_pick_from_batches(cuda):
         return [tl.vmap(lambda row: row[mask] * 2.0)(x), tl.vmap(lambda row: tl.set_item(row, y, index=mask))(x)]
 
     on_both(run, RNG.normal(size=(4, 3)))
+
+
+@pytest.mark.parametrize("samples", [None, RNG.random((2, 3, 2))], ids=["drawn", "given"])
+def test_windows_that_lie_at_random(cuda, samples):
+    def run(device, x):
+        layer = nn.FractionalMaxPool2d(2, output_ratio=0.6, _random_samples=samples, rng=tl.Generator(1)).to(device)
+        assert list(layer.state_dict()) == ([] if samples is None else ["_random_samples"])
+        return [layer(x), layer(x)]
+
+    on_both(run, RNG.normal(size=(2, 3, 9, 8)))

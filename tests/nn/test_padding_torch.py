@@ -35,7 +35,6 @@ def test_shapes_and_resampling():
 
 
 @pytest.mark.parametrize("axes", [2, 3])
-@pytest.mark.numpy_only("its random samples are given to a constructor")
 def test_fractional_pooling(axes):
     import torch
 

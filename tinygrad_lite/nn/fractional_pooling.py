@@ -39,7 +39,8 @@ class FractionalMaxPool2d(Module):
         rng: Any = None,
     ) -> None:
         self.kernel_size, self.output_size, self.output_ratio = kernel_size, output_size, output_ratio
-        self.return_indices, self._random_samples, self.rng = return_indices, _random_samples, rng
+        self.return_indices, self.rng = return_indices, rng
+        self.register_buffer("_random_samples", _random_samples)
 
     def forward(self, x: Array) -> Any:
         samples = self._random_samples
