@@ -62,6 +62,17 @@ def test_left_out_steps_are_as_on_numpy(settings):
     assert not failures, "\n".join(failures)
 
 
+def test_a_step_joins_no_gradients(monkeypatch, launches):
+    """Where one has none, what is found of the others before it and behind it is joined."""
+    joined, concatenate = [], fake_cupy.cupy.concatenate
+    monkeypatch.setattr(
+        fake_cupy.cupy, "concatenate", lambda arrays, **how: joined.extend(arrays) or concatenate(arrays, **how)
+    )
+    with fake_cupy.installed(programs=True):
+        stepped("Adam", "cuda", clip_norm=0.3)
+    assert launches.count("not_finite") == launches.count("squares") == 8 and {x.size for x in joined} == {1}
+
+
 # As a graph
 
 

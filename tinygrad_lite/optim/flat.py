@@ -22,7 +22,7 @@ from ..core.dtypes import float32, limits
 from ..core.effects import live_numbers
 from ..core.errors import StateError
 from ..core.graph import note_write, unwrap
-from ..fusion.pieces import Pieces, whole
+from ..fusion.pieces import Pieces
 from ..fusion.updates import write_over
 from ..ops import zeros
 from ..ops.creation import to_array
@@ -340,9 +340,9 @@ class FlatGroup:
         self._updated(present)
 
     def found(self, present: list[int]) -> Iterator[Any]:
-        """The gradients of these parameters, which `gather` has gathered, in as few arrays as possible."""
+        """The gradients of these parameters, which `gather` has gathered, in as few arrays, or pieces, as possible."""
         for first, last in self._parts(present, [(0,)] * len(self.numbers)):
-            yield whole(self._gradients(first, last))
+            yield self._gradients(first, last)
 
     def gradient(self) -> Any:
         """The gradients in an array of its own, `(n,)`, with 0 for parameters that have none."""
