@@ -58,7 +58,8 @@ class _Twin:
     """The memory of an array without a claim to it: what a graph knows of it."""
 
     def __init__(self, block: Any) -> None:
-        self.root, self.uses, self.pointer = block.root, block.uses, _Place(block.pointer.device_id)
+        self.root, self.start, self.stop = block.root, block.start, block.stop
+        self.uses, self.pointer = block.uses, _Place(block.pointer.device_id)
         self.owner = lambda: None
 
 

@@ -175,10 +175,13 @@ class Block:
     """The memory of an array and of its views.
 
     root : the NumPy array that owns it. owner : the first array of the device that had it.
+    start, stop : its bytes.
     """
 
     def __init__(self, root: numpy.ndarray) -> None:
         self.root = root
+        self.start = root.ctypes.data
+        self.stop = self.start + root.nbytes
         self.pointer = get_allocator()(root.nbytes)
         self.uses: Uses = self.pointer.mem.uses
         self.owner: Any = None
@@ -223,7 +226,7 @@ def _copy_bytes(target: numpy.ndarray, source: numpy.ndarray) -> None:
 def at(address: int) -> Block | None:
     """The memory that an address is in."""
     for block in list(_BLOCKS.values()):
-        if 0 <= address - block.root.ctypes.data < max(block.root.nbytes, 1):
+        if block.start <= address < max(block.stop, block.start + 1):
             return block
     return None
 
@@ -244,8 +247,7 @@ def known(twins: list[Any]) -> Iterator[None]:
 def touch(address: int, size: int, *, writes: bool) -> None:
     """Work on the current stream reads bytes or writes on them; they must be of one array of the current device."""
     for block in (*_KNOWN, *_BLOCKS.values()):
-        start = block.root.ctypes.data
-        if start <= address and address + size <= start + block.root.nbytes:
+        if block.start <= address and address + size <= block.stop:
             if block.pointer.device_id != state.device:
                 raise ValueError(f"memory of device {block.pointer.device_id} is used on device {state.device}")
             (write if writes else read)(block.uses)
