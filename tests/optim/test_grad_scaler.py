@@ -68,6 +68,27 @@ def test_steps_are_pytorchs(kind, clip, factors):
     assert mine.state_dict()["state"]["0"]["step"] == 12 - len(PLANTED)
 
 
+def test_losses_that_are_scaled_together():
+    """As in PyTorch, both backward passes must come before the scale changes; `step` would divide by another one."""
+    torch = pytest.importorskip("torch")
+    w, twin = nn.Parameter(np.ones(1, "float32")), torch.nn.Parameter(torch.ones(1))
+    cases = (
+        (w, optim.SGD([w], lr=0.5), tl.GradScaler(init_scale=8.0, growth_interval=1), tl.GradientError),
+        (twin, torch.optim.SGD([twin], lr=0.5), torch.amp.GradScaler("cpu", 8.0, growth_interval=1), RuntimeError),
+    )
+    for parameter, optimizer, scaler, error in cases:
+        first, second = [scaler.scale((parameter * k).sum()) for k in (2.0, 3.0)]
+        first.backward()
+        second.backward()
+        scaler.step(optimizer)
+        assert parameter.item() == -1.5
+        first, second = [scaler.scale((parameter * k).sum()) for k in (2.0, 3.0)]
+        first.backward()
+        scaler.update()
+        with pytest.raises(error, match=r"changed by an optimizer step|modified by an inplace operation"):
+            second.backward()
+
+
 def test_the_scale_does_not_become_infinite():
     scaler = tl.GradScaler(init_scale=2.0**127, growth_interval=1)
     w = nn.Parameter(np.ones(1, "float32"))
