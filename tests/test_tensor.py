@@ -66,6 +66,7 @@ def test_python_numbers_keep_float32():
         assert result.dtype == tl.float32
 
 
+@pytest.mark.numpy_only("is about Tensors of main memory")
 def test_construction():
     assert tensor([1.0, 2.0]).dtype == tl.float32
     assert tensor([1, 2]).dtype == tl.int64
@@ -105,6 +106,7 @@ def test_numpy_functions_on_tensors_are_operations():
         np.add(x, x, out=np.empty(2))
 
 
+@pytest.mark.numpy_only("is about Tensors of main memory")
 def test_leaving_the_library():
     x = tensor([[1.0, 2.0]], requires_grad=True)
     with pytest.raises(GradientError, match=r"\.detach\(\)\.numpy\(\)"):
@@ -135,6 +137,7 @@ def test_truth_length_iteration_hash():
     assert {x: 1}[x] == 1
 
 
+@pytest.mark.numpy_only("is about Tensors of main memory")
 def test_attributes():
     x = tensor(np.zeros((2, 3, 4), dtype=np.float32))
     assert (x.shape, x.ndim, x.size, x.dtype, x.device) == ((2, 3, 4), 3, 24, tl.float32, "cpu")
@@ -145,12 +148,14 @@ def test_attributes():
     assert x.permute_dims(2, 0, 1).shape == x.permute_dims((2, 0, 1)).shape == (4, 2, 3)
 
 
+@pytest.mark.numpy_only("is about Tensors of main memory")
 def test_repr():
     assert repr(tensor([1.0, 2.0])) == "Tensor([1., 2.], dtype=float32)"
     assert repr(tensor(2.5, dtype="float64", requires_grad=True)) == "Tensor(2.5, dtype=float64, requires_grad=True)"
     assert repr(tensor([[1, 2], [3, 4]])) == "Tensor([[1, 2],\n        [3, 4]], dtype=int64)"
 
 
+@pytest.mark.numpy_only("is about Tensors of main memory")
 def test_format_and_membership():
     assert f"{tensor(2.5):.2f}" == "2.50" and f"{tensor([1.0])}" == "Tensor([1.], dtype=float32)"
     with pytest.raises(ShapeError, match="one element"):
@@ -168,6 +173,7 @@ def test_copies_and_pickles_of_leaves_and_constants():
         copy.deepcopy(x * 2.0)
 
 
+@pytest.mark.numpy_only("is about Tensors of main memory")
 def test_to_the_same_device_is_itself():
     x = tensor([1.0])
     assert x.to("cpu") is x and x.cpu() is x

@@ -74,6 +74,7 @@ def test_the_choices():
         _ = nothing.best
 
 
+@pytest.mark.numpy_only("trains in processes of its own")
 def test_other_processes_find_the_same():
     here = cross_validate(Drawing, problem(), [0.1, 1.0], folds=3, processes=1)
     there = cross_validate(Drawing, problem(), [0.1, 1.0], folds=3, processes=2)
@@ -110,6 +111,7 @@ def test_an_error_names_fold_and_strength(processes):
     assert (type(caught.value.__cause__) is ArithmeticError) == (processes == 1)
 
 
+@pytest.mark.numpy_only("trains in processes of its own")
 def test_a_process_that_ends():
     with pytest.raises(RuntimeError, match="a process ended before it answered. Scripts must call it under"):
         cross_validate(Dying, problem(), [1.0], folds=2, processes=2)
@@ -135,6 +137,7 @@ print(len(cross_validate(build, (x, x[:, 0]), [0.1, 1.0], folds=2).strengths))
 """
 
 
+@pytest.mark.numpy_only("trains in processes of its own")
 def test_interactive_sessions_train_here():
     done = subprocess.run([sys.executable, "-c", SESSION], capture_output=True, text=True, timeout=60)
     assert done.stdout == "2\n", done.stderr

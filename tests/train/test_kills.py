@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.numpy_only("trains in processes of its own")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="starts trainings by os.fork")
 def test_fifty_kills_fifty_exact_resumes(tmp_path):
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])

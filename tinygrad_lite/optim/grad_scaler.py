@@ -41,8 +41,8 @@ class GradScaler:
     growth_factor : above 1. backoff_factor : above 0 and below 1. growth_interval : steps, at least 1.
     enabled : False for one that does nothing, so that programs need not ask.
 
-    All backward passes come before `update`: of a loss that was scaled before it, one after it is a GradientError, since
-    `step` would divide by another scale.
+    All backward passes come before `update`: one after it, of a loss that was scaled before it, is a GradientError,
+    since `step` would divide by another scale.
 
     On the CPU NumPy warns where a scaled loss or a gradient overflows; `np.errstate(over="ignore")` keeps it quiet.
     On a GPU nothing waits for the device: whether a gradient is infinite is known there only, and the update is chosen
