@@ -138,6 +138,7 @@ STEPS = {
     "clipped norm": {"clip_norm": 0.5},
     "clipped values, decay": {"kind": "SGD", "momentum": 0.9, "clip_value": 0.1, "decay": tl.regularizers.L2(0.1)},
     "kept numbers": {"kind": "NAdam"},
+    "norms of parameters": {"kind": "LAMB", "clip_norm": 0.5},
     "by hand": {"by_hand": True},
     "updated outside": {"outside": True},
 }

@@ -19,9 +19,13 @@ import numpy
 
 from ..cuda.source import c_type
 from .expressions import Node, in_order
+from .reads import coordinates, reading, single
 from .symbols import NotElementwise
 
-__all__ = ["OPTIONS", "THREADS", "Form", "functions", "kernel_text", "parameters"]
+__all__ = [
+    "OPTIONS", "THREADS", "Body", "Form", "computing", "frame", "functions", "kernel_text", "parameters",
+    "same_for_all",
+]  # fmt: skip
 
 OPTIONS = ("-std=c++17", "-fmad=false")
 """For the compiler: without sums and products in one, which would make x * x - x * x another number than 0."""
@@ -52,7 +56,8 @@ class Form:
 
     width : elements of a pack, which a thread takes at a time.
     reads : for each input how a pack of it is read: "pack", all elements at once; "row", one element that stands for
-        all of the pack; "one", one element that stands for the whole array; "pieces", from arrays that lie apart.
+        all of the pack; "one", one element that stands for the whole array; "pieces", from arrays that lie apart;
+        "each", one element for each of these, beside an input of pieces.
     rank : axes whose coordinates are computed, where the inputs' memory is not simply one pack after another; else 0.
     wide : whether indices have 64 bits.
     live : whether numbers are read from the device's memory, see `core/effects.py`; else they are parameters.
@@ -102,16 +107,52 @@ def kernel_text(
     in elements and times the width along the last axis.
     Raises NotElementwise for what kernels have no type or function for.
     """
-    kinds = [c_type(node.dtype) for node in inputs]
     stored = [c_type(root.dtype) for root in roots]
+    once = same_for_all(roots, inputs, form) if over else []
+    restrict = "" if over else " __restrict__"
+    lines, pointers, head, same = frame(roots, inputs, form, name, stored, once, numbers, restrict)
+    index, signed = ("u64", "i64") if form.wide else ("u32", "int")
+    if form.rank:
+        lines += [
+            f"struct {name}_layout {{",
+            f"    i64 packs; {index} sizes[{form.rank}]; {signed} strides[{len(inputs)}][{form.rank}];",
+            "};",
+        ]
+        pointers.append(f"{name}_layout layout")
+    else:
+        pointers.append("i64 count")
+    count = "layout.packs" if form.rank else "count" if form.width == 1 else f"count / {form.width}"
+    head += [
+        f"const i64 packs = {count}, step = (i64)gridDim.x * blockDim.x;",
+        "const i64 first = (i64)blockIdx.x * blockDim.x + threadIdx.x;",
+    ]
+    lines += [f"KERNEL {name}({', '.join(pointers)}) {{"]
+    lines += [f"    {line}" for line in (*head, *_loop(form, name, inputs, stored, same, index))]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def frame(
+    roots: Sequence[Node],
+    inputs: Sequence[Node],
+    form: Form,
+    name: str,
+    stored: Sequence[str],
+    once: Sequence[Node],
+    numbers: Sequence[tuple[Node, int]],
+    restrict: str = " __restrict__",
+    places: Sequence[str] = (),
+) -> tuple[list[str], list[str], list[str], list[str]]:
+    """What kernels have in common: the function of one element, parameters, what comes first, and its arguments then.
+
+    stored : the types of the roots. once : nodes that are computed once for a block. places : see `Body.lines`.
+    """
+    kinds = [c_type(node.dtype) for node in inputs]
     given = [computing(dtype) for dtype in parameters(numbers)]
     values = [f"{computing(node.dtype)} x{i}" for i, node in enumerate(inputs)]
     values += [f"{kind} k{i}" for i, kind in enumerate(given)]
-    once = _same_for_all(roots, inputs, form) if over else []
     hoisted = {node: f"h{i}" for i, node in enumerate(once)}
     values += [f"{computing(node.dtype)} {place}" for node, place in hoisted.items()]
     values += [f"{kind}& y{i}" for i, kind in enumerate(stored)]
-    restrict = "" if over else " __restrict__"
     pointers = [
         f"const __grid_constant__ Pieces<{kind}, {form.pieces}> x{i}"
         if read == "pieces"
@@ -123,44 +164,26 @@ def kernel_text(
         pointers.append("const i64* live")
     else:
         pointers += [f"{kind} k{i}" for i, kind in enumerate(given)]
-    body = _Body(inputs, numbers, hoisted).lines(roots)
-    index, signed = ("u64", "i64") if form.wide else ("u32", "int")
-    lines = [f"DEVICE void {name}_value({', '.join(values)}) {{", *(f"    {line}" for line in body), "}"]
-    if form.rank:
-        lines += [
-            f"struct {name}_layout {{",
-            f"    i64 packs; {index} sizes[{form.rank}]; {signed} strides[{len(inputs)}][{form.rank}];",
-            "};",
-        ]
-        pointers.append(f"{name}_layout layout")
-    else:
-        pointers.append("i64 count")
-    lines += [f"KERNEL {name}({', '.join(pointers)}) {{"]
-    lines += [f"    {line}" for line in _head(form, kinds, given, numbers)]
+    body = Body(inputs, numbers, hoisted).lines(roots, places)
+    value = [f"DEVICE void {name}_value({', '.join(values)}) {{", *(f"    {line}" for line in body), "}"]
+    head = _head(form, kinds, given, numbers)
     if once:
-        lines += [f"    {line}" for line in _once_a_block(once, inputs, numbers)]
-    same = [*(f"k{i}" for i in range(len(given))), *hoisted.values()]
-    lines += [f"    {line}" for line in _loop(form, name, kinds, stored, same, index)]
-    return "\n".join([*lines, "}"]) + "\n"
+        head += _once_a_block(once, inputs, numbers)
+    return value, pointers, head, [*(f"k{i}" for i in range(len(given))), *hoisted.values()]
 
 
 def _head(form: Form, kinds: list[str], given: list[str], numbers: Sequence[tuple[Node, int]]) -> list[str]:
-    """What a thread does before its first pack."""
+    """The numbers and single elements that a thread reads first."""
     lines = []
     if form.live:
         for i, (kind, (node, position)) in enumerate(zip(given, numbers, strict=True)):
             real = isinstance(node.operands[position], float)
             lines.append(f"const {kind} k{i} = ({kind}){f'__longlong_as_double(live[{i}])' if real else f'live[{i}]'};")
     lines += [f"const acc_t<{kinds[i]}> s{i} = to_acc(x{i}[0]);" for i, read in enumerate(form.reads) if read == "one"]
-    count = "layout.packs" if form.rank else "count" if form.width == 1 else f"count / {form.width}"
-    return [
-        *lines,
-        f"const i64 packs = {count}, step = (i64)gridDim.x * blockDim.x;",
-        "const i64 first = (i64)blockIdx.x * blockDim.x + threadIdx.x;",
-    ]
+    return lines
 
 
-def _same_for_all(roots: Sequence[Node], inputs: Sequence[Node], form: Form) -> list[Node]:
+def same_for_all(roots: Sequence[Node], inputs: Sequence[Node], form: Form) -> list[Node]:
     """The nodes that are computed of arrays of one element alone, as far as something else needs them."""
     alone = {node for node, read in zip(inputs, form.reads, strict=True) if read == "one"}
     nodes = [node for node in in_order(roots) if node.name not in ("input", "full")]
@@ -173,7 +196,7 @@ def _same_for_all(roots: Sequence[Node], inputs: Sequence[Node], form: Form) -> 
 
 def _once_a_block(once: Sequence[Node], inputs: Sequence[Node], numbers: Sequence[tuple[Node, int]]) -> list[str]:
     """What one thread computes for all of its block: powers of float64 take hundreds of operations."""
-    statements = _Body(inputs, numbers, {}, given="s").lines(once, [f"w{i}" for i in range(len(once))])
+    statements = Body(inputs, numbers, {}, given="s").lines(once, [f"w{i}" for i in range(len(once))])
     kinds = [computing(node.dtype) for node in once]
     return [
         *(f"__shared__ {kind} w{i};" for i, kind in enumerate(kinds)),
@@ -185,21 +208,16 @@ def _once_a_block(once: Sequence[Node], inputs: Sequence[Node], numbers: Sequenc
     ]
 
 
-def _loop(form: Form, name: str, kinds: list[str], stored: list[str], same: list[str], index: str) -> list[str]:
+def _loop(
+    form: Form, name: str, inputs: Sequence[Node], stored: Sequence[str], same: list[str], index: str
+) -> list[str]:
     lines = ["for (i64 i = first; i < packs; i += step) {"]
     if form.rank:
-        lines += [f"    {line}" for line in _coordinates(form, index)]
+        lines += [f"    {line}" for line in coordinates(form, index)]
     place = "i" if form.width == 1 else f"i * {form.width}"
-    for i, (read, kind) in enumerate(zip(form.reads, kinds, strict=True)):
-        at = f"o{i}" if form.rank else place
-        if read == "pack":
-            lines += [f"    {kind} a{i}[{form.width}];", f"    read<{form.width}>(x{i} + {at}, a{i});"]
-        elif read == "pieces":
-            lines += [f"    {kind} a{i}[{form.width}];", f"    read_pieces<{form.width}>(x{i}, {at}, a{i});"]
-        elif read == "row":
-            lines.append(f"    const acc_t<{kind}> s{i} = to_acc(x{i}[{at}]);")
+    statements, values = reading(form, inputs, place)
+    lines += [f"    {line}" for line in statements]
     lines += [f"    {kind} b{i}[{form.width}];" for i, kind in enumerate(stored)]
-    values = [f"to_acc(a{i}[k])" if read in ("pack", "pieces") else f"s{i}" for i, read in enumerate(form.reads)]
     results = [f"b{i}[k]" for i in range(len(stored))]
     lines += [
         "#pragma unroll",
@@ -208,31 +226,17 @@ def _loop(form: Form, name: str, kinds: list[str], stored: list[str], same: list
         "}",
     ]
     if form.width > 1 and not form.rank:  # what does not fill a pack
-        single = {"pack": "to_acc(x{0}[i])", "pieces": "to_acc(read_piece(x{0}, i))", "one": "s{0}"}
-        values = [single[read].format(i) for i, read in enumerate(form.reads)]
         results = [f"y{i}[i]" for i in range(len(stored))]
         lines += [
             "#pragma unroll 1",
             f"for (i64 i = packs * {form.width} + first; i < count; i += step) {{",
-            f"    {name}_value({', '.join([*values, *same, *results])});",
+            f"    {name}_value({', '.join([*single(form, 'i'), *same, *results])});",
             "}",
         ]
     return lines
 
 
-def _coordinates(form: Form, index: str) -> list[str]:
-    """The offsets of a pack in the inputs, from the last axis to the first."""
-    moving = [i for i, read in enumerate(form.reads) if read != "one"]
-    lines = [f"{index} rest = ({index})i, c;"]
-    lines += [f"i64 o{i} = 0;" if form.wide else f"int o{i} = 0;" for i in moving]
-    for axis in reversed(range(form.rank)):
-        lines.append(f"c = rest % layout.sizes[{axis}]; rest /= layout.sizes[{axis}];" if axis else "c = rest;")
-        kind = "i64" if form.wide else "int"
-        lines += [f"o{i} += ({kind})c * layout.strides[{i}][{axis}];" for i in moving]
-    return lines
-
-
-class _Body:
+class Body:
     """Writes the computation of one element, a statement for each node.
 
     hoisted : the places of nodes that are computed elsewhere. given : what the names of inputs begin with.

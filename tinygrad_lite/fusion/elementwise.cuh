@@ -212,3 +212,11 @@ template <int M, typename T, int N> DEVICE void read_pieces(const Pieces<T, N>& 
         for (int k = 0; k < M; ++k) to[k] = read_piece(pieces, at + k);
     }
 }
+
+// For each element of a pack the value that is kept for its piece.
+template <int M, typename T, int N, typename V>
+DEVICE void values_of_pieces(const Pieces<T, N>& pieces, const V* values, i64 at, V (&to)[M]) {
+    const int s = piece_of(pieces, at);
+    const bool whole = at + M <= pieces.bounds[s + 1];
+    for (int k = 0; k < M; ++k) to[k] = values[whole ? s : piece_of(pieces, at + k)];
+}

@@ -3,7 +3,7 @@ used."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -16,13 +16,15 @@ from ..cuda.source import assemble
 from .cuda import OPTIONS, THREADS, Form, functions, kernel_text, parameters
 from .expressions import Node
 from .layouts import Layout, pack_width
-from .pieces import Pieces
+from .pieces import Each, Pieces
 from .recent import Recent
 
-__all__ = ["CudaProgram"]
+__all__ = ["CudaProgram", "argument", "number_type"]
 
 MOST = 1 << 16
 """Blocks of a launch; what they do not take in one pack for each thread, they take in further ones."""
+
+APART = (Pieces, Each)
 
 LAYOUTS = 256
 """For how many combinations of shapes a program keeps how it goes through them."""
@@ -38,6 +40,8 @@ class CudaProgram:
     strides of 0. Raises NotElementwise where kernels lack a function or a dtype.
     """
 
+    of_parts = False
+
     def __init__(
         self,
         roots: Sequence[Node],
@@ -52,15 +56,18 @@ class CudaProgram:
         self.dtypes = [root.dtype for root in roots]
         self.sizes = [node.dtype.itemsize for node in inputs]
         self._wanted = [node.dtype for node in inputs]
-        self._given = [_number_type(dtype) for dtype in parameters(numbers)]
+        self._given = [number_type(dtype) for dtype in parameters(numbers)]
         self._modules: dict[tuple, Module] = {}
         self._layouts: dict[tuple, Layout] = Recent(LAYOUTS)
-        self.text(Form(1, ("pack",) * len(self.inputs)))  # what cannot be written is said now
+        self.text(self._simplest(1))  # what cannot be written is said now
 
     @cached_property
     def source(self) -> str:
         """The kernel for arrays whose memory is aligned and goes on without gaps."""
-        return self.text(Form(pack_width(self._all_sizes), ("pack",) * len(self.inputs)))
+        return self.text(self._simplest(pack_width(self._all_sizes)))
+
+    def _simplest(self, width: int) -> Form:
+        return Form(width, ("pack",) * len(self.inputs))
 
     @cached_property
     def _all_sizes(self) -> list[int]:
@@ -76,15 +83,12 @@ class CudaProgram:
     ) -> list[Any]:
         """The values for arrays whose shapes broadcast, in new arrays or in `outs`, which are contiguous.
 
-        Beside arrays of one axis that are contiguous, an array may be in pieces.
+        Beside arrays of one axis that are contiguous, an array may be in pieces, and others may have a value for each.
 
         New arrays lie in memory as the first array that fills its memory in some order of the axes.
         """
         arrays = [x if x.dtype == d else x.astype(d) for x, d in zip(arrays, self._wanted, strict=True)]
-        key = tuple([(x.shape, x.strides) for x in arrays])
-        layout = self._layouts.get(key)
-        if layout is None:
-            layout = self._layouts[key] = Layout([x.shape for x in arrays], [x.strides for x in arrays], self.sizes)
+        layout = self._layout(arrays)
         if outs is None:
             xp = cupy()
             outs = [layout.empty(xp, dtype) for dtype in self.dtypes]
@@ -92,31 +96,51 @@ class CudaProgram:
             self._launch(layout, arrays, outs, numbers)
         return list(outs)
 
+    def _layout(self, arrays: Sequence[Any]) -> Layout:
+        key = tuple([(x.shape, x.strides) for x in arrays])
+        layout = self._layouts.get(key)
+        if layout is None:
+            layout = self._layouts[key] = Layout([x.shape for x in arrays], [x.strides for x in arrays], self.sizes)
+        return layout
+
     def _launch(self, layout: Layout, arrays: Sequence[Any], outs: Sequence[Any], numbers: Sequence[Any]) -> None:
         form = self._form(layout, arrays, outs)
-        arrays = [x.structure() if isinstance(x, Pieces) else x for x in arrays]
-        live = live_numbers.get() if self.over else None
-        given: list[Any] = []
-        if live is None:
-            given = [kind(number) for kind, number in zip(self._given, numbers, strict=True)]
-        elif numbers:
-            form = replace(form, live=True)
-            given = [live.take(numbers, (id(self), form, layout.count))]
-            if live.refreshing:
-                return
         blocks = min(-(-layout.count // (form.width * THREADS)), MOST)
         last = layout.structure(form.width) if form.rank else layout.count
-        args = [*arrays, *outs, *given, last]
-        if live is None or numbers:
-            self._module(form).launch("program", blocks, THREADS, args)
+        first = [*map(argument, arrays), *outs]
+
+        def launch(form: Form, given: Sequence[Any]) -> None:
+            self._module(form).launch("program", blocks, THREADS, [*first, *given, last])
+
+        if self.over:
+            self._start(launch, form, self._given, numbers, layout.count)
         else:
-            live.once(lambda: self._module(form).launch("program", blocks, THREADS, args))
+            launch(form, _by_value(self._given, numbers))
+
+    def _start(
+        self, launch: Callable[[Form, Sequence[Any]], None], form: Form, kinds: Sequence[type], numbers: Sequence[Any],
+        *key: Any,
+    ) -> None:  # fmt: skip
+        """Call `launch` with the kernel's form and its numbers: by value, or where a captured step keeps them.
+
+        key : what the launch depends on beside the form.
+        """
+        live = live_numbers.get()
+        if live is None:
+            launch(form, _by_value(kinds, numbers))
+        elif not numbers:
+            live.once(lambda: launch(form, []))
+        else:
+            form = replace(form, live=True)
+            taken = live.take(numbers, (id(self), form, *key))
+            if not live.refreshing:
+                launch(form, [taken])
 
     def _form(self, layout: Layout, arrays: Sequence[Any], outs: Sequence[Any]) -> Form:
         width = pack_width(self._all_sizes)
         reads = layout.reads(width, self.sizes)
         if reads is not None:
-            moved = [x for x, read in zip(arrays, reads, strict=True) if read == "pack" and not isinstance(x, Pieces)]
+            moved = [x for x, read in zip(arrays, reads, strict=True) if read == "pack" and not isinstance(x, APART)]
             if any([x.data.ptr % min(16, width * x.dtype.itemsize) for x in (*moved, *outs)]):
                 reads = None
         if reads is None:
@@ -126,7 +150,8 @@ class CudaProgram:
         form = Form(width, reads, 0 if layout.flat else len(layout.axes), layout.wide and not layout.flat)
         apart = [i for i, x in enumerate(arrays) if isinstance(x, Pieces)]
         if apart:
-            reads = tuple("pieces" if i in apart else read for i, read in enumerate(reads))
+            kinds = {Pieces: "pieces", Each: "each"}
+            reads = tuple([kinds.get(type(x), read) for x, read in zip(arrays, reads, strict=True)])
             form = replace(form, reads=reads, pieces=max(arrays[i].capacity for i in apart))
         return form
 
@@ -140,6 +165,15 @@ class CudaProgram:
         return found
 
 
-def _number_type(dtype: numpy.dtype) -> type:
+def argument(array: Any) -> Any:
+    """What a kernel is given for an array."""
+    return array.structure() if isinstance(array, Pieces) else array.values if isinstance(array, Each) else array
+
+
+def _by_value(kinds: Sequence[type], numbers: Sequence[Any]) -> list[Any]:
+    return [kind(number) for kind, number in zip(kinds, numbers, strict=True)]
+
+
+def number_type(dtype: numpy.dtype) -> type:
     """The type as which a number goes to a kernel; 16-bit floating point is computed with as float32."""
     return numpy.float32 if dtype.name in ("float16", "bfloat16") else dtype.type

@@ -14,7 +14,7 @@ import numpy
 
 from ..core.backend import backend_of
 
-__all__ = ["CAPACITIES", "Pieces", "whole"]
+__all__ = ["CAPACITIES", "Each", "Pieces", "whole"]
 
 CAPACITIES = (16, 200)
 """How many pieces kernels are made for: a structure with 200 takes 3.2 of the 4 KB that parameters may always have."""
@@ -50,6 +50,19 @@ class Pieces:
         made["from"][:count] = [array.data.ptr for array in self.arrays]
         made["count"] = count
         return made[()]
+
+
+class Each:
+    """An array `(n,)` of which all elements beside one piece are the same.
+
+    values : what they are, `(k,)`. pieces : of n elements, k of them.
+    """
+
+    ndim = 1
+
+    def __init__(self, values: Any, pieces: Pieces) -> None:
+        self.values, self.dtype = values, values.dtype
+        self.size, self.shape, self.strides = pieces.size, pieces.shape, (values.dtype.itemsize,)
 
 
 def whole(array: Any) -> Any:

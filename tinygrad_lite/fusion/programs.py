@@ -58,7 +58,12 @@ class Program:
     roots : the nodes. inputs : the nodes of the arrays from outside, in the order in which they are given.
     over : for roots whose values are written over an input, which root over which input, by their numbers.
     numbers : operands, as pairs of a node and a position, whose numbers are given in each call.
+
+    block : elements that are worked on at a time.
     """
+
+    of_parts = False
+    """Whether it is also given where parts begin, see `norms.py`."""
 
     def __init__(
         self,
@@ -84,7 +89,7 @@ class Program:
         bytes_ = sum(node.dtype.itemsize for node in (*inputs, *own)) + sum(self.widths)
         cache = 2 * Blocks.cache if over else Blocks.cache
         self._calls = len(emitter.lines)
-        self._block = min(max(cache // max(bytes_, 1), Blocks.least), Blocks.most)
+        self.block = min(max(cache // max(bytes_, 1), Blocks.least), Blocks.most)
 
     def __call__(
         self, arrays: Sequence[numpy.ndarray], outs: Sequence[numpy.ndarray] | None = None, numbers: Sequence[Any] = ()
@@ -107,21 +112,25 @@ class Program:
                 flat = [array.transpose(order).reshape(-1) for array in (*arrays, *outs)]
         else:
             flat = [array.reshape(-1) for array in (*arrays, *outs)]
-        if size <= self._block:
+        if size <= self.block:
             self._step(*flat, *self._around(size), *numbers)
         else:
-            count = 2 * math.ceil(size / (2 * self._block))
+            count = 2 * math.ceil(size / (2 * self.block))
 
-            def work(i: int) -> None:
-                a, b = i * size // count, (i + 1) * size // count
+            def work(part: tuple[int, int]) -> None:
+                a, b = part
                 self._step(*[array[a:b] for array in flat], *self._around(b - a), *numbers)
 
-            if size * self._calls > Blocks.alone:
-                run_blocks(work, range(count))
-            else:
-                for i in range(count):
-                    work(i)
+            self.share_out(work, [(i * size // count, (i + 1) * size // count) for i in range(count)])
         return list(outs)
+
+    def share_out(self, work: Callable[[Any], None], blocks: Sequence[tuple[int, ...]]) -> None:
+        """Call `work` for blocks that begin and end with their first two numbers, in threads where that pays."""
+        if len(blocks) > 1 and (blocks[-1][1] - blocks[0][0]) * self._calls > Blocks.alone:
+            run_blocks(work, blocks)
+        else:
+            for block in blocks:
+                work(block)
 
     def bound(self, arrays: Sequence[numpy.ndarray]) -> Callable[..., numpy.ndarray]:
         """The first value as a function of arrays of the shape of these, for calls that are repeated.
@@ -129,7 +138,7 @@ class Program:
         On arrays of one block it is 0.5 of the time of the program around its calls.
         """
         shape, size = arrays[0].shape, arrays[0].size
-        if size > self._block:
+        if size > self.block:
             return lambda *arrays: self(arrays)[0]
         names = [f"x{i}" for i in range(len(arrays))]
         source = (

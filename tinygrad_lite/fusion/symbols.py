@@ -104,6 +104,9 @@ class _Namespace:
             x = _apply("maximum", x, min)
         return x if max is None else _apply("minimum", x, max)
 
+    def norm_of_each(self, x: Symbol, /) -> Any:  # see `norms.py`
+        return _apply("norm_of_each", x)
+
     def astype(self, x: Symbol, dtype: Any, /, *, copy: bool = True) -> Any:
         return _symbol(x.expressions, x.expressions.convert(x.node, dtype))
 

@@ -15,6 +15,7 @@ import numpy
 from ..core.backend import Backend, register_backend
 from ..core.graph import Handle
 from .device_numbers import DeviceNumber
+from .expressions import distinct
 from .symbols import ELEMENTWISE, OPERATORS, SHAPE, UNARY, NotElementwise
 
 __all__ = ["trace_form"]
@@ -92,10 +93,19 @@ class _Namespace:
         setattr(self, name, function)
         return function
 
-    def where(self, *args: Any) -> Any:
-        if not all(type(arg) is _Traced for arg in args):
-            raise NotElementwise("a selection is compiled with its numbers")
-        return _note(args[0].trace, "where", args)
+    def where(self, condition: Any, x: Any, y: Any, /) -> Any:
+        trace = condition.trace
+        trace.form.append("where")
+        for arg in (condition, x, y):
+            if type(arg) not in (_Traced, int, float):
+                raise NotElementwise(f"a selection of a {type(arg).__name__}")
+            trace.form.append(arg.index if type(arg) is _Traced else distinct(arg))  # compiled with its numbers
+        made = _Traced(trace, trace.count)
+        trace.count += 1
+        return made
+
+    def norm_of_each(self, x: Any, /) -> Any:
+        return _note(x.trace, "norm_of_each", (x,))
 
     def astype(self, x: Any, dtype: Any, /) -> Any:
         trace = x.trace

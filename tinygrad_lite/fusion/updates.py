@@ -8,6 +8,7 @@ is one kernel, which reads the numbers from the device's memory where the step i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy
@@ -17,7 +18,8 @@ from ..core.effects import live_numbers
 from .combinations import combined
 from .expressions import Expressions, Node, distinct, result_dtype
 from .halves import rounded, widened
-from .makers import PROGRAMS
+from .makers import NORM_PROGRAMS, PROGRAMS
+from .norms import has_norms
 from .pieces import Pieces, whole
 from .recent import Recent
 from .symbols import NotElementwise, Symbol, expression
@@ -86,21 +88,28 @@ class _Tape(Expressions):
     def find_dtypes(self) -> None:
         """Give the nodes their dtypes."""
         for node in self.nodes:
-            if node.name != "astype":
+            if node.name == "norm_of_each":
+                node.dtype = node.operands[0].dtype
+            elif node.name != "astype":
                 kinds = [x.dtype if isinstance(x, Node) else type(x) for x in node.operands]
                 node.dtype = result_dtype(node.name, *kinds)
 
 
-def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:
+def write_over(
+    arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], bounds: tuple[int, ...] | None = None
+) -> None:
     """`array[...] = value` for the values of `rule(*arrays)` and the arrays in their places.
 
     arrays : of one shape, and beside them arrays without axes and arrays in pieces, which the rule leaves as they are;
-        contiguous, for a program. rule : elementwise code on them; it changes none.
+        contiguous, for a program. rule : elementwise code on them, but for `norms.norm_of_each`; it changes none.
+    bounds : of arrays of one axis, where the parts begin that norms are of, and the end of the last; None for one part.
+        Those of pieces, if there are any.
     """
     backend = backend_of(arrays[0])
     if backend.name == "numpy" and any(array.ndim < arrays[0].ndim for array in arrays):
-        return _with_numbers(arrays, rule)
-    return _do(arrays, rule, _find(arrays, rule, backend.name) if backend.name in PROGRAMS and _fit(arrays) else None)
+        return _with_numbers(arrays, rule, bounds)
+    found = _find(arrays, rule, backend.name) if backend.name in PROGRAMS and _fit(arrays) else None
+    return _do(arrays, rule, found, bounds)
 
 
 def write_over_each(groups: Iterable[Sequence[Any]], rule: Callable[..., Sequence[Any]]) -> None:
@@ -129,22 +138,32 @@ def _find(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], backend: st
     return None
 
 
-def _do(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], found: Found | None) -> None:
+def _do(
+    arrays: Sequence[Any],
+    rule: Callable[..., Sequence[Any]],
+    found: Found | None,
+    bounds: tuple[int, ...] | None = None,
+) -> None:
     """Run a program, or the rule where there is none."""
     backend = backend_of(arrays[0])
     if found is not None:
         program, numbers, changed = found
+        of_parts = [bounds or (0, arrays[0].size)] if program.of_parts else []
         with backend.on(arrays[0]):
-            program(arrays, [arrays[i] for i in changed], numbers)
+            program(arrays, [arrays[i] for i in changed], numbers, *of_parts)
         return
     live = live_numbers.get()
     if live is not None:
         live.refuse("an update without a kernel")
     with backend.on(arrays[0]):
-        _run([whole(array) for array in arrays], rule)
+        arrays = [whole(array) for array in arrays]
+        for a, b in pairwise(bounds or ()):
+            _run([array[a:b] if array.ndim else array for array in arrays], rule)
+        if bounds is None:
+            _run(arrays, rule)
 
 
-def _with_numbers(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> None:
+def _with_numbers(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], bounds: tuple[int, ...] | None) -> None:
     """`write_over`, with numbers for the arrays without axes."""
     own = [i for i, array in enumerate(arrays) if array.ndim == arrays[0].ndim]
     given: list[Any] = [array if array.ndim else array.item() for array in arrays]
@@ -155,7 +174,7 @@ def _with_numbers(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]]) -> 
         found = rule(*given)
         return [found[i] for i in own]
 
-    write_over([arrays[i] for i in own], shorter)
+    write_over([arrays[i] for i in own], shorter, bounds)
 
 
 def _fit(arrays: Sequence[Any]) -> bool:
@@ -206,6 +225,7 @@ def _compiled(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], backend
             chosen = [rounded(plain, root, [arrays[i].dtype]) for root, i in zip(chosen, changed, strict=True)]
         if any(root.dtype != arrays[i].dtype for root, i in zip(chosen, changed, strict=True)):
             raise NotElementwise("a value has another dtype than its array")
+        made = (NORM_PROGRAMS if has_norms(chosen) else PROGRAMS)[backend]
         over = dict(enumerate(changed))
-        program = _programs[key] = PROGRAMS[backend](chosen, tape.inputs, "update", over=over, numbers=places)
+        program = _programs[key] = made(chosen, tape.inputs, "update", over=over, numbers=places)
     return program, tape.numbers, changed

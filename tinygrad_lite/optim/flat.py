@@ -254,7 +254,7 @@ class FlatGroup:
             self.show(slice(*self.bounds[i : i + 2]))
 
     def update(self, present: list[int], rule: Rule, state: Mapping[str, float], beside: Sequence[Any] = ()) -> None:
-        """Apply an elementwise `rule` to the parameters that have a gradient.
+        """Apply a `rule` for elements, which may need norms, to the parameters that have a gradient.
 
         state : names of the buffers that it needs, with what they are full of before a parameter's first update.
         beside : arrays `()` that it is given too.
@@ -283,7 +283,10 @@ class FlatGroup:
                 return [new, grad, *[kept[name] for name in state], *shown, *held[own:]]
 
             held = [self.state[name][part] for name in state]
-            write_over([self.data[part], self._gradients(first, last), *held, *shown, *beside, *counted], arrays)
+            bounds = tuple([b - self.bounds[first] for b in self.bounds[first : last + 1]])
+            write_over(
+                [self.data[part], self._gradients(first, last), *held, *shown, *beside, *counted], arrays, bounds
+            )
             numbers, changed = after[-1]
             if counts is None:
                 self.numbers[first:last] = [numbers] * (last - first)

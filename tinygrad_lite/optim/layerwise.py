@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Unpack
 
 from ..core.backend import backend_of
+from ..fusion.norms import norm_of_each
 from .optimizer import Common, Optimizer, State
 
 __all__ = ["LAMB", "LARS"]
@@ -15,8 +17,7 @@ class LARS(Optimizer):
 
     r = trust_coefficient * |w| / (|g| + weight_decay * |w|) with norms of whole parameters; 1 where |w| or |g| is 0.
 
-    On a GPU a step takes dozens of launches for each parameter, whose norms it needs; rules for single elements, as
-    those of `SGD` and `AdamW`, take one for all.
+    On a GPU a step takes three launches for all parameters, since it needs their norms; that of `AdamW` takes one.
 
     params, lr, common : see `Optimizer`.
     momentum : share of the last step that is kept.
@@ -34,7 +35,6 @@ class LARS(Optimizer):
     Parameter([2.7, 3.6], dtype=float32, requires_grad=True)
     """
 
-    elementwise = False
     decoupled = None
     usual_decay = 1e-4
     nonnegative = (*Optimizer.nonnegative, "trust_coefficient")
@@ -52,12 +52,15 @@ class LARS(Optimizer):
         super().__init__(params, lr, **own, **common)
 
     @staticmethod
+    def state_arrays(hyper: Mapping[str, Any]) -> dict[str, float]:
+        return {"momentum_buffer": 0.0}
+
+    @staticmethod
     def update(param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
-        strength, size = hyper["weight_decay"], _norm(param)
-        rate = _ratio(hyper["trust_coefficient"] * size, _norm(grad) + strength * size)
+        strength, size = hyper["weight_decay"], norm_of_each(param)
+        rate = _ratio(hyper["trust_coefficient"] * size, norm_of_each(grad) + strength * size)
         step = hyper["lr"] * rate * (grad + strength * param)
-        if "momentum_buffer" in state:
-            step = hyper["momentum"] * state["momentum_buffer"] + step
+        step = hyper["momentum"] * state["momentum_buffer"] + step
         return param - step, {"momentum_buffer": step}
 
 
@@ -67,8 +70,7 @@ class LAMB(Optimizer):
     u = m' / (sqrt(v') + eps) + weight_decay * w with m' and v' as in `Adam`; the norms are of whole parameters, and
     their ratio is 1 where one is 0.
 
-    On a GPU a step takes dozens of launches for each parameter, whose norms it needs; rules for single elements, as
-    those of `SGD` and `AdamW`, take one for all.
+    On a GPU a step takes three launches for all parameters, since it needs their norms; that of `AdamW` takes one.
 
     params, lr, common : see `Optimizer`.
     betas, eps : see `Adam`.
@@ -85,7 +87,6 @@ class LAMB(Optimizer):
     Parameter([0.75, 0.75], dtype=float32, requires_grad=True)
     """
 
-    elementwise = False
     decoupled = None
     usual_decay = 0.01
 
@@ -101,25 +102,22 @@ class LAMB(Optimizer):
         super().__init__(params, lr, betas=betas, eps=eps, weight_decay=weight_decay, **common)
 
     @staticmethod
+    def state_arrays(hyper: Mapping[str, Any]) -> dict[str, float]:
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+
+    @staticmethod
     def update(param: Any, grad: Any, state: State, hyper: dict[str, Any]) -> tuple[Any, State]:
         (b1, b2), step = hyper["betas"], hyper["step"]
-        mean, square = (1 - b1) * grad, (1 - b2) * (grad * grad)
-        if "exp_avg" in state:
-            mean, square = mean + b1 * state["exp_avg"], square + b2 * state["exp_avg_sq"]
+        mean = (1 - b1) * grad + b1 * state["exp_avg"]
+        square = (1 - b2) * (grad * grad) + b2 * state["exp_avg_sq"]
         root = backend_of(param).xp.sqrt(square / (1 - b2**step))
         direction = mean / (1 - b1**step) / (root + hyper["eps"]) + hyper["weight_decay"] * param
-        rate = hyper["lr"] * _ratio(_norm(param), _norm(direction))
+        rate = hyper["lr"] * _ratio(norm_of_each(param), norm_of_each(direction))
         return param - rate * direction, {"exp_avg": mean, "exp_avg_sq": square}
-
-
-def _norm(array: Any) -> Any:
-    """The Euclidean norm of all elements, 0-d."""
-    xp = backend_of(array).xp
-    return xp.sqrt(xp.sum(array * array))
 
 
 def _ratio(x: Any, y: Any) -> Any:
     """x / y where both are above 0, else 1."""
     xp = backend_of(x).xp
-    both = (x > 0) & (y > 0)
-    return xp.where(both, x / xp.where(both, y, xp.ones_like(y)), xp.ones_like(x))
+    both = xp.logical_and(xp.greater(x, 0), xp.greater(y, 0))
+    return xp.where(both, x / xp.where(both, y, 1.0), 1.0)

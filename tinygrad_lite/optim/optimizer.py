@@ -76,7 +76,8 @@ class Optimizer:
     """
 
     elementwise: ClassVar[bool] = True
-    """Whether `update` may be applied to any part of a parameter alone; if not, it gets one whole parameter."""
+    """Whether `update` may be applied to any part of a parameter alone, with `fusion.norms.norm_of_each` for norms of
+    whole parameters; if not, it gets one whole parameter."""
 
     decoupled: ClassVar[bool | None] = False
     """What `weight_decay` does before `update`: False adds weight_decay * w to the gradient, True multiplies w by
