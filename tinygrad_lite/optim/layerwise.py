@@ -17,7 +17,7 @@ class LARS(Optimizer):
 
     r = trust_coefficient * |w| / (|g| + weight_decay * |w|) with norms of whole parameters; 1 where |w| or |g| is 0.
 
-    On a GPU a step takes three launches for all parameters, since it needs their norms; that of `AdamW` takes one.
+    On a GPU a step takes three launches for up to 200 parameters, whose norms it needs; that of `AdamW` takes one.
 
     params, lr, common : see `Optimizer`.
     momentum : share of the last step that is kept.
@@ -70,7 +70,7 @@ class LAMB(Optimizer):
     u = m' / (sqrt(v') + eps) + weight_decay * w with m' and v' as in `Adam`; the norms are of whole parameters, and
     their ratio is 1 where one is 0.
 
-    On a GPU a step takes three launches for all parameters, since it needs their norms; that of `AdamW` takes one.
+    On a GPU a step takes three launches for up to 200 parameters, whose norms it needs; that of `AdamW` takes one.
 
     params, lr, common : see `Optimizer`.
     betas, eps : see `Adam`.
