@@ -149,3 +149,16 @@ def test_histograms_of_weights_and_gradients():
     assert len(only.axes) == 1 and only.get_suptitle() == "the first 1 of 4 parameters"
     with pytest.raises(ShapeError, match="histograms: the model has no parameters; at least one is required"):
         plots.histograms(nn.ReLU())
+
+
+def test_models_on_a_device(cuda):
+    pytest.importorskip("matplotlib")
+    layer = nn.Linear(2, 2, rng=tl.Generator(0))
+    x, y = np.random.default_rng(0).normal(size=(20, 2)).astype("float32"), np.arange(20) % 2
+    here = plots.snapshot(layer), plots.decision_boundary(layer, x, y).axes[0].get_title()
+    layer = layer.to("cuda")
+    tl.cross_entropy(layer(tl.tensor(x, device="cuda")), tl.tensor(y, device="cuda")).backward()
+    np.testing.assert_array_equal(plots.snapshot(layer), here[0])
+    assert plots.decision_boundary(layer, tl.tensor(x, device="cuda").data, y).axes[0].get_title() == here[1]
+    assert len(plots.histograms(layer).axes) == 4
+    assert plots.landscape(layer, lambda: (layer.weight**2).sum(), steps=3).losses.shape == (3, 3)

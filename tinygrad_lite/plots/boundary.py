@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from ..core.errors import ShapeError
+from ..ops.creation import to_array
 from .canvas import COLORS, canvas, evaluating, host
 
 __all__ = ["decision_boundary"]
@@ -82,8 +83,10 @@ def decision_boundary(
 
 def _scores(model: Callable[[Any], Any], points: numpy.ndarray) -> numpy.ndarray:
     """One number per point and class, (n, classes), the largest of which is the answer."""
+    parameters = model.parameters() if hasattr(model, "parameters") else ()
+    device = next((parameter.device for parameter in parameters), "cpu")
     with evaluating(model):
-        out = host(model(points)).astype(float)
+        out = host(model(to_array(points, device=device))).astype(float)
     if out.ndim == 2 and out.shape[1] > 1:
         return out
     out = out.reshape(len(points))

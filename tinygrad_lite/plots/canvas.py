@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from ..core.backend import backend_of
-from ..core.errors import ShapeError
+from ..core.errors import DTypeError, ShapeError
 from ..core.graph import no_grad, unwrap
 
 __all__ = [
@@ -64,7 +64,10 @@ def numbers(who: str, what: str, values: Any) -> numpy.ndarray:
 def host(values: Any) -> numpy.ndarray:
     """Values of any kind as a NumPy array."""
     array = unwrap(values)
-    return backend_of(array).to_numpy(array) if hasattr(array, "__array_namespace__") else numpy.asarray(array)
+    try:
+        return numpy.asarray(backend_of(array).to_numpy(array))
+    except DTypeError:  # a list, or an array that is not the package's, such as pandas'
+        return numpy.asarray(array)
 
 
 @contextmanager
