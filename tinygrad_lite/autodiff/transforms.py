@@ -107,7 +107,7 @@ def _recorded(values: Sequence[Any]) -> bool:
 
 
 def _as_given(array: Any, number: bool) -> Any:
-    return float(array) if number and array.shape == () else array
+    return float(backend_of(array).to_numpy(array)) if number and array.shape == () else array
 
 
 def _like(gradient: Any, given: Any, stand: Handle) -> Any:

@@ -358,7 +358,7 @@ def common_backend(op: str, types: tuple[type, ...]) -> Backend:
         elif found is not backend and found.root is not backend:
             raise BackendError(
                 f"{op}: got arrays of {found.name} and of {backend.name}; all arrays of a call must belong to one "
-                f"library. Move some of them, for example with x.to({backend.default_device!r})."
+                f"library. Move some of them, for example with x.to({(backend.root or backend).default_device!r})."
             )
     return found if found is not None else BACKENDS["numpy"]
 

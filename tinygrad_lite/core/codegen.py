@@ -57,8 +57,8 @@ _GLOBALS: dict[str, Any] = {
 
 _RESERVED = {
     *_GLOBALS, "active_policy", "recast", "g", "out", "out_shape", "out_dtype", "node", "nodes", "grads", "held",
-    "gradient", "parent", "tensor", "constant", "simple", "frame", "code", "array", "error", "isinstance", "type",
-    "tuple", "getattr", "zip", "any", "all",
+    "gradient", "parent", "tensor", "constant", "given", "simple", "frame", "code", "array", "error", "isinstance",
+    "type", "tuple", "getattr", "zip", "any", "all",
 }  # fmt: skip
 """Names that an operation's arguments cannot have."""
 
@@ -202,8 +202,7 @@ def _dispatch_source(op: Op) -> list[str]:
         "    try:",
         f"        out = {found}({call})",
         "    except Exception as error:",
-        f"        OP.fail(error, ({', '.join(arrays)},), {_statics(op)})",
-        "        raise",
+        *_failure_lines(op, f"({', '.join(arrays)},)", f"({', '.join(nodes)},)", f"*given, **{_statics(op)}"),
         "    if constant:",
         "        return OP.result(*out)" if op.outputs else "        return out",
     ]
@@ -223,12 +222,22 @@ def _variadic_source(op: Op) -> list[str]:
         "    try:",
         f"        out = IMPLEMENTATIONS[tuple([type(array) for array in arrays])]({call})",
         "    except Exception as error:",
-        f"        OP.fail(error, arrays, {_statics(op)})",
-        "        raise",
+        *_failure_lines(op, "arrays", "nodes", f"given, **{_statics(op)}"),
         "    if constant:",
         "        return OP.result(*out)" if op.outputs else "        return out",
     ]
     return lines + _record_source(op, "all([node is None for node in nodes])", "nodes")
+
+
+def _failure_lines(op: Op, arrays: str, nodes: str, again: str) -> list[str]:
+    """After an error: the same call on one device, or an error that says more."""
+    return [
+        f"        given = None if constant else OP.beside_a_device(error, {arrays}, {nodes})",
+        "        if given is None:",
+        f"            OP.fail(error, {arrays}, {_statics(op)})",
+        "            raise",
+        f"        return OP.function({again})",
+    ]
 
 
 def _record_source(op: Op, constant: str, parents: str) -> list[str]:

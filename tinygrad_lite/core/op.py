@@ -22,7 +22,7 @@ from collections.abc import Callable
 from types import EllipsisType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from . import codegen
+from . import codegen, scalars
 from .autocast import OTHERS, check_kind
 from .backend import Backend, common_backend
 from .bfloat16 import foreign_dtypes, in_float32
@@ -30,6 +30,7 @@ from .conjugate import Conjugated
 from .domain import REALS, Interval
 from .dtypes import ON_BFLOAT16
 from .errors import (
+    BackendError,
     DTypeError,
     GradientError,
     IndexingError,
@@ -159,6 +160,10 @@ class Op:
         kind = DTypeError if wrong_type else IndexingError if isinstance(error, IndexError) else ShapeError
         raise kind(f"{self.name}: {message}") from error
 
+    def beside_a_device(self, error: Exception, arrays: tuple, nodes: tuple) -> tuple | None:
+        """What to call the operation with once more, if 0-d Tensors of main memory were why it failed with `error`."""
+        return scalars.beside_a_device(arrays, nodes) if isinstance(error, BackendError) else None
+
     def missing_rule(self, array: str) -> GradientError:
         """The error for an input that needs a gradient and has no rule."""
         return GradientError(
@@ -198,7 +203,13 @@ class Op:
             nodes.append(node)
             needs.append(recording and node is not None)
         values, nodes, needs = tuple(values), tuple(nodes), tuple(needs)
-        backend = self.backends[tuple(map(type, values))]
+        try:
+            backend = self.backends[tuple(map(type, values))]
+        except BackendError as error:
+            given = None if constant else self.beside_a_device(error, values, nodes)
+            if given is None:
+                raise
+            return self.function(*given, **statics)
         for candidate in self.kernels[backend.kernel_backend]:
             found = backend.attempt(candidate, values, statics, needs)
             if found is not NotImplemented:
