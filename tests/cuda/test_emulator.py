@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -173,6 +175,39 @@ def test_dynamic_shared_memory(cupy):
     launched(body, "rotated", 1, 64, cupy.asarray(x), out, shared=256)
     np.testing.assert_array_equal(out.get(), np.roll(x, -1))
     launched(body, "rotated", 1, 64, cupy.asarray(x), out, shared=100 << 10)
+
+
+def test_launches_of_several_threads_come_one_after_another(cupy):
+    body = (
+        "KERNEL counted(i64* x) { const i64 seen = *x; for (volatile int i = 0; i < 100000; ++i); *x = seen + STEP; }"
+    )
+    x = cupy.asarray(np.zeros(1, "int64"))
+
+    def count(step):  # each in a module of its own
+        for _ in range(20):
+            launched(body, "counted", 1, 1, x, STEP=step)
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(count, (1, 100, 10_000)))
+    assert x.get().tolist() == [202_020]
+
+
+def test_threads_start_anew_after_an_error(cupy):
+    body = """
+    KERNEL halting(float* y, bool wrong) {
+        if (threadIdx.x == 0) y[1] = 0.0f;
+        if (!wrong || threadIdx.x < 5) __syncthreads();
+        if (threadIdx.x == 40) y[0] += 1.0f;
+    }
+    """
+    y = cupy.zeros(2, dtype="float32")
+    for wrong in (False, True, False):
+        if wrong:
+            with pytest.raises(EmulationError, match="halting: of 64 threads of block 0, 59 have ended"):
+                launched(body, "halting", 1, 64, y, wrong)
+        else:
+            launched(body, "halting", 3, 64, y, wrong)
+    assert y.get().tolist() == [6.0, 0.0]
 
 
 def test_packs_and_atomics(cupy):

@@ -29,12 +29,23 @@ from .runtime import CUDARuntimeError, Device
 __all__ = ["EmulationError", "RawModule", "compiler"]
 
 _ONE_LAUNCH = threading.Lock()
+"""Threads launch one after another, from the copies of their arrays on: a kernel sees what the one before it wrote, and
+the emulator's threads are known to all of a module."""
 
 HEADER = Path(__file__).with_name("emulator.h")
 GUARD = 256
 """Bytes before and after an array, all of them `PATTERN`; NaN as floats."""
 PATTERN = 0xFF
-FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fno-strict-aliasing", "-ffp-contract=off")
+FLAGS = (
+    "-std=c++17",
+    "-O1",
+    "-fPIC",
+    "-shared",
+    "-w",
+    "-fno-strict-aliasing",
+    "-ffp-contract=off",
+    "-U_FORTIFY_SOURCE",
+)
 
 ENTRY = """
 extern "C" const char* run_NAME(const unsigned* g, const unsigned* b, size_t shared, void** args, const char* kinds,
@@ -134,6 +145,10 @@ class RawKernel:
             raise EmulationError(f"{self.name}: a grid of {grid} blocks is not possible")
         if shared_mem > self.max_dynamic_shared_size_bytes:
             raise EmulationError(f"{self.name}: {shared_mem} bytes of shared memory were not asked for")
+        with _ONE_LAUNCH:
+            self._launch(grid, block, args, shared_mem)
+
+    def _launch(self, grid: tuple, block: tuple, args: tuple, shared_mem: int) -> None:
         arrays = [arg for arg in args if hasattr(arg, "_host")]
         for array in arrays:  # which of them it writes on, nobody says
             written(array)
@@ -144,13 +159,9 @@ class RawKernel:
         buffers = [ctypes.create_string_buffer(data, len(data)) for _, data in values]
         pointers = (ctypes.c_void_p * len(values))(*[ctypes.addressof(buffer) for buffer in buffers])
         shape = [(ctypes.c_uint * 3)(*axes) for axes in (grid, block)]
-        with _ONE_LAUNCH:  # the emulator's threads are known to all of a module
-            failed = self._run(
-                *shape, ctypes.c_size_t(shared_mem), pointers, kinds, sizes, ctypes.c_size_t(len(values))
-            )
-            message = None if failed is None else f"{self.name}: {failed.decode()}"
-        if message is not None:
-            raise EmulationError(message)
+        failed = self._run(*shape, ctypes.c_size_t(shared_mem), pointers, kinds, sizes, ctypes.c_size_t(len(values)))
+        if failed is not None:
+            raise EmulationError(f"{self.name}: {failed.decode()}")
         memory.give_back(self.name)
 
 
