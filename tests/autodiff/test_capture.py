@@ -70,6 +70,21 @@ def test_parameters_are_frozen_and_unfrozen_between_calls():
     assert sum(map(len, step.programs.values())) == 2  # that of the leaves that are gone is not kept
 
 
+def test_batches_beside_arrays_of_the_step_and_constants():
+    # Of each kind on each side: one batched, one of the step that is not, one from outside.
+    constant = np.arange(9.0).reshape(3, 3)
+    x = RNG.normal(size=3)
+    transformed = [
+        tl.hessian(lambda x: (tl.softmax(x, axis=-1) * tl.exp(x)).sum()),
+        lambda x: tl.vmap(lambda y: tl.matmul(constant, y) + tl.eye(3, dtype="float64") @ y)(tl.stack([x, 2 * x])),
+        lambda x: tl.jacobian(tl.jacobian(lambda z: tl.stack([constant[0], z * z])[1] * z))(x),
+    ]
+    for f in transformed:
+        captured = tl.jit(f)
+        for given in (x, 2 * x):
+            np.testing.assert_array_equal(captured(given), f(given))
+
+
 def test_images():
     x, y = RNG.normal(size=(3, 4, 1, 8, 8)).astype("float32"), RNG.integers(0, 2, size=(3, 4))
     results = []

@@ -209,8 +209,8 @@ def operators() -> dict[str, Callable]:
 
     def binary(name: str, reflected: bool = False) -> Callable:
         def operator(self: Batched, other: Any) -> Any:
-            if isinstance(other, Handle):
-                return NotImplemented
+            if isinstance(other, Handle) or (isinstance(other, Batched) and not isinstance(self, Batched)):
+                return NotImplemented  # what is around this array has the operator
             return getattr(self.backend.xp, name)(*((other, self) if reflected else (self, other)))
 
         return operator

@@ -353,14 +353,19 @@ def common_backend(op: str, types: tuple[type, ...]) -> Backend:
                     f"{op}: got a {array_type.__name__}; arrays, Tensors and Python numbers are accepted. "
                     f"Convert it first, for example with tinygrad_lite.tensor(...)."
                 )
-        elif found is None or backend.root is found:
+        elif found is None or found in _beneath(backend):
             found = backend
-        elif found is not backend and found.root is not backend:
+        elif found is not backend and backend not in _beneath(found):
             raise BackendError(
                 f"{op}: got arrays of {found.name} and of {backend.name}; all arrays of a call must belong to one "
                 f"library. Move some of them, for example with x.to({(backend.root or backend).default_device!r})."
             )
     return found if found is not None else BACKENDS["numpy"]
+
+
+def _beneath(backend: Backend) -> list[Backend]:
+    """Those whose arrays may stand beside its own: its root, the root of that, and so on."""
+    return [] if backend.root is None else [backend.root, *_beneath(backend.root)]
 
 
 def backend_of(array: Any) -> Backend:
