@@ -56,7 +56,7 @@ template <int N> DEVICE void write(T* to, const A* from) {
     Pack<T, N> pack;
 #pragma unroll
     for (int k = 0; k < N; ++k) pack.at[k] = from_acc<T>(from[k]);
-    *(Pack<T, N>*)to = pack;
+    put((Pack<T, N>*)to, pack);
 }
 
 // The part of a row that a thread holds: E elements, N at once from memory; `missing` stands for those that there are not.
