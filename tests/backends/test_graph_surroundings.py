@@ -166,12 +166,15 @@ def test_the_second_device(cuda):
     w = tl.tensor([1.0, 2.0], device="cuda:1")
     step = tl.jit(lambda x: tl.tanh(w * x))
     there = tl.jit(lambda x: tl.tanh(x).to("cuda:1") * w)
+    beside = tl.jit(lambda x, y: x * w + y)
     for k in range(4):
         x = tl.tensor([1.0, k], device="cuda:1")
         result = step(x)
         assert result.device == "cuda:1"
         np.testing.assert_array_equal(host(result), host(tl.tanh(w * x)))
         np.testing.assert_array_equal(host(there(x.to("cuda"))), host(tl.tanh(x) * w))
+        added = np.float32([3.0, k])  # in main memory: moved to the device of the others
+        np.testing.assert_array_equal(host(beside(x, added)), host(x * w) + added)
     assert "a graph of" in str(programs(step)[0]) and "no graph" in str(programs(there)[0])
 
 

@@ -135,15 +135,19 @@ def _capture(
     f: Callable, args: tuple, kwargs: dict[str, Any], given: list[Any], recent: list[GraphProgram]
 ) -> tuple[Any, Program]:
     """The results of the step, which is run as it is written, and the program that was noted."""
-    backends = [backend_of(unwrap(value)) for value in given if hasattr(value, "shape")]
-    recorder = Recorder(next((found for found in backends if found.asynchronous), BACKENDS["numpy"]))
+    arrays = [unwrap(value) for value in given if hasattr(value, "shape")]
+    leading = next((array for array in arrays if backend_of(array).asynchronous), None)
+    recorder = Recorder(BACKENDS["numpy"] if leading is None else backend_of(leading))
+    device = None if leading is None else recorder.backend.device_of(leading)
     token = active_capture.set(recorder)
     try:
         recorder.surround(f)
         inputs, counted = [], 0
         for value in given:
             if hasattr(value, "shape"):
-                array = recorder.backend.asarray(unwrap(value))  # arrays in main memory are moved to a step's GPU
+                array = unwrap(value)
+                if type(array) is numpy.ndarray:
+                    array = recorder.backend.asarray(array, device=device)
                 value, counted = wrap(recorder.recorded(as_array(array), f"x{counted}"), None), counted + 1
             inputs.append(value)
         inside_args, inside_kwargs = unflatten((args, kwargs), iter(inputs))
