@@ -78,7 +78,7 @@ def texts(dtype, pieces):
     norms = [Node("norm_of_each", (node,), dtype) for node in (x, difference)]
     ratio = Node("multiply", (Node("divide", tuple(norms), dtype), 0.5), dtype)
     root = Node("subtract", (x, Node("multiply", (ratio, Node("multiply", (y, scale), dtype)), dtype)), dtype)
-    program = norm_launches.CudaNormProgram([root], [x, y, scale], "update", over={0: 0}, numbers=[(ratio, 1)])
+    program = norm_launches.CudaNormProgram(split([root], [x, y, scale], [(ratio, 1)]), "update", {0: 0})
     width = 16 // dtype.itemsize
     for w, read, live in itertools.product((1, width), ("pack", "one"), (False, True)):
         form = Form(w, (read, "pieces", "one"), live=live, pieces=pieces)

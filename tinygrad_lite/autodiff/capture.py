@@ -24,7 +24,7 @@ from ..core.tree import leaves, map_leaves, unflatten
 from .graphs import GraphProgram
 from .program import Program
 from .recorded import plain
-from .recorder import Recorder
+from .recorder import Recorder, is_gradient
 
 __all__ = ["Program", "jit"]
 
@@ -146,7 +146,7 @@ def _capture(
         for value in given:
             if hasattr(value, "shape"):
                 array = unwrap(value)
-                if type(array) is numpy.ndarray:
+                if type(array) is numpy.ndarray:  # moved to a step's GPU
                     array = recorder.backend.asarray(array, device=device)
                 value, counted = wrap(recorder.recorded(as_array(array), f"x{counted}"), None), counted + 1
             inputs.append(value)
@@ -191,7 +191,7 @@ class _State:
         """Make everything as it was."""
         for (key, watched), (_, array) in zip(self.program.watched.items(), self.arrays, strict=True):
             tensor = watched.find()
-            if isinstance(key, tuple) and key[1] == "grad" and (array is None or tensor is None):
+            if is_gradient(key) and (array is None or tensor is None):
                 key[0].grad = None if array is None else wrap(array.copy(), None)
             elif tensor is not None and array is not None:
                 tensor.data[...] = array

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from ..core.backend import backend_of
 from ..core.effects import live_numbers
 from ..core.errors import CaptureError
-from ..core.graph import Handle, Leaf, as_array, source_line, wrap
+from ..core.graph import Handle, as_array, source_line, wrap
 from ..core.tree import map_leaves
 from .graph_replay import Apart, Captured, Gradient, Graph, Stale
 from .recorded import is_array
-from .recorder import Effect
+from .recorder import Effect, is_gradient
 
 if TYPE_CHECKING:
     from .graphs import GraphProgram
@@ -151,7 +151,7 @@ class _Capture:
         self.before = {leaf: leaf.grad for leaf in program.leaves}
         self.entries: dict[Any, Gradient] = {}
         self.gradients: dict[Any, Gradient] = {}
-        found = {watched.name: watched for key, watched in program.watched.items() if not _is_gradient(key)}
+        found = {watched.name: watched for key, watched in program.watched.items() if not is_gradient(key)}
         self.slots = {name: slot for name, slot in found.items() if _is_there(slot.find())}
         self.own: dict[str, Any] = {}
         self.read: set[str] = set()
@@ -303,10 +303,6 @@ class _Capture:
                 arrays.append((slot.find, tensor.data))
                 self.data[name] = tensor.data
         return self._boundary(), arrays
-
-
-def _is_gradient(key: Any) -> bool:
-    return isinstance(key, tuple) and key[1] == "grad" and isinstance(key[0], Leaf)
 
 
 def _is_there(tensor: Handle | None) -> bool:

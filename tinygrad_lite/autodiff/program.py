@@ -11,7 +11,7 @@ import numpy
 from ..core.graph import Handle, Leaf, as_array, node_of, wrap
 from ..core.tree import leaves, unflatten
 from .recorded import Recorded
-from .recorder import Recorder
+from .recorder import Recorder, is_gradient
 
 __all__ = ["NAMES", "Program"]
 
@@ -26,9 +26,7 @@ class Program:
     def __init__(self, recorder: Recorder, inputs: int, out: Any) -> None:
         self.modes, self.owners, self.watched = recorder.modes, recorder.owners, recorder.watched
         self.backend = recorder.backend
-        around = [
-            watched.find for key, watched in self.watched.items() if not isinstance(key, tuple) or key[1] != "grad"
-        ]
+        around = [watched.find for key, watched in self.watched.items() if not is_gradient(key)]
         self._around = [(find, _as_used(find())) for find in around]
         self._out = out
         results = [self._result(recorder, value) for value in leaves(out)]

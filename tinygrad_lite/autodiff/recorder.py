@@ -20,7 +20,7 @@ from ..core.graph import Handle, Leaf, Node, as_array, caller, wrap
 from ..core.sweep import reach
 from .recorded import Recorded, is_array, plain, recorded, recorded_in
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "is_gradient"]
 
 
 class _Watched:
@@ -295,6 +295,11 @@ class Recorder:
             self.names[key] = name
             self.scope[name] = value
         return name
+
+
+def is_gradient(key: Any) -> bool:
+    """Whether what is watched under this key is a leaf's gradient."""
+    return isinstance(key, tuple) and key[1] == "grad" and isinstance(key[0], Leaf)
 
 
 def _kept(argument: Any) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "Feed",
     "backend_for",
     "backend_of",
+    "backend_of_type",
     "common_backend",
     "device_backend",
     "load_on_demand",
@@ -325,7 +326,7 @@ def _load(package: str) -> Backend:
     return register_backend(backend)
 
 
-def _backend_of_type(array_type: type) -> Backend | None:
+def backend_of_type(array_type: type) -> Backend | None:
     """The backend of an array class, or None for scalars and foreign classes."""
     for cls in array_type.__mro__:
         if cls in _BY_TYPE:
@@ -333,7 +334,7 @@ def _backend_of_type(array_type: type) -> Backend | None:
     package = array_type.__module__.partition(".")[0]
     if package in _ON_DEMAND and not issubclass(array_type, PYTHON_SCALARS):
         _load(package)
-        return _backend_of_type(array_type)
+        return backend_of_type(array_type)
     return None
 
 
@@ -346,7 +347,7 @@ def common_backend(op: str, types: tuple[type, ...]) -> Backend:
     """The one backend of the given argument types; scalars and None go with any backend, and alone with NumPy's."""
     found: Backend | None = None
     for array_type in types:
-        backend = _backend_of_type(array_type)
+        backend = backend_of_type(array_type)
         if backend is None:
             if not issubclass(array_type, (*PYTHON_SCALARS, numpy.generic, type(None))):
                 raise DTypeError(
@@ -377,7 +378,7 @@ def backend_for(*values: Any) -> Backend:
     """The backend for the arrays among `values` and in the tuples among them; what is no array does not matter."""
     types = tuple([t for value in values for t in (map(type, value) if type(value) is tuple else (type(value),))])
     if types not in _BY_TYPES:
-        known = [t for t in types if _backend_of_type(t) is not None]
+        known = [t for t in types if backend_of_type(t) is not None]
         # Indices of any library's arrays may lie in main memory.
         indices = [t for t in known[1:] if issubclass(t, numpy.ndarray)]
         _BY_TYPES[types] = common_backend("indexing", tuple(t for t in known if t not in indices or t is known[0]))

@@ -6,7 +6,7 @@ are not moved: that would be a slow copy which nobody asked for.
 
 from __future__ import annotations
 
-from .backend import BACKENDS, _backend_of_type, backend_of
+from .backend import BACKENDS, backend_of, backend_of_type
 from .graph import Node, wrap
 from .registry import OPS
 
@@ -20,7 +20,7 @@ def beside_a_device(arrays: tuple, nodes: tuple[Node | None, ...]) -> tuple | No
     Returns None if they are of one library, or if others than 0-d arrays of main memory would have to be moved.
     """
     host = BACKENDS["numpy"]
-    found = [_backend_of_type(type(array)) for array in arrays]
+    found = [backend_of_type(type(array)) for array in arrays]
     roots = [backend and (backend.root or backend) for backend in found]
     scalars = [root is host and not array.shape for root, array in zip(roots, arrays, strict=True)]
     others = [i for i, root in enumerate(roots) if root is not None and not scalars[i]]

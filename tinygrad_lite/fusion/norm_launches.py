@@ -17,10 +17,9 @@ from ..core.effects import once
 from ..cuda.module import cupy
 from ..cuda.source import c_type
 from .cuda import THREADS, Form, computing, frame, parameters, same_for_all
-from .expressions import Node
 from .launches import CudaProgram, argument, number_type
 from .makers import PROGRAMS
-from .norms import Stage, split
+from .norms import Stage, Stages
 from .pieces import CAPACITIES, Each, Pieces
 from .reads import reading, single
 
@@ -35,24 +34,15 @@ TILES = 1 << 14
 
 
 class CudaNormProgram:
-    """`CudaProgram` for roots with norms; it is also given where the parts begin, and the end of the last.
+    """`CudaProgram` for the stages of a rule with norms; also given where the parts begin, and the end of the last.
 
     If one of the arrays is in pieces, those are the parts.
     """
 
     of_parts = True
 
-    def __init__(
-        self,
-        roots: Sequence[Node],
-        inputs: Sequence[Node],
-        name: str,
-        *,
-        over: dict[int, int] | None = None,
-        numbers: Sequence[tuple[Node, int]] = (),
-    ) -> None:
-        self.stages = split(roots, inputs, numbers)
-        measured, shares, update = self.stages
+    def __init__(self, stages: Stages, name: str, over: dict[int, int]) -> None:
+        self.stages = measured, shares, update = stages
         self.norms = NormKernels(measured, shares, name)
         self.update = PROGRAMS["cupy"](update.roots, update.inputs, name, over=over, numbers=update.places)
 

@@ -19,10 +19,10 @@ import numpy
 
 from ..core.backend import backend_of
 from .expressions import Node, in_order, inputs_of
-from .programs import Program
+from .programs import Program, evenly
 from .symbols import NotElementwise
 
-__all__ = ["NormProgram", "Stage", "has_norms", "norm_of_each", "split"]
+__all__ = ["NormProgram", "Stage", "Stages", "has_norms", "norm_of_each", "split"]
 
 NAME = "norm_of_each"
 
@@ -65,8 +65,12 @@ class Stage:
         return [numbers[i] for i in self.which]
 
 
-def split(roots: Sequence[Node], inputs: Sequence[Node], numbers: Places) -> tuple[Stage, Stage, Stage]:
-    """What is measured, what is computed of the norms alone, and the roots.
+Stages = tuple[Stage, Stage, Stage]
+"""What is measured, what is computed of the norms alone, and the roots."""
+
+
+def split(roots: Sequence[Node], inputs: Sequence[Node], numbers: Places) -> Stages:
+    """The stages of a rule with norms.
 
     The second's inputs are the norms; the third's are the given ones and the roots of the second.
     Raises NotElementwise for norms of norms and of other than float32 and float64.
@@ -104,27 +108,18 @@ def _stage(roots: Sequence[Node], inputs: list[Node], given: Mapping[Node, Node]
 
 
 class NormProgram:
-    """`Program` for roots with norms; it is also given where the parts begin, and the end of the last.
+    """`Program` for the stages of a rule with norms; it is also given where the parts begin, and the end of the last.
 
     Squares are summed in the order in which NumPy sums each part: the norms are those of `norm_of_each` on arrays.
     """
 
     of_parts = True
 
-    def __init__(
-        self,
-        roots: Sequence[Node],
-        inputs: Sequence[Node],
-        name: str,
-        *,
-        over: dict[int, int] | None = None,
-        numbers: Places = (),
-    ) -> None:
-        self.stages = split(roots, inputs, numbers)
-        measured, shares, update = self.stages
+    def __init__(self, stages: Stages, name: str, over: dict[int, int]) -> None:
+        self.stages = measured, shares, update = stages
         squares = [Node("multiply", (x, x), x.dtype) for x in measured.roots]
         used = inputs_of(squares)
-        self.used = [i for i, node in enumerate(inputs) if node in used]
+        self.used = [i for i, node in enumerate(measured.inputs) if node in used]
         self._squares = Program(squares, used, f"{name}: squares", numbers=measured.places)
         self._shares = Program(shares.roots, shares.inputs, f"{name}: shares", numbers=shares.places)
         self._update = Program(update.roots, update.inputs, name, over=over, numbers=update.places)
@@ -175,12 +170,9 @@ _Spread = tuple[int, int, slice, Any]
 
 @lru_cache(PLANS)
 def _spread(bounds: tuple[int, ...], most: int) -> list[_Spread]:
-    """Blocks of at most so many elements, an even number if there are several, see `programs.Blocks`."""
-    size = bounds[-1]
-    count = 1 if size <= most else 2 * -(-size // (2 * most))
+    """Blocks of at most so many elements."""
     found = []
-    for i in range(count):
-        a, b = i * size // count, (i + 1) * size // count
+    for a, b in evenly(bounds[-1], most):
         parts = slice(bisect_right(bounds, a) - 1, bisect_left(bounds, b))
         lengths = numpy.diff(numpy.clip(bounds[parts.start : parts.stop + 1], a, b))
         found.append((a, b, parts, lengths if len(lengths) > 1 else b - a))

@@ -18,7 +18,7 @@ from ..core.threads import run_blocks
 from .emitter import Emitter
 from .expressions import Node
 
-__all__ = ["SIGNATURES", "Program"]
+__all__ = ["SIGNATURES", "Program", "evenly"]
 
 
 class Blocks:
@@ -115,13 +115,12 @@ class Program:
         if size <= self.block:
             self._step(*flat, *self._around(size), *numbers)
         else:
-            count = 2 * math.ceil(size / (2 * self.block))
 
             def work(part: tuple[int, int]) -> None:
                 a, b = part
                 self._step(*[array[a:b] for array in flat], *self._around(b - a), *numbers)
 
-            self.share_out(work, [(i * size // count, (i + 1) * size // count) for i in range(count)])
+            self.share_out(work, evenly(size, self.block))
         return list(outs)
 
     def share_out(self, work: Callable[[Any], None], blocks: Sequence[tuple[int, ...]]) -> None:
@@ -166,6 +165,12 @@ class Program:
             found += [_constant(value, dtype, size)[:size] for value, dtype in self.constants]
             kept[self, size] = found
         return found
+
+
+def evenly(size: int, most: int) -> list[tuple[int, int]]:
+    """Where blocks of at most so many elements begin and end: one, or an even number, see `Blocks`."""
+    count = 1 if size <= most else 2 * math.ceil(size / (2 * most))
+    return [(i * size // count, (i + 1) * size // count) for i in range(count)]
 
 
 def _order(array: numpy.ndarray) -> list[int] | None:

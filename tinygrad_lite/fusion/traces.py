@@ -29,6 +29,12 @@ class _Trace:
     def __init__(self, form: list[Any]) -> None:
         self.form, self.numbers, self.count = form, [], len(form)
 
+    def made(self) -> _Traced:
+        """What stands for the value of what was just noted."""
+        made = _Traced(self, self.count)
+        self.count += 1
+        return made
+
 
 class _Traced:
     """Stands for an array, or for a value that was computed."""
@@ -64,9 +70,7 @@ def _note(trace: _Trace, name: str, operands: Sequence[Any]) -> _Traced:
             return NotImplemented  # the operator is theirs
         else:
             raise NotElementwise(f"a {kind.__name__}")
-    made = _Traced(trace, trace.count)
-    trace.count += 1
-    return made
+    return trace.made()
 
 
 def _binary(name: str, reflected: bool = False) -> Callable:
@@ -100,9 +104,7 @@ class _Namespace:
             if type(arg) not in (_Traced, int, float):
                 raise NotElementwise(f"a selection of a {type(arg).__name__}")
             trace.form.append(arg.index if type(arg) is _Traced else distinct(arg))  # compiled with its numbers
-        made = _Traced(trace, trace.count)
-        trace.count += 1
-        return made
+        return trace.made()
 
     def norm_of_each(self, x: Any, /) -> Any:
         return _note(x.trace, "norm_of_each", (x,))
@@ -110,9 +112,7 @@ class _Namespace:
     def astype(self, x: Any, dtype: Any, /) -> Any:
         trace = x.trace
         trace.form += ["astype", numpy.dtype(dtype), x.index]
-        made = _Traced(trace, trace.count)
-        trace.count += 1
-        return made
+        return trace.made()
 
 
 class _TraceBackend(Backend):

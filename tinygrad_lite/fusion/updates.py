@@ -19,7 +19,7 @@ from .combinations import combined
 from .expressions import Expressions, Node, distinct, result_dtype
 from .halves import rounded, widened
 from .makers import NORM_PROGRAMS, PROGRAMS
-from .norms import has_norms
+from .norms import has_norms, split
 from .pieces import Pieces, whole
 from .recent import Recent
 from .symbols import NotElementwise, Symbol, expression
@@ -95,15 +95,13 @@ class _Tape(Expressions):
                 node.dtype = result_dtype(node.name, *kinds)
 
 
-def write_over(
-    arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], bounds: tuple[int, ...] | None = None
-) -> None:
+def write_over(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], bounds: Sequence[int] | None = None) -> None:
     """`array[...] = value` for the values of `rule(*arrays)` and the arrays in their places.
 
     arrays : of one shape, and beside them arrays without axes and arrays in pieces, which the rule leaves as they are;
         contiguous, for a program. rule : elementwise code on them, but for `norms.norm_of_each`; it changes none.
-    bounds : of arrays of one axis, where the parts begin that norms are of, and the end of the last; None for one part.
-        Those of pieces, if there are any.
+    bounds : of arrays of one axis, where the parts begin that norms are of, and the end of the last, counted from
+        anywhere; None for one part. Those of pieces, if there are any.
     """
     backend = backend_of(arrays[0])
     if backend.name == "numpy" and any(array.ndim < arrays[0].ndim for array in arrays):
@@ -142,13 +140,13 @@ def _do(
     arrays: Sequence[Any],
     rule: Callable[..., Sequence[Any]],
     found: Found | None,
-    bounds: tuple[int, ...] | None = None,
+    bounds: Sequence[int] | None = None,
 ) -> None:
     """Run a program, or the rule where there is none."""
     backend = backend_of(arrays[0])
     if found is not None:
         program, numbers, changed = found
-        of_parts = [bounds or (0, arrays[0].size)] if program.of_parts else []
+        of_parts = [_from_0(bounds or (0, arrays[0].size))] if program.of_parts else []
         with backend.on(arrays[0]):
             program(arrays, [arrays[i] for i in changed], numbers, *of_parts)
         return
@@ -157,13 +155,17 @@ def _do(
         live.refuse("an update without a kernel")
     with backend.on(arrays[0]):
         arrays = [whole(array) for array in arrays]
-        for a, b in pairwise(bounds or ()):
+        for a, b in pairwise(_from_0(bounds or ())):
             _run([array[a:b] if array.ndim else array for array in arrays], rule)
         if bounds is None:
             _run(arrays, rule)
 
 
-def _with_numbers(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], bounds: tuple[int, ...] | None) -> None:
+def _from_0(bounds: Sequence[int]) -> tuple[int, ...]:
+    return tuple([bound - bounds[0] for bound in bounds])
+
+
+def _with_numbers(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], bounds: Sequence[int] | None) -> None:
     """`write_over`, with numbers for the arrays without axes."""
     own = [i for i, array in enumerate(arrays) if array.ndim == arrays[0].ndim]
     given: list[Any] = [array if array.ndim else array.item() for array in arrays]
@@ -225,7 +227,10 @@ def _compiled(arrays: Sequence[Any], rule: Callable[..., Sequence[Any]], backend
             chosen = [rounded(plain, root, [arrays[i].dtype]) for root, i in zip(chosen, changed, strict=True)]
         if any(root.dtype != arrays[i].dtype for root, i in zip(chosen, changed, strict=True)):
             raise NotElementwise("a value has another dtype than its array")
-        made = (NORM_PROGRAMS if has_norms(chosen) else PROGRAMS)[backend]
         over = dict(enumerate(changed))
-        program = _programs[key] = made(chosen, tape.inputs, "update", over=over, numbers=places)
+        if has_norms(chosen):
+            program = NORM_PROGRAMS[backend](split(chosen, tape.inputs, places), "update", over)
+        else:
+            program = PROGRAMS[backend](chosen, tape.inputs, "update", over=over, numbers=places)
+        _programs[key] = program
     return program, tape.numbers, changed

@@ -283,10 +283,8 @@ class FlatGroup:
                 return [new, grad, *[kept[name] for name in state], *shown, *held[own:]]
 
             held = [self.state[name][part] for name in state]
-            bounds = tuple([b - self.bounds[first] for b in self.bounds[first : last + 1]])
-            write_over(
-                [self.data[part], self._gradients(first, last), *held, *shown, *beside, *counted], arrays, bounds
-            )
+            given = [self.data[part], self._gradients(first, last), *held, *shown, *beside, *counted]
+            write_over(given, arrays, self.bounds[first : last + 1])
             numbers, changed = after[-1]
             if counts is None:
                 self.numbers[first:last] = [numbers] * (last - first)
