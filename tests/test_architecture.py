@@ -12,7 +12,7 @@ PACKAGE = ROOT / "tinygrad_lite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    "core", "memory", "batching", "cuda", "fusion", "backends", "ops", "fft", "linalg", "special", "kernels",
+    "core", "memory", "batching", "cuda", "machine", "fusion", "backends", "ops", "fft", "linalg", "special", "kernels",
     "autodiff", "interop", "numpy", "tensor", "nn", "optim", "regularizers", "io", "data", "plots", "train", "testing",
     "__main__",
 ]  # fmt: skip

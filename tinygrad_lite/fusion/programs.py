@@ -17,6 +17,7 @@ import numpy
 from ..core.threads import run_blocks
 from .emitter import Emitter
 from .expressions import Node
+from .machine import machine_step
 
 __all__ = ["SIGNATURES", "Program", "evenly"]
 
@@ -75,6 +76,11 @@ class Program:
         numbers: Sequence[tuple[Node, int]] = (),
     ) -> None:
         self.dtypes = [root.dtype for root in roots]
+        step = machine_step(roots, inputs, numbers, name)
+        if step is not None:
+            self._step, self.widths, self.scratch, self.constants = step, [], [], []
+            self._calls, self.block = 1, Blocks.most
+            return
         emitter = Emitter(roots, inputs, over or {}, numbers)
         self.source, scope = emitter.function(name)
         self.widths, self.scratch, self.constants = emitter.widths, list(emitter.scratch), list(emitter.constants)

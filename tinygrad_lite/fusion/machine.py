@@ -1,0 +1,197 @@
+"""Programs as machine code: where the processor is one that `machine/` writes for, an expression is one loop.
+
+Values stay in registers: memory is read and written once, and nothing but the functions and the loop takes time. The
+results of arithmetic are NumPy's to the last bit; functions such as `exp` have errors of 1 to 2.5 units in the last
+place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+from ..machine import functions
+from ..machine.lanes import Lanes, Value
+from ..machine.loops import elementwise
+from ..machine.ufuncs import available, machine_ufunc
+from .expressions import Node, in_order
+
+__all__ = ["MachineCode", "machine_step"]
+
+OPERANDS = 32
+"""How many arrays and numbers a ufunc may have in all versions of NumPy."""
+
+
+class MachineCode:
+    """Whether programs are made of machine code; those that exist stay as they are."""
+
+    wanted = True
+
+
+def machine_step(
+    roots: Sequence[Node], inputs: Sequence[Node], numbers: Sequence[tuple[Node, int]], name: str
+) -> Callable[..., Any] | None:
+    """The function of arrays, results to be written, and numbers that computes the roots; None if there is none."""
+    kinds, results = [node.dtype for node in inputs], [root.dtype for root in roots]
+    dtypes = {node.dtype for node in in_order([*inputs, *roots])} - {numpy.dtype(bool)}
+    if not MachineCode.wanted or not available() or len(kinds) + len(numbers) + len(results) > OPERANDS:
+        return None
+    if dtypes not in ({numpy.dtype("float32")}, {numpy.dtype("float64")}):
+        return None
+    (dtype,) = dtypes
+    lanes = Lanes(dtype)
+    try:
+        values = _Translation(lanes, inputs, numbers).values(roots)
+    except _Unknown:
+        return None
+    kinds += [dtype] * len(numbers)
+    code = elementwise(lanes, values, kinds, results, len(numbers))
+    ufunc = machine_ufunc(name, code, [*kinds, *results], len(kinds))
+    if not numbers:
+        return ufunc
+    x, y, k = ([f"{letter}{i}" for i in range(n)] for letter, n in zip("xyk", map(len, (inputs, roots, numbers))))
+    return eval(f"lambda {', '.join(x + y + k)}: ufunc({', '.join(x + k + y)})", {"ufunc": ufunc})
+
+
+class _Unknown(Exception):
+    """There is no machine code for a function."""
+
+
+class _Translation:
+    """Makes values of nodes; those of booleans are masks."""
+
+    def __init__(self, lanes: Lanes, inputs: Sequence[Node], numbers: Sequence[tuple[Node, int]]) -> None:
+        self.lanes = lanes
+        self.made: dict[Node, Value] = {node: lanes.load(i, node.dtype) for i, node in enumerate(inputs)}
+        self.numbers = {key: lanes.load(len(inputs) + i) for i, key in enumerate(numbers)}
+
+    def values(self, roots: Sequence[Node]) -> list[Value]:
+        """The values of the roots, which are all in registers before anything is written."""
+        for node in in_order(roots):
+            if node not in self.made:
+                self.made[node] = self.make(node)
+        found = [self.made[root] for root in roots]
+        return [self.lanes.either(value, value) if value.kind in ("load", "constant") else value for value in found]
+
+    def make(self, node: Node) -> Value:
+        """The value of a node whose operands have theirs."""
+        lanes, name = self.lanes, node.name
+        if name == "full":
+            return self.full(*node.operands, node.dtype)
+        if name in ("where", "astype"):
+            condition, *rest = node.operands
+            if name == "astype":
+                return self.operand(condition, node.dtype)
+            return self.select(self.operand(condition, numpy.dtype(bool)), *rest, node.dtype)
+        masks = node.dtype == bool and name in LOGICAL
+        kind = numpy.dtype(bool) if masks else lanes.dtype
+        operands = [self.numbers.get((node, j)) or self.operand(x, kind) for j, x in enumerate(node.operands)]
+        known = LOGICAL if masks else REAL
+        if name == "pow" and node.operands[1] == 3:
+            return lanes.multiply(lanes.multiply(operands[0], operands[0]), operands[0])
+        if name not in known:
+            raise _Unknown(name)
+        return known[name](lanes, *operands)
+
+    def operand(self, operand: Node | Any, dtype: numpy.dtype) -> Value:
+        """An operand as a value or a mask."""
+        if not isinstance(operand, Node):
+            return self.full(operand, dtype)
+        value = self.made[operand]
+        if operand.dtype == dtype:
+            return value
+        return self.lanes.compare(value, "!=", 0.0) if dtype == bool else self.lanes.both(value, 1.0)
+
+    def full(self, number: Any, dtype: numpy.dtype) -> Value:
+        """A number in all lanes."""
+        return self.lanes.pattern(-bool(number)) if dtype == bool else self.lanes.constant(number)
+
+    def select(self, mask: Value, x: Any, y: Any, dtype: numpy.dtype) -> Value:
+        """x where the mask is set, else y; zeros take no selection."""
+        if _is_zero(y):
+            return self.lanes.both(mask, self.operand(x, dtype))
+        if _is_zero(x):
+            return self.lanes.without(mask, self.operand(y, dtype))
+        return self.lanes.select(mask, self.operand(x, dtype), self.operand(y, dtype))
+
+
+def _is_zero(operand: Any) -> bool:
+    number = operand.operands[0] if isinstance(operand, Node) and operand.name == "full" else operand
+    return not isinstance(number, Node) and number == 0 and math.copysign(1, number) == 1
+
+
+def _comparison(how: str) -> Callable[..., Value]:
+    return lambda lanes, x, y: lanes.compare(x, how, y)
+
+
+def _extreme(how: str) -> Callable[..., Value]:
+    """The larger or smaller of x and y; NaN if one is."""
+
+    def made(lanes: Lanes, x: Value, y: Value) -> Value:
+        if x.kind == "constant":
+            x, y = y, x
+        chosen = lanes.compare(y, how, x)  # false where there is a NaN: x, which is right if it is x
+        if y.kind != "constant":
+            chosen = lanes.either(chosen, lanes.compare(y, "unordered", y))
+        return lanes.select(chosen, y, x)
+
+    return made
+
+
+def _sign(lanes: Lanes, x: Value) -> Value:
+    positive, negative = (lanes.both(lanes.compare(x, how, 0.0), 1.0) for how in "><")
+    return lanes.select(lanes.compare(x, "unordered", x), x, lanes.subtract(positive, negative))
+
+
+REAL: dict[str, Callable[..., Value]] = {
+    "abs": Lanes.absolute,
+    "add": Lanes.add,
+    "axmby": lambda lanes, a, x, b, y: lanes.subtract(lanes.multiply(a, x), lanes.multiply(b, y)),
+    "axpby": lambda lanes, a, x, b, y: lanes.add(lanes.multiply(a, x), lanes.multiply(b, y)),
+    "ceil": lambda lanes, x: lanes.round(x, "ceil"),
+    "copysign": lambda lanes, x, y: lanes.with_sign_of(lanes.absolute(x), y),
+    "divide": Lanes.divide,
+    "equal": _comparison("=="),
+    "exp": functions.exp,
+    "expm1": functions.expm1,
+    "floor": lambda lanes, x: lanes.round(x, "floor"),
+    "greater": _comparison(">"),
+    "greater_equal": _comparison(">="),
+    "isfinite": lambda lanes, x: lanes.compare(lanes.absolute(x), "<", math.inf),
+    "isinf": lambda lanes, x: lanes.compare(lanes.absolute(x), "==", math.inf),
+    "isnan": lambda lanes, x: lanes.compare(x, "unordered", x),
+    "less": _comparison("<"),
+    "less_equal": _comparison("<="),
+    "log": functions.log,
+    "log1p": functions.log1p,
+    "maximum": _extreme(">"),
+    "minimum": _extreme("<"),
+    "multiply": Lanes.multiply,
+    "negative": Lanes.negative,
+    "not_equal": _comparison("!="),
+    "quiet_exp": functions.quiet_exp,
+    "reciprocal": lambda lanes, x: lanes.divide(1.0, x),
+    "sign": _sign,
+    "sqrt": Lanes.sqrt,
+    "square": lambda lanes, x: lanes.multiply(x, x),
+    "subtract": Lanes.subtract,
+    "tanh": functions.tanh,
+    "trunc": lambda lanes, x: lanes.round(x, "trunc"),
+}
+"""Functions of numbers, by the names of expressions."""
+
+LOGICAL: dict[str, Callable[..., Value]] = {
+    "bitwise_and": Lanes.both,
+    "bitwise_invert": lambda lanes, x: lanes.differing(x, lanes.pattern(-1)),
+    "bitwise_or": Lanes.either,
+    "bitwise_xor": Lanes.differing,
+    "logical_and": Lanes.both,
+    "logical_not": lambda lanes, x: lanes.differing(x, lanes.pattern(-1)),
+    "logical_or": Lanes.either,
+    "logical_xor": Lanes.differing,
+    "multiply": Lanes.both,
+}
+"""Functions of masks."""
