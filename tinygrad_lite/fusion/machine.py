@@ -52,7 +52,7 @@ def machine_step(
     ufunc = machine_ufunc(name, code, [*kinds, *results], len(kinds))
     if not numbers:
         return ufunc
-    x, y, k = ([f"{letter}{i}" for i in range(n)] for letter, n in zip("xyk", map(len, (inputs, roots, numbers))))
+    x, y, k = ([f"{letter}{i}" for i in range(len(of))] for letter, of in (("x", inputs), ("y", roots), ("k", numbers)))
     return eval(f"lambda {', '.join(x + y + k)}: ufunc({', '.join(x + k + y)})", {"ufunc": ufunc})
 
 
@@ -103,11 +103,11 @@ class _Translation:
         value = self.made[operand]
         if operand.dtype == dtype:
             return value
-        return self.lanes.compare(value, "!=", 0.0) if dtype == bool else self.lanes.both(value, 1.0)
+        return self.lanes.compare(value, "!=", 0.0) if dtype.kind == "b" else self.lanes.both(value, 1.0)
 
     def full(self, number: Any, dtype: numpy.dtype) -> Value:
         """A number in all lanes."""
-        return self.lanes.pattern(-bool(number)) if dtype == bool else self.lanes.constant(number)
+        return self.lanes.pattern(-bool(number)) if dtype.kind == "b" else self.lanes.constant(number)
 
     def select(self, mask: Value, x: Any, y: Any, dtype: numpy.dtype) -> Value:
         """x where the mask is set, else y; zeros take no selection."""

@@ -99,7 +99,7 @@ class Lanes:
         return Value("op", Op(0x51, 1, int(self.double)), (self.constant(x),))
 
     def round(self, x: Any, way: str = "nearest") -> Value:
-        """The integer that is nearest (even where two are), below ("floor"), above ("ceil"), or nearer to 0 ("trunc")."""
+        """The integer that is nearest (even where two are), below ("floor"), above ("ceil"), or towards 0 ("trunc")."""
         immediate = 8 | ("nearest", "floor", "ceil", "trunc").index(way)
         return Value("op", Op(0x09 if self.double else 0x08, 3, 1), (self.constant(x),), immediate)
 

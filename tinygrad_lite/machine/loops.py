@@ -70,7 +70,7 @@ class Body:
 
     def _load(self, register: int, place: Memory, dtype: numpy.dtype, packed: bool) -> None:
         code = self.code
-        if dtype == bool:
+        if dtype.kind == "b":
             if packed:
                 code.vector(Op(0x32 if self.double else 0x31, 2, 1), register, 0, place)  # bytes to lanes
             else:
@@ -84,7 +84,7 @@ class Body:
 
     def _store(self, register: int, place: Memory, dtype: numpy.dtype, packed: bool) -> None:
         code = self.code
-        if dtype == bool:
+        if dtype.kind == "b":
             code.vector(Op(0x50, 1, int(self.double)), R11, 0, register)  # a bit of each lane
             code.vector(Op(0xF5, 2, 3, 1), R11, R11, Memory(label="ones"), bits=128)  # a byte of each bit
             code.store(R11, place, BYTES // self.size if packed else 1)

@@ -1,8 +1,8 @@
 """Where values lie while a piece of code runs: each gets one of the sixteen vector registers, or a place on the stack.
 
 The code has no branches, so one pass over it does: a value keeps its register until its last use; where there are too
-few, the one whose next use is farthest away makes room (Belady, "A study of replacement algorithms for a virtual-storage
-computer", IBM Systems Journal 5, 1966).
+few, the one whose next use is farthest away makes room (Belady, "A study of replacement algorithms for a
+virtual-storage computer", IBM Systems Journal 5, 1966).
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Placed:
 
     def _compute(self, i: int, value: Value) -> None:
         operands = list(value.operands)
-        if value.kind == "op" and len(operands) == 2 and operands[0].kind == "constant":
-            if value.op is not None and value.op.map == 1 and value.op.opcode in COMMUTATIVE:
-                operands.reverse()
+        op = value.op
+        if value.kind == "op" and op is not None and op.map == 1 and op.opcode in COMMUTATIVE:
+            operands.sort(key=lambda operand: operand.kind == "constant")
         if value.kind == "fma":
             return self._compute_fma(i, value, operands)
         memory = None  # the operand that may be read from memory
@@ -144,7 +144,9 @@ class Placed:
         for register in range(COUNT):
             if register not in self._held:
                 return register
-        farthest = max((v for v in self._where if v not in keep), key=lambda v: next(n for n in self._uses[v] if n >= i))
+        farthest = max(
+            (v for v in self._where if v not in keep), key=lambda v: next(n for n in self._uses[v] if n >= i)
+        )
         register = self._where.pop(farthest)
         del self._held[register]
         if farthest.kind not in ("load", "constant") and farthest not in self._slots:
