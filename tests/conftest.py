@@ -11,6 +11,7 @@ from tests.backends import fake_cupy
 from tests.backends.fake_cupy.emulator import compiler
 from tinygrad_lite.core.backend import device_backend
 from tinygrad_lite.core.errors import BackendError
+from tinygrad_lite.fusion.machine import MachineCode
 
 settings.register_profile(
     "laws",
@@ -31,9 +32,11 @@ _ON_A_GPU = []
 
 def pytest_addoption(parser):
     parser.addoption("--device", help="run the suite on this device, cuda, or on a stand-in where there is no GPU")
+    parser.addoption("--no-machine-code", action="store_true", help="programs are NumPy's calls, as on other processors")
 
 
 def pytest_configure(config):
+    MachineCode.wanted = not config.getoption("no_machine_code")
     device = config.getoption("device")
     if device is None:
         return

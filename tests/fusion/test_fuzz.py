@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tinygrad_lite.fusion.expressions import Expressions, Node
+from tinygrad_lite.fusion.machine import MachineCode
 from tinygrad_lite.fusion.programs import Blocks, Program
 from tinygrad_lite.fusion.recent import Recent
 from tinygrad_lite.fusion.updates import write_over
+from tinygrad_lite.machine.ufuncs import available
 
-UNARY = ["negative", "abs", "square", "exp", "tanh", "sin", "sign", "floor", "sqrt"]
-BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "hypot"]
+UNARY = ["negative", "abs", "square", "sign", "floor", "sqrt"]
+BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum"]
+ROUNDED = {"machine": ([], []), "calls": (["exp", "tanh", "sin"], ["hypot"])}  # machine code's differ in the last bits
 COMPARISONS = ["less", "greater_equal", "equal"]
 NUMBERS = [0.0, -0.0, 1.0, -1.5, 2.0, 1, 2, 0, np.inf]
 SIZE = 103
@@ -25,9 +28,10 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(Blocks, "least", 1)
     monkeypatch.setattr(Blocks, "alone", 0)
     monkeypatch.setattr(Blocks, "most", 16)
-    before = tl.get_num_threads()
+    before, wanted = tl.get_num_threads(), MachineCode.wanted
     yield
     tl.set_num_threads(before)
+    MachineCode.wanted = wanted
 
 
 def same(x, y):
@@ -39,18 +43,26 @@ def same(x, y):
 
 
 @st.composite
-def expressions(draw):
-    """Some nodes and their values for random arrays, each made by one of NumPy's functions from those before it."""
+def expressions(draw, way):
+    """Some nodes and their values for random arrays, each made by one of NumPy's functions from those before it.
+
+    way : "machine" for what there is machine code for, "calls" for more.
+    """
+    dtypes = st.sampled_from(["float32", "float64"])
+    drawn = draw(st.lists(dtypes, min_size=1, max_size=3))
+    if way == "machine":
+        drawn, dtypes = drawn[:1] * len(drawn), st.just(drawn[0])
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     made = Expressions()
     arrays, nodes, values = [], [], []
-    for i, dtype in enumerate(draw(st.lists(st.sampled_from(["float32", "float64"]), min_size=1, max_size=3))):
+    for i, dtype in enumerate(drawn):
         arrays.append((rng.normal(size=SIZE) * 2).astype(dtype))
         arrays[-1][:3] = 0.0, -0.0, np.nan
         nodes.append(made.input(i, dtype))
         values.append(arrays[-1])
     for _ in range(draw(st.integers(1, 12))):
-        name = draw(st.sampled_from([*UNARY, *BINARY, *COMPARISONS, "where", "astype"]))
+        unary, binary = (common + rest for common, rest in zip((UNARY, BINARY), ROUNDED[way], strict=True))
+        name = draw(st.sampled_from([*unary, *binary, *COMPARISONS, "where", "astype"]))
         floats = [i for i, value in enumerate(values) if value.dtype.kind == "f"]
 
         def operand(floats=floats):
@@ -60,9 +72,9 @@ def expressions(draw):
         i = draw(st.sampled_from(floats))
         with np.errstate(all="ignore"):
             if name == "astype":
-                dtype = draw(st.sampled_from(["float32", "float64"]))
+                dtype = draw(dtypes)
                 node, value = made.convert(nodes[i], dtype), values[i].astype(dtype)
-            elif name in UNARY:
+            elif name in unary:
                 node, value = made.make(name, nodes[i]), getattr(np, name)(values[i])
             elif name == "where":
                 j = draw(st.sampled_from(range(len(nodes))))
@@ -78,22 +90,27 @@ def expressions(draw):
     return arrays, nodes, values
 
 
-@settings(max_examples=150)
-@given(expressions(), st.data(), st.integers(1, 3))
-def test_programs_give_what_numpy_gives(drawn, data, threads):
-    arrays, nodes, values = drawn
+@pytest.mark.parametrize("way", ROUNDED)
+@settings(max_examples=120)
+@given(st.data(), st.integers(1, 3))
+def test_programs_give_what_numpy_gives(way, data, threads):
+    MachineCode.wanted = way == "machine"
+    arrays, nodes, values = data.draw(expressions(way))
     tl.set_num_threads(threads)
     chosen = data.draw(st.lists(st.integers(0, len(nodes) - 1), min_size=1, max_size=3))
     program = Program([nodes[i] for i in chosen], nodes[: len(arrays)], "fuzz")
+    assert ("in machine code" in program.source) == (way == "machine" and available())
     with np.errstate(all="ignore"):
         for got, i in zip(program(arrays), chosen, strict=True):
             same(got, values[i])
 
 
-@settings(max_examples=100)
-@given(expressions(), st.data(), st.integers(1, 3))
-def test_results_may_lie_where_inputs_lay(drawn, data, threads):
-    arrays, nodes, values = drawn
+@pytest.mark.parametrize("way", ROUNDED)
+@settings(max_examples=80)
+@given(st.data(), st.integers(1, 3))
+def test_results_may_lie_where_inputs_lay(way, data, threads):
+    MachineCode.wanted = way == "machine"
+    arrays, nodes, values = data.draw(expressions(way))
     tl.set_num_threads(threads)
     over = {}
     chosen = []
@@ -105,6 +122,7 @@ def test_results_may_lie_where_inputs_lay(drawn, data, threads):
     if not chosen:
         return
     program = Program([nodes[j] for j in chosen], nodes[: len(arrays)], "fuzz", over=over)
+    assert ("in machine code" in program.source) == (way == "machine" and available())
     memory = [array.copy() for array in arrays]
     with np.errstate(all="ignore"):
         program(memory, [memory[over[k]] for k in range(len(chosen))])

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy
 
-from .lanes import Lanes, Value
+from .lanes import Lanes
 from .registers import Placed
 from .x86 import R9, R10, R11, RAX, RCX, RDI, RDX, RSI, RSP, Assembler, Memory, Op
 
-__all__ = ["elementwise"]
+__all__ = ["BYTES", "elementwise"]
 
 BYTES = 32
 """Of a vector register."""
@@ -102,16 +102,16 @@ class Body:
 
 
 def elementwise(
-    lanes: Lanes, roots: Sequence[Value], kinds: Sequence[numpy.dtype], results: Sequence[numpy.dtype], numbers: int = 0
+    lanes: Lanes, placed: Placed, kinds: Sequence[numpy.dtype], results: Sequence[numpy.dtype], numbers: int = 0
 ) -> bytes:
-    """The loop of a ufunc that computes `roots` for each element.
+    """The loop of a ufunc that computes the values of `placed` for each element.
 
-    kinds : dtypes of the inputs, that of the lanes or bool. results : those of the roots.
+    kinds : dtypes of the inputs, that of the lanes or bool. results : those of the values.
     numbers : how many inputs at the end are the same for all elements.
 
     Arrays that are not contiguous, and inputs that do not change where they were not to, go element by element.
     """
-    placed, code = Placed(roots), Assembler()
+    code = Assembler()
     count = BYTES // lanes.dtype.itemsize
     fixed = range(len(kinds) - numbers, len(kinds))
     body = Body(code, lanes, placed, len(kinds), results, fixed)
