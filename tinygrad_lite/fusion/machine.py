@@ -59,7 +59,10 @@ def machine_step(
     kinds += [dtype] * len(numbers)
     placed = Placed(values)
     code = elementwise(lanes, placed, kinds, results, len(numbers))
-    step = ufunc = machine_ufunc(name, code, [*kinds, *results], len(kinds))
+    try:
+        step = ufunc = machine_ufunc(name, code, [*kinds, *results], len(kinds))
+    except OSError:  # a system allows so many pieces of memory of a process's own
+        return None
     if numbers:
         x, y, k = (
             [f"{letter}{i}" for i in range(len(them))]

@@ -96,7 +96,8 @@ class Placed:
         if x.kind == "constant":
             x, y = y, x
         x_in = self._register(x, i, operands)
-        y_memory = y.kind == "constant" and y not in self._where and self._dies(z, i) and z.kind != "constant"
+        over_z = self._dies(z, i) and z.kind != "constant" and z not in (x, y)
+        y_memory = over_z and y.kind == "constant" and y not in self._where
         if not y_memory:
             y_in: Any = self._register(y, i, operands)
         z_memory = z.kind == "constant" and z not in self._where

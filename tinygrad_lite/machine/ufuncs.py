@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import logging
 import mmap
-import os
 import platform
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy
 
 __all__ = ["available", "machine_ufunc"]
+
+LOG = logging.getLogger(__name__)
+
+SYSTEMS = ("linux", "darwin", "freebsd")
+"""Those whose functions take arguments in the registers that `loops.py` reads: System V's convention."""
 
 _PLAIN, _GENERALIZED = 1, 31
 """Places of `PyUFunc_FromFuncAndData` and `PyUFunc_FromFuncAndDataAndSignature` in the table."""
@@ -77,16 +83,28 @@ def _api(place: int, arguments: int) -> Any:
 
 @functools.cache
 def available() -> bool:
-    """Whether this computer runs such code: a 64-bit x86 processor with AVX2 and FMA, and a system of the Unix kind
-    that lets memory be executed."""
-    if os.name != "posix" or platform.machine() not in ("x86_64", "AMD64"):
-        return False
+    """Whether this computer runs such code: a 64-bit x86 processor with AVX2 and FMA, a system of the Unix kind that
+    lets memory be executed, and CPython. If not, a line of the log says why."""
+    missing = _missing()
+    if missing:
+        LOG.debug("no machine code: %s", missing)
+    return not missing
+
+
+def _missing() -> str:
+    """What is wanting on this computer, or nothing."""
+    if sys.implementation.name != "cpython":
+        return f"Python is {sys.implementation.name}"
+    if not sys.platform.startswith(SYSTEMS):
+        return f"the system is {sys.platform}"
+    if platform.machine() not in ("x86_64", "amd64") or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return f"the processor is {platform.machine()}, addresses have {ctypes.sizeof(ctypes.c_void_p)} bytes"
     simd = numpy.show_config(mode="dicts").get("SIMD Extensions", {})
     known = {*simd.get("baseline", ()), *simd.get("found", ())}
     if not ({"X86_V3"} <= known or {"AVX2", "FMA3"} <= known):
-        return False
+        return "the processor is without AVX2 or FMA"
     try:
         machine_ufunc("probe", b"\xc3", [numpy.dtype("f4")] * 2, 1)
-    except (OSError, AttributeError, ValueError):
-        return False
-    return True
+    except (OSError, AttributeError, ValueError) as error:
+        return str(error)
+    return ""

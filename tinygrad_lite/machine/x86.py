@@ -84,7 +84,7 @@ class Assembler:
             op.wide << 7 | (~first & 15) << 3 | (bits == 256) << 2 | op.prefix,
             op.opcode,
         ))  # fmt: skip
-        self._operand(register, second, immediate is not None)
+        self._operand(register, second, 0 if immediate is None else 1)
         if immediate is not None:
             self.code.append(immediate)
 
@@ -106,7 +106,7 @@ class Assembler:
         """memory = the lowest bytes of a register: 1, 4 or 8"""
         rex = 0x40 | (size == 8) << 3 | _rex(register, target)
         self.code += bytes((rex, 0x88 if size == 1 else 0x89))
-        self._operand(register, target, False)
+        self._operand(register, target)
 
     def add(self, register: int, source: int | Memory) -> None:
         """register += source"""
@@ -115,7 +115,7 @@ class Assembler:
     def multiply(self, register: int, source: int | Memory) -> None:
         """register *= source"""
         self.code += bytes((0x48 | _rex(register, source), 0x0F, 0xAF))
-        self._operand(register, source, False)
+        self._operand(register, source)
 
     def compare(self, register: int, source: int | Memory) -> None:
         """What the next jump depends on: register against source."""
@@ -144,18 +144,18 @@ class Assembler:
 
     def _integer(self, opcode: int, register: int, operand: int | Memory, number: int | None = None) -> None:
         self.code += bytes((0x48 | _rex(register, operand), opcode))
-        self._operand(register, operand, False)
+        self._operand(register, operand, 0 if number is None else 4)
         if number is not None:
             self.code += struct.pack("<i", number)
 
-    def _operand(self, register: int, operand: int | Memory, immediate: bool) -> None:
-        """The bytes ModR/M and SIB, and the offset."""
+    def _operand(self, register: int, operand: int | Memory, after: int = 0) -> None:
+        """The bytes ModR/M and SIB, and the offset; `after` more bytes belong to the instruction."""
         middle = (register & 7) << 3
         if isinstance(operand, int):
             self.code.append(0xC0 | middle | operand & 7)
         elif operand.label is not None:
             self.code.append(middle | 5)
-            self._displacement(operand.label, immediate)
+            self._displacement(operand.label, after)
         else:
             index = 4 if operand.index is None else operand.index & 7
             sib = (operand.scale.bit_length() - 1) << 6 | index << 3 | operand.base & 7
