@@ -32,7 +32,7 @@ _ON_A_GPU = []
 
 def pytest_addoption(parser):
     parser.addoption("--device", help="run the suite on this device, cuda, or on a stand-in where there is no GPU")
-    parser.addoption("--no-machine-code", action="store_true", help="programs are NumPy's calls, as on other processors")
+    parser.addoption("--no-machine-code", action="store_true", help="programs of NumPy's calls only")
 
 
 def pytest_configure(config):

@@ -17,6 +17,7 @@ from ..core.op import Op
 from .calls import calls_of
 from .expressions import Expressions, Node, distinct, in_order, inputs_of
 from .halves import FLOAT32, is_half, rounded, widened
+from .machine import machine_step
 from .makers import PROGRAMS
 from .programs import SIGNATURES, Program
 from .recent import Recent
@@ -161,6 +162,15 @@ class _Compiled:
             return None
         return root if isinstance(root, Node) and root.name not in ("input", "full") else None
 
+    def _loop(self, root: Node) -> Callable | None:
+        """The function of arrays, which may broadcast, that computes `root` in one loop; None if there is none."""
+        inputs = inputs_of([root])
+        machine = machine_step([root], inputs, (), self.name)
+        if machine is None:
+            return None
+        loop, used = machine[0], [node.operands[0] for node in inputs]
+        return lambda *given: loop(*[given[i] for i in used])
+
     def by_dtypes(self, names: Sequence[str], function: Callable, otherwise: Callable) -> Callable:
         """The function of arrays called `names`, in two forms that are found by the arrays' dtypes alone.
 
@@ -170,7 +180,7 @@ class _Compiled:
 
         def calls(*dtypes: numpy.dtype) -> Callable:
             root = self._root(dict(zip(names, dtypes, strict=True)), names)
-            return (root and calls_of(root, names, self.name)) or function
+            return (root and (self._loop(root) or calls_of(root, names, self.name))) or function
 
         def program(*dtypes: numpy.dtype) -> Callable:
             root = self._root(dict(zip(names, dtypes, strict=True)), names)

@@ -65,7 +65,7 @@ class Program:
     over : for roots whose values are written over an input, which root over which input, by their numbers.
     numbers : operands, as pairs of a node and a position, whose numbers are given in each call.
 
-    block : elements that are worked on at a time.
+    block : elements that are worked on at a time. Small arrays go to machine code as they are.
     """
 
     of_parts = False
@@ -94,6 +94,7 @@ class Program:
         else:
             self._step, self.source, self._work = machine
             self.block = Blocks.most
+        self._whole = machine is not None and not numbers
 
     def _of_calls(self, emitter: Emitter, name: str) -> None:
         """Take the step from NumPy's calls, where there is no machine code."""
@@ -117,6 +118,13 @@ class Program:
         """
         size = arrays[0].size
         if outs is None:
+            if self._whole and size * self._work <= Blocks.alone and arrays[0].ndim:
+                for array in arrays:
+                    if not array.flags.c_contiguous:
+                        break
+                else:
+                    made = self._step(*arrays)
+                    return list(made) if type(made) is tuple else [made]
             order = None
             for array in arrays:
                 if not array.flags.c_contiguous and (order := _order(array)) is not None:
