@@ -9,6 +9,7 @@ import tinygrad_lite as tl
 from tests.kernels.test_numpy import agrees, gradients, inf, nan, normal
 from tests.samples import samples_of
 from tinygrad_lite import OPS
+from tinygrad_lite.fusion.machine import MachineCode
 from tinygrad_lite.kernels.numpy import attention, channels, normalization, reductions, rows
 from tinygrad_lite.kernels.rules import RULES
 from tinygrad_lite.testing import laws
@@ -16,8 +17,9 @@ from tinygrad_lite.testing import laws
 NAMES = ["batch_norm", "cross_entropy", "layer_norm", "rms_norm", "scaled_dot_product_attention"]
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
+@pytest.fixture(autouse=True, params=["machine code", "calls of NumPy's"])
+def small_blocks(request, monkeypatch):
+    monkeypatch.setattr(MachineCode, "wanted", request.param == "machine code")
     monkeypatch.setattr(rows.Rows, "elements", 40)
     monkeypatch.setattr(reductions, "_WORTH_IT", 1)
     monkeypatch.setattr(channels, "_WORTH_IT", 1)
@@ -107,6 +109,26 @@ def test_rules_equal_their_definitions(name, dtype):
         np.testing.assert_allclose(got, expected, rtol=2e-5 if dtype == "float32" else 1e-12, atol=1e-6)
         (swept,) = gradients(lambda x: getattr(tl, name)(x, **statics), [x], g)
         np.testing.assert_array_equal(swept.numpy(), got)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_rows_with_values_that_are_not_finite(name, dtype):
+    x = normal(9, 13).astype(dtype)
+    x[1, 4], x[2], x[3, 12], x[4, 5:], x[5, 0], x[6], x[7, 2] = nan, -inf, inf, -inf, -inf, nan, 1e30
+    with np.errstate(all="ignore"):
+        expected = OPS[name].body(np, x, axis=-1)
+        found = getattr(tl, name)(x, axis=-1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == "float32" else 1e-13, atol=1e-30)
+    finite = np.delete(x, [1, 2, 3, 6], axis=0)
+    getattr(tl, name)(finite, axis=-1)  # without a warning, which would be an error
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_rows_that_are_not_contiguous(name):
+    x = normal(5, 6, 34)
+    for given in (x[..., ::2], x[:, ::2], x.swapaxes(0, 1), np.broadcast_to(x[..., :1], x.shape), x[..., ::-1]):
+        agrees(name, given, axis=-1)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])

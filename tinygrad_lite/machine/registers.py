@@ -36,11 +36,12 @@ store, number, register: a result is written
 class Placed:
     """The steps that compute some values, which are stored after everything has been read.
 
-    roots : the values. steps : see `Step`. slots : how many registers the stack has place for.
-    constants : patterns of bits that are read from memory.
+    roots : the values. registers : how many it may use, from the first on. steps : see `Step`.
+    slots : how many registers the stack has place for. constants : patterns of bits that are read from memory.
     """
 
-    def __init__(self, roots: Sequence[Value]) -> None:
+    def __init__(self, roots: Sequence[Value], registers: int = COUNT) -> None:
+        self._registers = registers
         self.steps: list[Step] = []
         self.slots = 0
         self.constants: dict[int, None] = {}
@@ -142,7 +143,7 @@ class Placed:
 
     def _free(self, i: int, keep: Sequence[Value]) -> int:
         """A register that nothing is kept in."""
-        for register in range(COUNT):
+        for register in range(self._registers):
             if register not in self._held:
                 return register
         farthest = max(

@@ -125,6 +125,10 @@ class Assembler:
         """target += number"""
         self._integer(0x81, 0, target, number)
 
+    def keep_bits(self, target: int | Memory, number: int) -> None:
+        """target &= number"""
+        self._integer(0x81, 4, target, number)
+
     def compare_number(self, target: int | Memory, number: int) -> None:
         """What the next jump depends on: target against a number."""
         self._integer(0x81, 7, target, number)

@@ -9,21 +9,34 @@ import numpy as np
 from ... import ops
 from ...core.op import kernel
 from ..rules import rule
+from . import row_code as code
 from .memory import scratch
+from .row_code import in_rows, row_code
 from .rows import dots, floats, over_rows, sums
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
 _WORTH_IT = 1 << 14
-"""Elements from which on the kernels are faster."""
+"""Elements from which on the kernels of NumPy calls are faster; those of machine code always are."""
 
 
 def _last_axis(x: Any, *, axis: Any = -1, **_: Any) -> bool:
-    return floats(x) and x.size >= _WORTH_IT and x.ndim > 0 and axis in (-1, x.ndim - 1) and type(axis) is int
+    if not floats(x) or x.ndim == 0 or axis not in (-1, x.ndim - 1) or type(axis) is not int:
+        return False
+    return x.size >= _WORTH_IT or row_code(code.softmax, x.dtype) is not None
 
 
 def _rows(x: Any) -> Any:
     return x.reshape(-1, x.shape[-1])
+
+
+def _by_code(made: Any, arrays: list[Any], result: Any, length: int) -> None:
+    """Run machine code on arrays that have a row of this length or a number for each row."""
+
+    def work(block: slice) -> None:
+        made(*[x[block] for x in arrays], out=result[block])
+
+    over_rows(work, len(result), length, blas=False)
 
 
 # On one thread as long as the definition, which is exp for the most part. Of PyTorch's at (8192, 1024): softmax 0.52,
@@ -31,6 +44,10 @@ def _rows(x: Any) -> Any:
 @kernel(ops.softmax, "numpy", when=_last_axis)
 def softmax(x: Any, *, axis: Any = -1) -> Any:
     out = np.empty(x.shape, x.dtype)
+    made = row_code(code.softmax, x.dtype)
+    if made is not None:
+        _by_code(made, [in_rows(x)], _rows(out), x.shape[-1])
+        return out
     rows, results = _rows(x), _rows(out)
 
     def work(block: slice) -> None:
@@ -49,6 +66,10 @@ def _(g: Any, out: Any, axis: Any) -> Any:
     if not _last_axis(out, axis=axis) or g.dtype != out.dtype:
         return NotImplemented
     gradient = np.empty(out.shape, out.dtype)
+    made = row_code(code.softmax_rule, out.dtype)
+    if made is not None:
+        _by_code(made, [in_rows(g), in_rows(out)], _rows(gradient), out.shape[-1])
+        return gradient
     ups, rows, results = _rows(g), _rows(out), _rows(gradient)
 
     def work(block: slice) -> None:
@@ -63,6 +84,10 @@ def _(g: Any, out: Any, axis: Any) -> Any:
 @kernel(ops.log_softmax, "numpy", when=_last_axis)
 def log_softmax(x: Any, *, axis: Any = -1) -> Any:
     out = np.empty(x.shape, x.dtype)
+    made = row_code(code.log_softmax, x.dtype)
+    if made is not None:
+        _by_code(made, [in_rows(x)], _rows(out), x.shape[-1])
+        return out
     rows, results = _rows(x), _rows(out)
 
     def work(block: slice) -> None:
@@ -81,6 +106,10 @@ def _(g: Any, out: Any, axis: Any) -> Any:
     if not _last_axis(out, axis=axis) or g.dtype != out.dtype:
         return NotImplemented
     gradient = np.empty(out.shape, out.dtype)
+    made = row_code(code.log_softmax_rule, out.dtype)
+    if made is not None:
+        _by_code(made, [in_rows(g), in_rows(out)], _rows(gradient), out.shape[-1])
+        return gradient
     ups, rows, results = _rows(g), _rows(out), _rows(gradient)
 
     def work(block: slice) -> None:
@@ -95,6 +124,10 @@ def _(g: Any, out: Any, axis: Any) -> Any:
 @kernel(ops.logsumexp, "numpy", when=_last_axis)
 def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     out = np.empty((*x.shape[:-1], 1), x.dtype)
+    made = row_code(code.logsumexp, x.dtype)
+    if made is not None:
+        _by_code(made, [in_rows(x)], out.reshape(-1), x.shape[-1])
+        return out if keepdims else out[..., 0]
     rows, results = _rows(x), out.reshape(-1, 1)
     limits = np.finfo(x.dtype)
 
@@ -116,6 +149,11 @@ def _(g: Any, x: Any, out: Any, axis: Any) -> Any:
     if not _last_axis(x, axis=axis) or g.dtype != x.dtype:
         return NotImplemented
     gradient = np.empty(x.shape, x.dtype)
+    made = row_code(code.logsumexp_rule, x.dtype)
+    if made is not None:
+        numbers = g.reshape(-1), np.asarray(out).reshape(-1)
+        _by_code(made, [numbers[0], in_rows(x), numbers[1]], _rows(gradient), x.shape[-1])
+        return gradient
     rows, results, ups, shifts = _rows(x), _rows(gradient), g.reshape(-1, 1), np.asarray(out).reshape(-1, 1)
 
     def work(block: slice) -> None:

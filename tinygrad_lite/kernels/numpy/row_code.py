@@ -1,0 +1,104 @@
+"""Machine code for rows, where the computer has it: each function describes a kernel, `row_code` makes it once a dtype.
+
+Values and gradients are those of the NumPy calls beside which these are used, but for rounding.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...fusion.machine import MachineCode
+from ...machine.functions import exp_of_negative, log, quiet_exp
+from ...machine.rows import RowKernel
+from ...machine.ufuncs import available
+
+__all__ = [
+    "in_rows", "log_softmax", "log_softmax_rule", "logsumexp", "logsumexp_rule", "row_code", "softmax", "softmax_rule",
+]  # fmt: skip
+
+
+def row_code(describe: Callable[..., RowKernel], dtype: Any, *variant: bool) -> Any:
+    """The generalized ufunc that a function describes for a dtype and further arguments; None without machine code."""
+    return _made(describe, dtype, *variant) if MachineCode.wanted and available() else None
+
+
+@functools.cache
+def _made(describe: Callable[..., RowKernel], dtype: Any, *variant: bool) -> Any:
+    return describe(dtype, *variant).ufunc(describe.__name__)
+
+
+def in_rows(x: np.ndarray) -> np.ndarray:
+    """x as (rows, n), rows contiguous, as the code reads them."""
+    rows = x.reshape(-1, x.shape[-1])
+    return rows if rows.strides[-1] == rows.itemsize else np.ascontiguousarray(rows)
+
+
+def softmax(dtype: Any) -> RowKernel:
+    """x -> e / sum(e), e = exp(x - max(x))"""
+    kernel = RowKernel(dtype, "(n)->(n)")
+    lanes, x = kernel.lanes, kernel.operand(0)
+    (largest,) = kernel.over_row(maxima=[x])
+    e = exp_of_negative(lanes, lanes.subtract(x, largest))
+    (total,) = kernel.over_row({1: e}, sums=[e])
+    (factor,) = kernel.once(lanes.divide(1.0, total))
+    kernel.over_row({1: lanes.multiply(kernel.operand(1), factor)})
+    return kernel
+
+
+def softmax_rule(dtype: Any) -> RowKernel:
+    """g, out -> out (g - sum(g out))"""
+    kernel = RowKernel(dtype, "(n),(n)->(n)")
+    lanes, g, out = kernel.lanes, kernel.operand(0), kernel.operand(1)
+    (inner,) = kernel.over_row(sums=[lanes.multiply(g, out)])
+    kernel.over_row({2: lanes.multiply(out, lanes.subtract(g, inner))})
+    return kernel
+
+
+def log_softmax(dtype: Any) -> RowKernel:
+    """x -> x - max(x) - log(sum(exp(x - max(x))))"""
+    kernel = RowKernel(dtype, "(n)->(n)")
+    lanes = kernel.lanes
+    (largest,) = kernel.over_row(maxima=[kernel.operand(0)])
+    below = lanes.subtract(kernel.operand(0), largest)
+    (total,) = kernel.over_row(sums=[exp_of_negative(lanes, below)])
+    (logarithm,) = kernel.once(log(lanes, total))
+    kernel.over_row({1: lanes.subtract(below, logarithm)})
+    return kernel
+
+
+def log_softmax_rule(dtype: Any) -> RowKernel:
+    """g, out -> g - exp(out) sum(g)"""
+    kernel = RowKernel(dtype, "(n),(n)->(n)")
+    lanes, g = kernel.lanes, kernel.operand(0)
+    (total,) = kernel.over_row(sums=[g])
+    kernel.over_row({2: lanes.subtract(g, lanes.multiply(exp_of_negative(lanes, kernel.operand(1)), total))})
+    return kernel
+
+
+def logsumexp(dtype: Any) -> RowKernel:
+    """x -> max(x) + log(sum(exp(x - m))), where m is max(x), or finite if that is infinite"""
+    kernel = RowKernel(dtype, "(n)->()")
+    lanes, x, huge = kernel.lanes, kernel.operand(0), float(np.finfo(dtype).max)
+    (largest,) = kernel.over_row(maxima=[x])
+    (finite,) = kernel.once(lanes.least(huge, lanes.greatest(-huge, largest)))
+    (total,) = kernel.over_row(sums=[quiet_exp(lanes, lanes.subtract(x, finite))])
+    logarithm = log(lanes, lanes.select(lanes.compare(total, "==", 0.0), 1.0, total))
+    kernel.once(stores={1: lanes.add(largest, logarithm)})
+    return kernel
+
+
+def logsumexp_rule(dtype: Any) -> RowKernel:
+    """g, x, out -> g e / sum(e), e = exp(x - out)"""
+    kernel = RowKernel(dtype, "(),(n),()->(n)")
+    lanes, out = kernel.lanes, kernel.operand(2)
+    (shift,) = kernel.once(lanes.both(lanes.compare(out, "!=", -np.inf), out))
+    e = exp_of_negative(lanes, lanes.subtract(kernel.operand(1), shift))
+    (total,) = kernel.over_row({3: e}, sums=[e])
+    some = lanes.select(lanes.compare(total, "==", 0.0), 1.0, total)
+    (factor,) = kernel.once(lanes.divide(kernel.operand(0), some))
+    kernel.over_row({3: lanes.multiply(kernel.operand(3), factor)})
+    return kernel
