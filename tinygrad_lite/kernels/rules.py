@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..core.backend import backend_of
 from ..core.codegen import FASTER_RULES, rule_wants
 from ..core.op import Op
 
@@ -46,10 +45,10 @@ def _faster_rule(op: Op, array: str, own: Callable) -> Callable:
     if op.name not in RULES:
         return own
     names, made = list(rule_wants(own)), {}
-    cotangent = names.index("g")
+    arrays = [place for place, name in enumerate(names) if name in ("g", "out", *op.arrays)]
 
     def ruled(*given: Any) -> Any:
-        backend = backend_of(given[cotangent])
+        backend = op.backends[tuple([type(given[place]) for place in arrays])]  # in a capture g may be a constant
         where = backend.kernel_backend
         attempted = made.get(where)
         if attempted is None and where in RULES[op.name]:
