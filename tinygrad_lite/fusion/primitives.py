@@ -280,10 +280,11 @@ def faster_rule(op: Op, array: str, rule: Callable) -> Callable:
     if not _elementwise(op) or "g" not in wants or not _several_calls(rule, wants):
         return rule
     compiled, place = _Compiled(f"{op.name}, gradient of {array}", rule), wants.index("g")
+    arrays = [i for i, name in enumerate(wants) if name in ("g", "out", *op.arrays)]
 
     def quicker(*given: Any) -> Any:
         g = given[place]
-        backend = backend_of(g)
+        backend = op.backends[tuple([type(given[i]) for i in arrays])]  # in a capture g may be a constant
         if backend.kernel_backend not in PROGRAMS or (backend.name == "numpy" and g.size < Threshold.size):
             return rule(*given)
         for name, value in zip(wants, given, strict=True):
