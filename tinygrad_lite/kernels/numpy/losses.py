@@ -8,7 +8,9 @@ import numpy as np
 
 from ... import ops
 from ...core.op import kernel
+from . import row_code as code
 from .memory import scratch
+from .row_code import in_rows, row_code
 from .rows import FLOATS, over_rows, sums
 
 __all__ = ["cross_entropy"]
@@ -78,6 +80,14 @@ def cross_entropy(
     losses = np.empty(n, logits.dtype)
     gradient = np.empty((n, classes), logits.dtype) if needs[0] else None
 
+    made = row_code(code.cross_entropy, logits.dtype, label_smoothing > 0, gradient is not None)
+
+    def by_code(block: slice) -> None:
+        results = (losses[block],) if gradient is None else (losses[block], gradient[block])
+        made(rows[block], places[block], label_smoothing, label_smoothing / classes, 1 / count, out=results)
+        if gradient is not None and not everything:
+            gradient[block][~counted[block]] = 0
+
     def work(block: slice) -> None:
         z = logits[block]
         e = scratch("row", z.shape, z.dtype) if gradient is None else gradient[block]
@@ -100,7 +110,11 @@ def cross_entropy(
             if not everything:
                 e[~counted[block]] = 0
 
-    over_rows(work, n, classes)
+    if made is not None:
+        rows, places = in_rows(logits), picked.astype(np.int64, copy=False)
+        over_rows(by_code, n, classes, blas=False)
+    else:
+        over_rows(work, n, classes)
     if not everything:
         losses[~counted] = 0
     out = losses if reduction == "none" else np.add.reduce(losses) / count

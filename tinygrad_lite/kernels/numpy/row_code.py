@@ -17,7 +17,8 @@ from ...machine.rows import RowKernel
 from ...machine.ufuncs import available
 
 __all__ = [
-    "in_rows", "log_softmax", "log_softmax_rule", "logsumexp", "logsumexp_rule", "row_code", "softmax", "softmax_rule",
+    "cross_entropy", "in_rows", "log_softmax", "log_softmax_rule", "logsumexp", "logsumexp_rule", "normalised",
+    "normalised_rule", "row_code", "softmax", "softmax_rule",
 ]  # fmt: skip
 
 
@@ -101,4 +102,84 @@ def logsumexp_rule(dtype: Any) -> RowKernel:
     some = lanes.select(lanes.compare(total, "==", 0.0), 1.0, total)
     (factor,) = kernel.once(lanes.divide(kernel.operand(0), some))
     kernel.over_row({3: lanes.multiply(kernel.operand(3), factor)})
+    return kernel
+
+
+def cross_entropy(dtype: Any, smoothed: bool, differentiated: bool) -> RowKernel:
+    """logits, target, label smoothing, its share of a class, 1 / rows -> loss, gradient
+
+    Without a gradient, the exponentials are not stored.
+    """
+    kernel = RowKernel(dtype, "(n),(),(),(),()->()" + differentiated * ",(n)", indices=[1])
+    lanes, z = kernel.lanes, kernel.operand(0)
+    (largest,) = kernel.over_row(maxima=[z])
+    below = lanes.subtract(z, largest)
+    e = exp_of_negative(lanes, below)
+    total, *others = kernel.over_row({6: e} if differentiated else None, sums=[e, below] if smoothed else [e])
+    score, kept, share = lanes.subtract(kernel.operand((0, 1)), largest), 1.0, None
+    if smoothed:
+        kept = lanes.subtract(1.0, kernel.operand(2))
+        share = kernel.operand(3)
+        score = lanes.multiply_add(kept, score, lanes.multiply(share, others[0]))
+    kernel.once(stores={5: lanes.subtract(log(lanes, total), score)})
+    if differentiated:
+        each = kernel.operand(4)
+        factor, removed = kernel.once(lanes.divide(each, total), lanes.multiply(kept, each))
+        gradient = lanes.multiply(kernel.operand(6), factor)
+        if share is not None:
+            (even,) = kernel.once(lanes.multiply(share, each))
+            gradient = lanes.subtract(gradient, even)
+        kernel.over_row({6: gradient})
+        kernel.once(stores={(6, 1): lanes.subtract(kernel.operand((6, 1)), removed)})
+    return kernel
+
+
+def normalised(dtype: Any, centred: bool, weighted: bool, shifted: bool) -> RowKernel:
+    """x, weight, bias, length, eps -> r weight + bias, mean, 1 / deviation, for r = (x - mean) / deviation
+
+    Of what is not there nothing is read. Without `centred` the mean is 0.
+    """
+    kernel = RowKernel(dtype, "(n),(n),(n),(),()->(n),(),()")
+    lanes, x, length, mean = kernel.lanes, kernel.operand(0), kernel.operand(3), kernel.lanes.constant(0.0)
+    if centred:
+        (total,) = kernel.over_row(sums=[x])
+        (mean,) = kernel.once(lanes.divide(total, length))
+        x = lanes.subtract(x, mean)
+    (squares,) = kernel.over_row(sums=[lanes.multiply(x, x)])
+    variance = lanes.add(lanes.divide(squares, length), kernel.operand(4))
+    (scale,) = kernel.once(lanes.divide(1.0, lanes.sqrt(variance)))
+    kernel.once(stores={6: lanes.add(mean, 0.0), 7: lanes.add(scale, 0.0)})
+    out = lanes.multiply(x, scale)
+    if weighted:
+        out = lanes.multiply(out, kernel.operand(1))
+    if shifted:
+        out = lanes.add(out, kernel.operand(2))
+    kernel.over_row({5: out})
+    return kernel
+
+
+def normalised_rule(dtype: Any, centred: bool, weighted: bool, of_weight: bool, of_bias: bool) -> RowKernel:
+    """g, x, weight, mean, 1 / deviation, length, and two rows to which g r and g of all rows are added -> gradient of x
+
+    (h - sum(h) / length - r sum(h r) / length) / deviation for h = g weight; without `centred` less the second term.
+    """
+    kernel = RowKernel(dtype, "(n),(n),(n),(),(),(),(n),(n)->(n)")
+    lanes, g, h = kernel.lanes, kernel.operand(0), kernel.operand(0)
+    mean, scale = kernel.once(lanes.add(kernel.operand(3), 0.0), lanes.add(kernel.operand(4), 0.0))
+    r = lanes.subtract(kernel.operand(1), mean) if centred else kernel.operand(1)
+    r = lanes.multiply(r, scale)
+    if weighted:
+        h = lanes.multiply(g, kernel.operand(2))
+    stores = {}
+    if of_weight:
+        stores[6] = lanes.multiply_add(g, r, kernel.operand(6))
+    if of_bias:
+        stores[7] = lanes.add(kernel.operand(7), g)
+    inner, *total = kernel.over_row(stores, sums=[lanes.multiply(h, r), h] if centred else [lanes.multiply(h, r)])
+    (inner,) = kernel.once(lanes.divide(inner, kernel.operand(5)))
+    rest = lanes.subtract_product(h, r, inner)
+    if centred:
+        (average,) = kernel.once(lanes.divide(total[0], kernel.operand(5)))
+        rest = lanes.subtract(rest, average)
+    kernel.over_row({8: lanes.multiply(rest, scale)})
     return kernel
