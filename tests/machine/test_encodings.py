@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from tinygrad_lite.fusion.machine import LOGICAL, REAL
+from tinygrad_lite.fusion.machine_loops import LOGICAL, REAL
 from tinygrad_lite.machine.lanes import Lanes
 from tinygrad_lite.machine.loops import elementwise
 from tinygrad_lite.machine.registers import Placed

@@ -193,6 +193,13 @@ class _Compiled:
 
         given, dtypes = ", ".join(names), ", ".join(f"{name}.dtype" for name in names)
         shapes = " == ".join(f"{name}.shape" for name in names)
+
+        def scalars(*given: Any) -> Any:
+            if all(isinstance(x, (numpy.generic, numpy.ndarray)) and x.size < Threshold.size for x in given):
+                found = [x.dtype for x in given]
+                return self.calls[tuple(found) if len(found) > 1 else found[0]](*given)
+            return otherwise(*given)
+
         text = f"""
 def quicker({given}):
     if {" is ".join(f"type({name})" for name in names)} is ndarray:
@@ -202,7 +209,7 @@ def quicker({given}):
             return PROGRAMS[{dtypes}]({given})
     return otherwise({given})
 """
-        scope: dict[str, Any] = {"ndarray": numpy.ndarray, "Threshold": Threshold, "otherwise": otherwise}
+        scope: dict[str, Any] = {"ndarray": numpy.ndarray, "Threshold": Threshold, "otherwise": scalars}
         self.calls = _Forms(calls)
         scope |= {"CALLS": self.calls, "PROGRAMS": _Forms(program)}
         exec(compile(text, f"<tinygrad_lite forms of {self.name}>", "exec"), scope)

@@ -35,7 +35,7 @@ class Blocks:
     least, most : elements of a block.
     alone : elements times calls up to which one thread takes all blocks, and does so in less time than two. The one
         call of gelu's gradient of (12, 64, 512) takes 0.75 of the time that it takes in two threads. What counts as a
-        call of machine code is in `machine.py`.
+        call of machine code is in `machine_loops.py`.
 
     Their number is even: gelu of that size, which three would do for, takes 0.86 of the time in four.
 
