@@ -1,8 +1,10 @@
 """What the whole test-suite shares: Hypothesis draws the same few examples in every run; CuPy's backend to test on."""
 
 from collections import Counter
-from functools import partial
+from functools import cache, partial
+from types import FunctionType
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
@@ -113,3 +115,23 @@ def emulated(request):
     """Skips a test on the stand-in, but not on a GPU, where kernels cannot be emulated."""
     if compiler() is None and request.node.get_closest_marker("gpu") is None:
         pytest.skip("kernels are emulated with g++, which is not installed")
+
+
+@cache
+def _generators(module):
+    """The random generators of a module and of those whose functions it uses, with their states."""
+    spaces = [vars(module), *(x.__globals__ for x in vars(module).values() if isinstance(x, FunctionType))]
+    found = {id(x): x for space in spaces for x in space.values() if isinstance(x, np.random.Generator)}
+    return [(x, _state(x)) for x in found.values()]
+
+
+@cache
+def _state(generator):
+    return generator.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_whatever_ran_before(request):
+    """Tests that share a module's generator draw the same numbers in every order and process."""
+    for generator, state in _generators(request.module):
+        generator.bit_generator.state = state
