@@ -13,6 +13,7 @@ from ...core.op import kernel
 from ...core.threads import run_blocks
 from ..heads import heads_alike
 from .memory import in_order, scratch
+from .row_code import attention_weights, attention_weights_gradient, row_code
 from .rows import dots, floats, sums
 
 __all__ = ["scaled_dot_product_attention"]
@@ -85,8 +86,7 @@ class _Attention:
         if keep and short:
             self.kept = [np.empty(self._shape(block), query.dtype) for block in self.blocks]
         if causal:
-            longest = max(rows.stop - rows.start for rows in self.strips)
-            self.seen = np.tri(longest, dtype=query.dtype)
+            self._step = np.repeat(np.array([1, 0], query.dtype), max(m, n))
 
     def keys(self, rows: slice) -> slice:
         """The keys that queries may see."""
@@ -103,23 +103,19 @@ class _Attention:
         k = self.k[*heads, keys].mT
         e = scratch("scores", self._shape(block), q.dtype) if self.kept is None else self.kept[number]
         corner = e[..., rows.start :] if self.causal and keys.stop > rows.start + 1 else None
-        seen = None if corner is None else self.seen[: corner.shape[-2], : corner.shape[-1]]
         again = self.totals[number] is not None
         if self.mask is None and (self.shifts[number] is None if again else keys.stop > FEW):
-            np.matmul(q, k, out=e)
-            with np.errstate(over="ignore", invalid="ignore"):
-                np.exp(e, out=e)
-                if corner is not None:
-                    corner *= seen
+            total = self._weigh(q, k, rows.start if corner is not None else None, e)
             if again:
                 return e
-            self.totals[number] = total = sums(e)
+            self.totals[number] = total
             limits = np.finfo(e.dtype)
             if total.min() > limits.tiny**0.5 and total.max() < limits.max**0.5:
                 return e
             # Exponentials were too large or too small, for a query or for a key that it does not see.
         np.matmul(q, k, out=e)
         if corner is not None:
+            seen = self._seen(rows.start, e)[:, rows.start :]
             np.copyto(corner, -np.inf, where=seen == 0)
         elif self.mask is not None:
             mask = self.mask[heads]
@@ -140,11 +136,43 @@ class _Attention:
                 total[total == 0] = 1
         return e
 
+    def _seen(self, first: int, e: np.ndarray) -> np.ndarray:
+        """1 where a key is seen by the queries from `first` on and 0 where not: all rows are parts of one step."""
+        step = self._step[self._step.size // 2 - 1 - first :]
+        return np.lib.stride_tricks.as_strided(step, e.shape[-2:], (-e.itemsize, e.itemsize), writeable=False)
+
+    def _weigh(self, q: np.ndarray, k: np.ndarray, first: int | None, e: np.ndarray) -> np.ndarray:
+        """Write the exponentials of the scores to e, 0 for unseen keys of queries from `first` on; returns the sums."""
+        code = row_code(attention_weights, e.dtype, first is not None)
+        seen = [] if first is None else [self._seen(first, e)]
+        scores = np.matmul(q, k, out=e if code is None else scratch("products", e.shape, e.dtype))
+        with np.errstate(over="ignore", invalid="ignore"):
+            if code is not None:
+                total = np.empty((*e.shape[:-1], 1), e.dtype)
+                code(scores, *seen, e, total[..., 0])
+                return total
+            np.exp(e, out=e)
+            for part in seen:
+                corner = e[..., first:]
+                corner *= part[:, first:]
+            return sums(e)
+
 
 def _in_rows(x: np.ndarray) -> bool:
     """Whether BLAS takes its matrices as they are."""
     row, element = x.strides[-2:]
     return element == x.itemsize and row % x.itemsize == 0 and row >= x.shape[-1] * x.itemsize
+
+
+def _weights_gradient(up: np.ndarray, v: np.ndarray, e: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """The cotangent of the scores, in the thread's scratch."""
+    inner = np.matmul(up, v, out=scratch("inner", e.shape, e.dtype))
+    code = row_code(attention_weights_gradient, e.dtype)
+    if code is not None:
+        return code(inner, e, total[..., 0], scratch("products", e.shape, e.dtype))
+    inner -= dots(inner, e) / total
+    inner *= e
+    return inner
 
 
 def _slices(count: int, size: int) -> list[slice]:
@@ -220,9 +248,7 @@ def _(g: Any, of: _Attention, needs: tuple[bool, ...]) -> tuple:
             e = of.exponentials(number) if of.kept is None else of.kept[number]
             total = of.totals[number]
             up = g[here] / total
-            inner = np.matmul(up, of.v[there].mT, out=scratch("inner", e.shape, e.dtype))
-            inner -= dots(inner, e) / total
-            inner *= e
+            inner = _weights_gradient(up, of.v[there].mT, e, total)
             np.matmul(inner, of.k[there], out=of_q[here])
             of_q[here] *= of.factor
             for target, a, b in ((of_k[share], inner, of.q[here]), (of_v[share], e, up)):

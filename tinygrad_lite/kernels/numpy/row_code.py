@@ -17,8 +17,8 @@ from ...machine.rows import RowKernel
 from ...machine.ufuncs import available
 
 __all__ = [
-    "cross_entropy", "in_rows", "log_softmax", "log_softmax_rule", "logsumexp", "logsumexp_rule", "normalised",
-    "normalised_rule", "row_code", "softmax", "softmax_rule",
+    "attention_weights", "attention_weights_gradient", "cross_entropy", "in_rows", "log_softmax", "log_softmax_rule",
+    "logsumexp", "logsumexp_rule", "normalised", "normalised_rule", "row_code", "softmax", "softmax_rule",
 ]  # fmt: skip
 
 
@@ -182,4 +182,26 @@ def normalised_rule(dtype: Any, centred: bool, weighted: bool, of_weight: bool, 
         (average,) = kernel.once(lanes.divide(total[0], kernel.operand(5)))
         rest = lanes.subtract(rest, average)
     kernel.over_row({8: lanes.multiply(rest, scale)})
+    return kernel
+
+
+def attention_weights(dtype: Any, some_unseen: bool) -> RowKernel:
+    """scores[, seen] -> e, sum(e), where e = exp(scores), or 0 where `seen` is"""
+    kernel = RowKernel(dtype, "(n),(n)->(n),()" if some_unseen else "(n)->(n),()")
+    lanes, result = kernel.lanes, 1 + some_unseen
+    e = quiet_exp(lanes, kernel.operand(0))
+    if some_unseen:
+        e = lanes.both(lanes.compare(kernel.operand(1), "!=", 0.0), e)
+    (total,) = kernel.over_row({result: e}, sums=[e])
+    kernel.once(stores={result + 1: total})
+    return kernel
+
+
+def attention_weights_gradient(dtype: Any) -> RowKernel:
+    """c, e, total -> e (c - sum(c e) / total)"""
+    kernel = RowKernel(dtype, "(n),(n),()->(n)")
+    lanes, c, e = kernel.lanes, kernel.operand(0), kernel.operand(1)
+    (inner,) = kernel.over_row(sums=[lanes.multiply(c, e)])
+    (shift,) = kernel.once(lanes.divide(inner, kernel.operand(2)))
+    kernel.over_row({3: lanes.multiply(e, lanes.subtract(c, shift))})
     return kernel
