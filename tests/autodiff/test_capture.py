@@ -304,6 +304,40 @@ def test_cotangents_that_are_constants(f):
     np.testing.assert_array_equal(replayed(x)[0], slope(x)[0])
 
 
+def test_what_constants_keep_for_their_gradient_is_there_in_every_replay():
+    """A kernel gives away the gradient that it kept, and multiplies it by the cotangent."""
+    x = RNG.normal(size=(4, 3))
+    slope = lambda g: tl.vjp(lambda x: tl.cross_entropy(x, np.arange(4) % 3), x)[1](g)[0]
+    replayed = tl.jit(slope)
+    results = [replayed(np.asarray(g)) for g in (2.0, 2.0, 3.0)]
+    for g, result in zip((2.0, 2.0, 3.0), results, strict=True):
+        np.testing.assert_array_equal(result, slope(np.asarray(g)))
+
+
+def test_numbers_of_numpys_are_arguments():
+    f = tl.fuse(lambda x, y: x * y + x)
+    replayed = tl.jit(f)
+    x = np.ones((), "float32")
+    assert [float(replayed(x, np.int64(y))) for y in (2, 2, 5)] == [3.0, 3.0, 6.0]
+
+
+def test_rules_of_arrays_without_axes_are_the_same_where_values_are_numbers_of_numpys():
+    slope = lambda x, g: tl.vjp(tl.erf, -x)[1](g)[0]
+    replayed = tl.jit(slope)
+    for x in np.linspace(-2, 2, 30).astype("float32"):
+        x, g = np.asarray(x), np.asarray(np.float32(1.7))
+        expected = slope(tl.Tensor(x), tl.Tensor(g))
+        np.testing.assert_array_equal(replayed(x, g), expected)
+
+
+def test_replays_warn_of_nothing_that_a_selection_left_out():
+    x = np.array([4.0, -1.0, 0.0])
+    slope = tl.jit(lambda x: tl.grad(lambda x: tl.where(x > 0, 1 / tl.sqrt(tl.abs(x)), 0.0).sum())(x))
+    with np.errstate(divide="ignore"):  # of the values
+        for _ in range(3):
+            np.testing.assert_array_equal(slope(x), [-0.0625, 0.0, 0.0])
+
+
 def test_results_and_gradients_are_nobody_elses_memory():
     """What a call returned or left in `grad` stays as it is in later ones, and changing it changes none of them."""
     model = network(nn.LayerNorm(7), nn.ReLU())

@@ -82,7 +82,7 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
                     return program(arrays)
         given = leaves((args, kwargs))
         key = (_structure((args, kwargs)), (grad_enabled(), precision()))
-        arrays = [unwrap(value) for value in given if hasattr(value, "shape")]
+        arrays = [as_array(unwrap(value)) for value in given if hasattr(value, "shape")]
         for program in programs.get(key, ()):
             if program.fits():
                 if check:

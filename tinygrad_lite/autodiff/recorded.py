@@ -7,6 +7,7 @@ so replays take the same fast ways as the first call.
 from __future__ import annotations
 
 import functools
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -205,16 +206,21 @@ def _label(name: str) -> str:
 
 
 def plain(values: Any) -> Any:
-    """A structure with the arrays themselves in place of the Recorded."""
+    """A structure with the arrays themselves in place of the Recorded; itself if it has none, since functions may
+    change it: some take out what was kept for them."""
     if isinstance(values, Recorded):
         return values.data
     if isinstance(values, Handle):
         return wrap(values.data.data, None) if isinstance(values.data, Recorded) else values
+    if not isinstance(values, (list, tuple, dict)):
+        return values
+    parts = list(values.values() if isinstance(values, dict) else values)
+    found = list(map(plain, parts))
+    if all(map(operator.is_, found, parts)):
+        return values
     if isinstance(values, dict):
-        return {key: plain(value) for key, value in values.items()}
-    if isinstance(values, tuple) and hasattr(values, "_fields"):
-        return type(values)(*map(plain, values))
-    return type(values)(map(plain, values)) if isinstance(values, (list, tuple)) else values
+        return dict(zip(values, found, strict=True))
+    return type(values)(*found) if hasattr(values, "_fields") else type(values)(found)
 
 
 @functools.lru_cache

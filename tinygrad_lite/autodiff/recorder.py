@@ -96,6 +96,7 @@ class Recorder:
         self.leaves: set[Node] = set()
         self.modes: list[tuple[Any, bool]] = []
         self.owners: list[Any] = []
+        self.errors = numpy.geterr()
 
     # The step's surroundings
 
@@ -240,11 +241,18 @@ class Recorder:
         if not label:
             label = getattr(function, "__qualname__", "").replace(".", "_")
             label = label if label.isidentifier() else getattr(function, "__name__", "")
-        self._add(f"{name} = {self.constant(function, label)}({', '.join(given)})")
+        self._add(f"{name} = {self.constant(self._with_errors(function), label)}({', '.join(given)})")
         if is_array(result):
             # Its shape, dtype and size are wanted, not its elements.
             self.arrays[name] = numpy.broadcast_to(numpy.empty((), result.dtype), result.shape)
         return name
+
+    def _with_errors(self, function: Callable) -> Callable:
+        """The function, with the floating-point errors ignored in replays that are ignored here in the step."""
+        now = numpy.geterr()
+        if self.backend.asynchronous or now == self.errors:
+            return function
+        return numpy.errstate(**{kind: how for kind, how in now.items() if how != self.errors[kind]})(function)
 
     def recorded(self, array: Any, name: str) -> Recorded:
         """An array of the step, which the program calls `name`."""

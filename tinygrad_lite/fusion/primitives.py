@@ -122,7 +122,7 @@ class _Compiled:
     def resolve(self, given: dict[str, Any], like: numpy.ndarray) -> Resolved | None:
         """What computes calls with arguments like these: a function, and the names of those that it takes; or None."""
         values = list(given.values())
-        if self.calls is not None and all(type(x) is numpy.ndarray and x.size < Threshold.size for x in values):
+        if self.calls is not None and all(_is_small(x) for x in values):
             dtypes = [value.dtype for value in values]
             return self.calls[tuple(dtypes) if len(dtypes) > 1 else dtypes[0]], list(given)
         found = None if like.size < Threshold.size else self.find(given, like)
@@ -195,7 +195,7 @@ class _Compiled:
         shapes = " == ".join(f"{name}.shape" for name in names)
 
         def scalars(*given: Any) -> Any:
-            if all(isinstance(x, (numpy.generic, numpy.ndarray)) and x.size < Threshold.size for x in given):
+            if all(_is_small(x) for x in given):
                 found = [x.dtype for x in given]
                 return self.calls[tuple(found) if len(found) > 1 else found[0]](*given)
             return otherwise(*given)
@@ -214,6 +214,11 @@ def quicker({given}):
         scope |= {"CALLS": self.calls, "PROGRAMS": _Forms(program)}
         exec(compile(text, f"<tinygrad_lite forms of {self.name}>", "exec"), scope)
         return scope["quicker"]
+
+
+def _is_small(x: Any) -> bool:
+    """Whether it is an array, or a number of NumPy's, that one call after another is for."""
+    return isinstance(x, (numpy.generic, numpy.ndarray)) and x.size < Threshold.size
 
 
 class _Forms(dict):
