@@ -6,6 +6,7 @@ import pytest
 import tinygrad_lite as tl
 from tinygrad_lite import OPS
 from tinygrad_lite.core import dtypes
+from tinygrad_lite.fusion.recent import Recent
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +31,19 @@ def test_a_body_of_several_calls_is_a_program_on_large_arrays():
     chosen = OPS["leaky_relu"].implementations[np.ndarray]
     assert chosen.__name__ == "quicker"
     np.testing.assert_allclose(tl.leaky_relu(x), np.where(x > 0, x, 0.01 * x))
+
+
+def test_what_another_thread_forgot_meanwhile_is_forgotten():
+    class Key:
+        def __hash__(self):
+            if self in list(known) and not known.going:
+                known.going = True
+                known.clear()  # as another thread, between the choice of the oldest and its end
+            return 1
+
+    known = Recent(2)
+    known.going = True
+    known[Key()] = known[1] = None
+    known.going = False
+    known[2] = None
+    assert list(known) == [2]

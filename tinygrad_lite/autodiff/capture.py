@@ -21,12 +21,16 @@ from ..core.effects import active_capture
 from ..core.errors import CaptureError
 from ..core.graph import Handle, as_array, grad_enabled, node_of, unwrap, wrap
 from ..core.tree import leaves, map_leaves, unflatten
+from ..fusion.recent import Recent
 from .graphs import GraphProgram
 from .program import Program
 from .recorded import plain
 from .recorder import Recorder, is_gradient
 
 __all__ = ["Program", "jit"]
+
+KINDS = 256
+"""For how many kinds of arguments a step's programs are kept: a number that changes in every call makes one each."""
 
 
 def jit(f: Callable, *, check: bool = False) -> Callable:
@@ -66,7 +70,7 @@ def jit(f: Callable, *, check: bool = False) -> Callable:
     >>> step(np.zeros(2, np.float32)), step(np.ones(2, np.float32))
     (Tensor(5., dtype=float32), Tensor(2., dtype=float32))
     """
-    programs: dict[Any, list[Program]] = {}
+    programs: dict[Any, list[Program]] = Recent(KINDS)
     recent: list[GraphProgram] = []
     latest: list[tuple[Any, Program]] = []  # of the latest call: its arguments' kinds, and its program
 
@@ -128,7 +132,8 @@ def _structure(tree: Any) -> Any:
                 f"jit: an argument is an array of {backend.name}; steps are captured on arrays of numpy and cupy."
             )
         return (type(array), tuple(array.shape), array.dtype, backend.device_of(array))
-    return (type(tree), tree)
+    # A number by its digits: -0.0 is not 0.0, and NaN is itself.
+    return (type(tree), repr(tree) if isinstance(tree, (float, complex)) else tree)
 
 
 def _capture(
@@ -155,7 +160,7 @@ def _capture(
             out = f(*inside_args, **inside_kwargs)
     finally:
         active_capture.reset(token)
-        recorder.show()
+        recorder.end()
     results = map_leaves(_without_graph, out)
     if recorder.backend.asynchronous:
         return map_leaves(plain, out), GraphProgram(recorder, counted, results, recent)

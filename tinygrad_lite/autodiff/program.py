@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from ..core.graph import Handle, Leaf, as_array, node_of, wrap
-from ..core.tree import leaves, unflatten
+from ..core.tree import leaves, map_leaves, unflatten
 from .recorded import Recorded
 from .recorder import Recorder, is_gradient
 
@@ -28,7 +28,7 @@ class Program:
         self.backend = recorder.backend
         around = [watched.find for key, watched in self.watched.items() if not is_gradient(key)]
         self._around = [(find, _as_used(find())) for find in around]
-        self._out = out
+        self._out = map_leaves(lambda value: isinstance(value, Handle), out)
         results = [self._result(recorder, value) for value in leaves(out)]
         self.inputs = [f"x{i}" for i in range(inputs)]
         self.result = f"({', '.join([*results, ''])})" if results else "()"
@@ -61,8 +61,8 @@ class Program:
     def __call__(self, arrays: list[Any]) -> Any:
         """Replay with other arrays of the same shapes and dtypes."""
         found = self.replay(arrays)
-        if isinstance(self._out, Handle):
-            return _as_result(self._out, found[0])
+        if self._out is True:
+            return _as_result(True, found[0])
         return unflatten(self._out, map(_as_result, leaves(self._out), found))
 
     def replay(self, arrays: list[Any]) -> tuple:
@@ -81,10 +81,10 @@ def _as_used(tensor: Any) -> tuple | None:
     return node if type(node) is Leaf else None, data.shape, data.dtype
 
 
-def _as_result(captured: Any, value: Any) -> Any:
+def _as_result(tensor: bool, value: Any) -> Any:
     if isinstance(value, Handle):  # a constant of the program, which nobody outside may change
         return wrap(value.data.copy(), None)
-    return wrap(as_array(value), None) if isinstance(captured, Handle) else value
+    return wrap(as_array(value), None) if tensor else value
 
 
 def _needed(lines: list[str], results: list[str]) -> list[str]:

@@ -173,6 +173,12 @@ class Recorder:
             if watched.tensor is not None:
                 watched.tensor.data, watched.tensor = watched.data, None
 
+    def end(self) -> None:
+        """Give all tensors their arrays back, and keep none: a program must not hold what the step replaces."""
+        self.show()
+        for watched in self.watched.values():
+            watched.data = None
+
     # What the capture of `core/effects.py` does
 
     def effect(self, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:

@@ -16,5 +16,5 @@ class Recent(dict):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if len(self) >= self.limit and key not in self:
-            del self[next(iter(self))]
+            self.pop(next(iter(list(self)), None), None)  # another thread may have taken it meanwhile
         super().__setitem__(key, value)
