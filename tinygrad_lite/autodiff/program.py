@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
+import weakref
 from typing import Any
 
 import numpy
@@ -39,6 +40,7 @@ class Program:
         filename = f"<tinygrad_lite captured step {id(self):x}>"
         exec(compile(self.source, filename, "exec"), scope, made)
         linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
+        weakref.finalize(self, linecache.cache.pop, filename, None).atexit = False
         self._run = made["program"]
 
     @staticmethod
