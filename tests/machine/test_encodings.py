@@ -25,7 +25,7 @@ TWO_SOURCES = {
         "add": 0x58, "mul": 0x59, "sub": 0x5C, "div": 0x5E, "and": 0x54, "andn": 0x55, "or": 0x56, "xor": 0x57,
     }.items()},
     "vpaddd": Op(0xFE, 1, 1), "vpaddq": Op(0xD4, 1, 1), "vpsubd": Op(0xFA, 1, 1), "vpsubq": Op(0xFB, 1, 1),
-    "vpcmpeqd": Op(0x76, 1, 1), "vpcmpeqq": Op(0x29, 2, 1),
+    "vpminub": Op(0xDA, 1, 1), "vpcmpeqd": Op(0x76, 1, 1), "vpcmpeqq": Op(0x29, 2, 1),
     "vfmadd213ps": Op(0xA8, 2, 1), "vfmadd231ps": Op(0xB8, 2, 1),
     "vfnmadd213ps": Op(0xAC, 2, 1), "vfnmadd231ps": Op(0xBC, 2, 1),
 }  # fmt: skip

@@ -251,3 +251,14 @@ def test_an_operation_is_computed_whether_there_is_machine_code_or_not(monkeypat
 
 def test_lanes_know_their_dtype():
     assert (Lanes("float32").bits_of(1.0), Lanes("float64").bits_of(-2.0)) == (0x3F800000, 0xC000000000000000)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_byte_but_zero_is_true(dtype):
+    """Masks of images are bytes of 0 and 255."""
+    mask = np.tile(np.array([0, 1, 2, 127, 128, 255, 0], "uint8"), 11).view(bool)
+    x = np.linspace(1, 2, mask.size).astype(dtype)
+    chosen = tl.fuse(lambda mask, x: tl.where(mask, 2 * x, -x))
+    for step in (1, 3):  # by lanes, and one by one
+        m, y = mask[::step], x[::step]
+        np.testing.assert_array_equal(chosen(m, y), np.where(m, 2 * y, -y))

@@ -79,6 +79,7 @@ class Body:
             else:
                 code.vector(Op(0x78, 2, 1), register, 0, place)  # a byte to all bytes
             ones = "one" if packed else "ones"
+            code.vector(Op(0xDA, 1, 1), register, register, Memory(label=ones))  # any byte but 0 is true
             code.vector(Op(0x29, 2, 1) if self.double else Op(0x76, 1, 1), register, register, Memory(label=ones))
         elif packed:
             code.vector(Op(0x10, 1, int(self.double)), register, 0, place)
