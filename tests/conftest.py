@@ -13,7 +13,7 @@ from tests.backends import fake_cupy
 from tests.backends.fake_cupy.emulator import compiler
 from tinygrad_lite.core.backend import device_backend
 from tinygrad_lite.core.errors import BackendError
-from tinygrad_lite.fusion.machine import MachineCode
+from tinygrad_lite.machine import MachineCode
 
 settings.register_profile(
     "laws",

@@ -21,13 +21,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 EAGER = {
     "autodiff": "gradients",
-    "backends": "direct numpy",
+    "backends": "direct numpy products",
     "fusion": (
         "calls derive device_numbers emitter expressions halves kernels machine makers primitives programs recent "
         "symbols"
     ),
     "interop": "dlpack leaving names translation ufuncs",
     "kernels": "",
+    "machine": "",
     "memory": "",
     "ops": (
         "activations bits comparison complex conversion creation elementwise indexing joining movement products "

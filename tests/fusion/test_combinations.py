@@ -11,9 +11,9 @@ import tinygrad_lite as tl
 from tests.fusion.test_fuzz import small_blocks  # noqa: F401  # for all tests here
 from tinygrad_lite.core.axpby import axpby
 from tinygrad_lite.fusion import combinations, updates
-from tinygrad_lite.fusion.machine import MachineCode
 from tinygrad_lite.fusion.programs import Program
 from tinygrad_lite.fusion.updates import write_over
+from tinygrad_lite.machine import MachineCode
 from tinygrad_lite.optim import SGD, AdamW
 
 needs_kernel = pytest.mark.skipif(axpby(np.dtype("float32")) is None, reason="NumPy's library has no axpby")

@@ -11,8 +11,8 @@ from tinygrad_lite.fusion import Threshold
 from tinygrad_lite.fusion.derive import derive
 from tinygrad_lite.fusion.expressions import Expressions, in_order
 from tinygrad_lite.fusion.kernels import FusedKernel
-from tinygrad_lite.fusion.machine import MachineCode
 from tinygrad_lite.fusion.programs import Blocks
+from tinygrad_lite.machine import MachineCode
 from tinygrad_lite.testing import laws
 
 ELEMENTWISE = [name for name, op in tl.OPS.items() if op.shapes == "elementwise" and not op.variadic]

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tinygrad_lite.fusion.expressions import Expressions, Node
-from tinygrad_lite.fusion.machine import MachineCode
 from tinygrad_lite.fusion.programs import Blocks, Program
 from tinygrad_lite.fusion.recent import Recent
 from tinygrad_lite.fusion.updates import write_over
+from tinygrad_lite.machine import MachineCode
 from tinygrad_lite.machine.ufuncs import available
 
 UNARY = ["negative", "abs", "square", "sign", "floor", "sqrt"]

@@ -9,9 +9,9 @@ import tinygrad_lite as tl
 from tests.kernels.test_numpy import agrees, gradients, inf, nan, normal
 from tests.samples import samples_of
 from tinygrad_lite import OPS
-from tinygrad_lite.fusion.machine import MachineCode
 from tinygrad_lite.kernels.numpy import attention, channels, normalization, reductions, rows
 from tinygrad_lite.kernels.rules import RULES
+from tinygrad_lite.machine import MachineCode
 from tinygrad_lite.testing import laws
 
 NAMES = ["batch_norm", "cross_entropy", "layer_norm", "rms_norm", "scaled_dot_product_attention"]

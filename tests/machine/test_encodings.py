@@ -11,6 +11,7 @@ import pytest
 from tinygrad_lite.fusion.machine_loops import LOGICAL, REAL
 from tinygrad_lite.machine.lanes import Lanes
 from tinygrad_lite.machine.loops import elementwise
+from tinygrad_lite.machine.products import product_code
 from tinygrad_lite.machine.registers import Placed
 from tinygrad_lite.machine.x86 import JUMPS, Assembler, Memory, Op
 
@@ -23,6 +24,7 @@ BYTE = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"] + [f"{name}b" for na
 TWO_SOURCES = {
     **{f"v{name}ps": Op(code) for name, code in {
         "add": 0x58, "mul": 0x59, "sub": 0x5C, "div": 0x5E, "and": 0x54, "andn": 0x55, "or": 0x56, "xor": 0x57,
+        "unpckl": 0x14, "unpckh": 0x15,
     }.items()},
     "vpaddd": Op(0xFE, 1, 1), "vpaddq": Op(0xD4, 1, 1), "vpsubd": Op(0xFA, 1, 1), "vpsubq": Op(0xFB, 1, 1),
     "vpminub": Op(0xDA, 1, 1), "vpcmpeqd": Op(0x76, 1, 1), "vpcmpeqq": Op(0x29, 2, 1),
@@ -55,7 +57,8 @@ KNOWN = {
     *both(TWO_SOURCES).values(), *both(ONE_SOURCE).values(), *(op for op, _ in FROM_MEMORY.values()),
     Op(0xC2), Op(0xC2, 1, 1), Op(0x08, 3, 1), Op(0x09, 3, 1), Op(0x4A, 3, 1), Op(0x4B, 3, 1), Op(0x72, 1, 1),
     Op(0x73, 1, 1), Op(0x50), Op(0x50, 1, 1), Op(0xF5, 2, 3, 1), Op(0x11), Op(0x11, 1, 1), Op(0x11, 1, 2),
-    Op(0x11, 1, 3),
+    Op(0x11, 1, 3), Op(0x10, 1, 2), Op(0x10, 1, 3), Op(0x18, 3, 1), Op(0xC6), Op(0xAE), Op(0x2C, 2, 1), Op(0x2D, 2, 1),
+    Op(0x2E, 2, 1), Op(0x2F, 2, 1), Op(0x58, 2, 1), Op(0x59, 2, 1), Op(0x66, 1, 1), Op(0x37, 2, 1),
 }  # fmt: skip
 
 
@@ -114,6 +117,25 @@ class Forms:
                 self.note(f"vmovu{kind}", f"YMMWORD PTR {text}", f"ymm{r}")
                 self.code.vector(Op(0x11, 1, 2 + wide), r, 0, place, bits=128)
                 self.note(f"vmovs{kind[1]}", f"{'DQ'[wide]}WORD PTR {text}", f"xmm{r}")
+                self.code.vector(Op(0x10, 1, 2 + wide), r, 0, place, bits=128)
+                self.note(f"vmovs{kind[1]}", f"xmm{r}", f"{'DQ'[wide]}WORD PTR {text}")
+                self.code.vector(Op(0x2C + wide, 2, 1), r, a, place)
+                self.note(f"vmaskmov{kind}", f"ymm{r}", f"ymm{a}", f"YMMWORD PTR {text}")
+                self.code.vector(Op(0x2E + wide, 2, 1), r, a, place)
+                self.note(f"vmaskmov{kind}", f"YMMWORD PTR {text}", f"ymm{a}", f"ymm{r}")
+                self.code.vector(Op(0x58 + wide, 2, 1), r, 0, place)
+                self.note(f"vpbroadcast{'dq'[wide]}", f"ymm{r}", f"{'DQ'[wide]}WORD PTR {text}")
+                self.code.vector(Op(0x37, 2, 1) if wide else Op(0x66, 1, 1), r, a, place)
+                self.note(f"vpcmpgt{'dq'[wide]}", f"ymm{r}", f"ymm{a}", f"YMMWORD PTR {text}")
+            self.code.vector(Op(0x10), r, 0, place, bits=128)
+            self.note("vmovups", f"xmm{r}", f"XMMWORD PTR {text}")
+            self.code.vector(Op(0x18, 3, 1), r, a, place, 1)
+            self.note("vinsertf128", f"ymm{r}", f"ymm{a}", f"XMMWORD PTR {text}", "0x1")
+            self.code.vector(Op(0xC6), r, a, b, 0xEE)
+            self.note("vshufps", f"ymm{r}", f"ymm{a}", f"ymm{b}", "0xee")
+            for name, number in ("ld", 2), ("st", 3):
+                self.code.vector(Op(0xAE), number, 0, place, bits=128)
+                self.note(f"v{name}mxcsr", f"DWORD PTR {text}")
             for name, (op, width) in FROM_MEMORY.items():
                 self.code.vector(op, r, 0, place)
                 self.note(name, f"ymm{r}", f"{width} PTR {text}")
@@ -129,12 +151,32 @@ class Forms:
             place, text = self.address()
             number = self.draw.choice([0, 1, 8, -320, 2**31 - 1, -(2**31)])
             for operand, said in (b, WIDE[b]), (place, f"QWORD PTR {text}"):
-                for name, write in ("add", code.add), ("imul", code.multiply), ("cmp", code.compare):
+                two = {"add": code.add, "sub": code.subtract, "imul": code.multiply, "cmp": code.compare}
+                for name, write in two.items():
                     write(r, operand)
                     self.note(name, WIDE[r], said)
-                for name, write in ("add", code.add_number), ("cmp", code.compare_number):
+                with_number = {"add": code.add_number, "and": code.keep_bits, "cmp": code.compare_number}
+                for name, write in (with_number | {"mov": code.set_number}).items():
                     write(operand, number)
                     self.note(name, said, hex(number % 2**64))
+                for name, write in ("div", code.divide), ("call", code.call):
+                    write(operand)
+                    self.note(name, said)
+            for name, write in ("push", code.push), ("pop", code.pop):
+                write(r)
+                self.note(name, WIDE[r])
+            code.find(r, place)
+            self.note("lea", WIDE[r], text)
+            code.set_address(r, 0x123456789ABCDEF + r)
+            self.note("movabs", WIDE[r], hex(0x123456789ABCDEF + r))
+            code.add_at_once(place, number)
+            self.note("lock add", f"QWORD PTR {text}", hex(number % 2**64))
+            code.set_bits_at_once(place, r)
+            self.note("lock or", f"QWORD PTR {text}", WIDE[r])
+            code.take_and_add(place, r)
+            self.note("lock xadd", f"QWORD PTR {text}", WIDE[r])
+            code.exchange(r, place)
+            self.note("xchg", f"QWORD PTR {text}", WIDE[r])
             code.load(r, place)
             self.note("mov", WIDE[r], f"QWORD PTR {text}")
             code.move(r, b)
@@ -153,6 +195,12 @@ class Forms:
             self.note(name, "here")
             self.code.jump("later", when)
             self.note(name, "later")
+        self.code.call_label("here")
+        self.note("call", "here")
+        self.code.pause()
+        self.note("pause")
+        self.code.system_call()
+        self.note("syscall")
 
 
 def disassembled(code, folder, labels):
@@ -166,7 +214,7 @@ def disassembled(code, folder, labels):
     for line in lines:
         text = line.replace("+riz*1", "").removeprefix("rex ")  # a prefix without effect
         text = re.sub(r"\[rip[^]]*\](.*?) +# (\w+)", lambda m: f"[{places.get(m[2], m[2])}]{m[1]}", text)
-        text = re.sub(r"^(j\w+ +)(0x\w+)", lambda m: m[1] + places.get(m[2], m[2]), text)
+        text = re.sub(r"^((?:j\w+|call) +)(0x\w+)", lambda m: m[1] + places.get(m[2], m[2]), text)
         found.append(re.sub(r"\s+", " ", text).strip())
     return found
 
@@ -198,6 +246,7 @@ def test_all_instructions_in_use_are_compared_above(monkeypatch):
     monkeypatch.setattr(Assembler, "vector", noted)
     truth = np.dtype(bool)
     for dtype in np.dtype("float32"), np.dtype("float64"):
+        product_code(dtype)
         for table, kind in (REAL, dtype), (LOGICAL, truth):
             for function in table.values():
                 lanes = Lanes(dtype)

@@ -7,9 +7,8 @@ import pytest
 
 from tests.machine.making import needs_machine_code, same, ufunc_of
 from tinygrad_lite.fusion.expressions import Expressions
-from tinygrad_lite.fusion.machine import MachineCode
 from tinygrad_lite.fusion.programs import Program
-from tinygrad_lite.machine import functions
+from tinygrad_lite.machine import MachineCode, functions
 
 pytestmark = needs_machine_code
 

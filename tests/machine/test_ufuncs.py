@@ -19,7 +19,7 @@ from tests.machine.making import needs_machine_code, same, ufunc_of
 from tinygrad_lite.fusion import machine
 from tinygrad_lite.fusion.expressions import Expressions
 from tinygrad_lite.fusion.programs import Program
-from tinygrad_lite.machine import functions, ufuncs
+from tinygrad_lite.machine import MachineCode, functions, ufuncs
 from tinygrad_lite.machine.lanes import Lanes
 
 
@@ -207,7 +207,7 @@ def without(monkeypatch, what):
     ],
 )
 def test_computers_without_machine_code_are_told_by_a_line_of_the_log(fresh, caplog, what, why):
-    fresh.setattr(machine.MachineCode, "wanted", True)
+    fresh.setattr(MachineCode, "wanted", True)
     without(fresh, what)
     expressions = Expressions()
     x = expressions.input(0, "float32")
@@ -223,14 +223,14 @@ def test_computers_without_machine_code_are_told_by_a_line_of_the_log(fresh, cap
 @needs_machine_code
 def test_programs_fall_back_when_memory_is_refused_later(monkeypatch):
     assert ufuncs.available()
-    monkeypatch.setattr(machine.MachineCode, "wanted", True)
+    monkeypatch.setattr(MachineCode, "wanted", True)
     without(monkeypatch, "protection")
     expressions = Expressions()
     x = expressions.input(0, "float64")
-    assert machine.machine_step([expressions.make("square", x)], [x], [], "square") is None
+    assert machine.machine_step([expressions.make("square", x)], [x], [], "square", 1000) is None
     monkeypatch.undo()
-    monkeypatch.setattr(machine.MachineCode, "wanted", True)
-    step, source, _ = machine.machine_step([expressions.make("square", x)], [x], [], "square")
+    monkeypatch.setattr(MachineCode, "wanted", True)
+    step, source, _, _ = machine.machine_step([expressions.make("square", x)], [x], [], "square", 1000)
     assert step(3.0) == 9.0 and "float64 in machine code" in source
 
 
@@ -243,9 +243,9 @@ def test_processors_known_by_single_features(fresh):
 
 def test_an_operation_is_computed_whether_there_is_machine_code_or_not(monkeypatch):
     x = np.linspace(-3, 3, 20_000, dtype="float32")
-    monkeypatch.setattr(machine.MachineCode, "wanted", True)
+    monkeypatch.setattr(MachineCode, "wanted", True)
     with_code = tl.gelu(x)
-    monkeypatch.setattr(machine.MachineCode, "wanted", False)
+    monkeypatch.setattr(MachineCode, "wanted", False)
     np.testing.assert_allclose(tl.gelu(x.astype("float64")), with_code, rtol=1e-5, atol=1e-6)
 
 

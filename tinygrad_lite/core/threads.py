@@ -1,18 +1,23 @@
 """One pool of threads for the whole package: independent blocks of work, on as many cores as the process may use.
 
 NumPy's functions let other threads run while they compute, so blocks of large arrays go through several cores at once.
-A block's result depends on nothing but the block: results are the same for any number of threads.
+A block's result depends on nothing but the block: results are the same for any number of threads. Machine code has
+threads of its own, for what is too short for these, see `machine/team.py`.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import Any
 
-__all__ = ["get_num_threads", "run_blocks", "set_num_threads"]
+__all__ = ["BLOCKS", "get_num_threads", "run_blocks", "set_num_threads"]
+
+BLOCKS = ctypes.c_int64()
+"""How many calls of `run_blocks` go on in several threads; machine code looks here for whether to work alone."""
 
 
 class _Helper:
@@ -196,6 +201,7 @@ def _after_fork() -> None:
     """The threads stay behind in the parent process."""
     global _pool
     _pool = None if _pool is None else _Pool(_pool.count)
+    BLOCKS.value = 0
 
 
 if hasattr(os, "register_at_fork"):
@@ -215,11 +221,15 @@ def run_blocks(work: Callable[[Any], Any], blocks: Sequence[Any]) -> None:
             work(block)
         return
     call = _Call(work, blocks, len(helpers))
+    with pool.lock:
+        BLOCKS.value += 1
     for helper in helpers:
         helper.give(call)
     try:
         call.run()
     finally:
         call.wait()
+        with pool.lock:
+            BLOCKS.value -= 1
     if call.errors:
         raise call.errors[0]

@@ -17,6 +17,7 @@ from ..machine import functions
 from ..machine.lanes import Lanes, Value
 from ..machine.loops import BYTES, elementwise
 from ..machine.registers import Placed
+from ..machine.team import assemble, shared
 from ..machine.ufuncs import available, machine_ufunc
 from .expressions import Node, in_order
 
@@ -28,16 +29,13 @@ OPERANDS = 32
 
 CALL = 0.65
 """What a pass over memory without arithmetic, and as many instructions as a register has lanes, count as, in calls of
-NumPy's: two threads take less time than one for gelu from 400 thousand elements of float32 on, for Adam's step from
-900 thousand."""
+NumPy's."""
 
 
 def machine_loop(
-    roots: Sequence[Node], inputs: Sequence[Node], numbers: Sequence[tuple[Node, int]], name: str
-) -> tuple[Callable[..., Any], str, float] | None:
-    """What computes the roots: a function of arrays, results to be written, and numbers; its source; and its work, in
-    calls of NumPy's. None if there is no machine code.
-    """
+    roots: Sequence[Node], inputs: Sequence[Node], numbers: Sequence[tuple[Node, int]], name: str, least: float
+) -> tuple[Callable[..., Any], str, float, Callable[[], None]] | None:
+    """See `machine_step`."""
     kinds, results = [node.dtype for node in inputs], [root.dtype for root in roots]
     dtypes = {node.dtype for node in in_order([*inputs, *roots])} - {numpy.dtype(bool)}
     if not available() or len(kinds) + len(numbers) + len(results) > OPERANDS:
@@ -53,7 +51,9 @@ def machine_loop(
     kinds += [dtype] * len(numbers)
     placed = Placed(values)
     code = elementwise(lanes, placed, kinds, results, len(numbers))
+    work = CALL * (1 + len(placed.steps) * dtype.itemsize / BYTES)
     try:
+        code = shared(code, len(kinds) + len(results), 1, least=max(int(least / work), 1), multiple=BYTES)
         step = ufunc = machine_ufunc(name, code, [*kinds, *results], len(kinds))
     except OSError:  # a system allows so many pieces of memory of a process's own
         return None
@@ -63,7 +63,7 @@ def machine_loop(
             for letter, them in zip("xyk", (inputs, roots, numbers), strict=True)
         )
         step = eval(f"lambda {', '.join(x + y + k)}: ufunc({', '.join(x + k + y)})", {"ufunc": ufunc})
-    return step, _listing(roots, inputs, numbers, name), CALL * (1 + len(placed.steps) * dtype.itemsize / BYTES)
+    return step, _listing(roots, inputs, numbers, name), work, assemble
 
 
 def _listing(roots: Sequence[Node], inputs: Sequence[Node], numbers: Sequence[tuple[Node, int]], name: str) -> str:

@@ -19,7 +19,7 @@ from .expressions import Expressions, Node, distinct, in_order, inputs_of
 from .halves import FLOAT32, is_half, rounded, widened
 from .machine import machine_step
 from .makers import PROGRAMS
-from .programs import SIGNATURES, Program
+from .programs import SIGNATURES, Blocks, Program
 from .recent import Recent
 from .symbols import SHAPE, SYMBOLS, NotElementwise, Symbol, expression
 
@@ -166,7 +166,7 @@ class _Compiled:
     def _loop(self, root: Node) -> Callable | None:
         """The function of arrays, which may broadcast, that computes `root` in one loop; None if there is none."""
         inputs = inputs_of([root])
-        machine = machine_step([root], inputs, (), self.name)
+        machine = machine_step([root], inputs, (), self.name, Blocks.shared)
         if machine is None:
             return None
         loop, used = machine[0], [node.operands[0] for node in inputs]

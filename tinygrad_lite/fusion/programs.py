@@ -33,9 +33,9 @@ class Blocks:
         one, but threads lose more by taking turns in Python. gelu forward and backward on two threads with 2^18, 2^20,
         2^22, 2^23 bytes: 16, 8.1, 7.0, 7.0 ms for 2^20 elements, and 235, 149, 138, 175 for 16 M.
     least, most : elements of a block.
-    alone : elements times calls up to which one thread takes all blocks, and does so in less time than two. The one
-        call of gelu's gradient of (12, 64, 512) takes 0.75 of the time that it takes in two threads. What counts as a
-        call of machine code is in `machine_loops.py`.
+    alone : elements times calls up to which one thread takes all blocks, and does so in less time than two.
+    shared : elements times work from which on threads share a call of machine code, see `machine/team.py`; what its
+        work is counts `machine_loops.py`.
 
     Their number is even: gelu of that size, which three would do for, takes 0.86 of the time in four.
 
@@ -46,6 +46,7 @@ class Blocks:
     cache = 1 << 22
     least, most = 1 << 16, 1 << 18
     alone = 1 << 21
+    shared = 40_000
 
 
 SIGNATURES = 64
@@ -65,7 +66,7 @@ class Program:
     over : for roots whose values are written over an input, which root over which input, by their numbers.
     numbers : operands, as pairs of a node and a position, whose numbers are given in each call.
 
-    block : elements that are worked on at a time. Small arrays go to machine code as they are.
+    block : elements that NumPy's calls work on at a time; arrays go to machine code as they are.
     """
 
     of_parts = False
@@ -84,7 +85,8 @@ class Program:
         self.widths: list[int] = []
         self.scratch: list[tuple[int, numpy.dtype]] = []
         self.constants: list[tuple[float, numpy.dtype]] = []
-        machine = machine_step(roots, inputs, numbers, name)
+        self._shared = math.inf  # elements from which on threads share a call of machine code
+        machine = machine_step(roots, inputs, numbers, name, Blocks.shared)
         if machine is None:
             self._of_calls(Emitter(roots, inputs, over or {}, numbers), name)
             own = [root for i, root in enumerate(roots) if i not in (over or {})]
@@ -92,8 +94,8 @@ class Program:
             cache = 2 * Blocks.cache if over else Blocks.cache
             self.block = min(max(cache // max(bytes_, 1), Blocks.least), Blocks.most)
         else:
-            self._step, self.source, self._work = machine
-            self.block = Blocks.most
+            self._step, self.source, self._work, self._assemble = machine
+            self.block, self._shared = Blocks.most, Blocks.shared / self._work
         self._whole = machine is not None and not numbers
 
     def _of_calls(self, emitter: Emitter, name: str) -> None:
@@ -117,8 +119,10 @@ class Program:
         New arrays lie in memory as the first array that is contiguous in some order of the axes.
         """
         size = arrays[0].size
+        if size >= self._shared:
+            self._assemble()
         if outs is None:
-            if self._whole and size * self._work <= Blocks.alone and arrays[0].ndim:
+            if self._whole and arrays[0].ndim:
                 for array in arrays:
                     if not array.flags.c_contiguous:
                         break
@@ -137,7 +141,7 @@ class Program:
                 flat = [array.transpose(order).reshape(-1) for array in (*arrays, *outs)]
         else:
             flat = [array.reshape(-1) for array in (*arrays, *outs)]
-        if size <= self.block:
+        if size <= self.block or self._shared < math.inf:
             self._step(*flat, *self._around(size), *numbers)
         else:
 
@@ -162,11 +166,12 @@ class Program:
         On arrays of one block it is 0.5 of the time of the program around its calls.
         """
         shape, size = arrays[0].shape, arrays[0].size
-        if size > self.block:
+        if size > self.block and self._shared == math.inf:
             return lambda *arrays: self(arrays)[0]
         names = [f"x{i}" for i in range(len(arrays))]
         source = (
             f"def bound({', '.join(names)}):\n"
+            f"{'    assemble()' if size >= self._shared else ''}\n"
             f"    if {' and '.join(f'{name}.flags.c_contiguous' for name in names)}:\n"
             f"        y = empty(shape, dtype)\n"
             f"        step({''.join(f'{name}.reshape(-1), ' for name in names)}y.reshape(-1), *around(size))\n"
@@ -175,6 +180,8 @@ class Program:
         )
         scope: dict[str, Any] = {"empty": numpy.empty, "step": self._step, "around": self._around, "program": self}
         scope |= {"shape": shape, "size": size, "dtype": self.dtypes[0]}
+        if size >= self._shared:
+            scope["assemble"] = self._assemble
         exec(source, scope)
         return scope["bound"]
 

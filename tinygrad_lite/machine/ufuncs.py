@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["available", "machine_ufunc"]
+__all__ = ["available", "executable", "machine_ufunc"]
 
 LOG = logging.getLogger(__name__)
 
@@ -41,6 +41,16 @@ class _Head(ctypes.Structure):
     ]
 
 
+def executable(code: bytes) -> tuple[mmap.mmap, int]:
+    """Memory with the code, which is there as long as the object, and its address. OSError where that is refused."""
+    pages = mmap.mmap(-1, len(code), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    pages.write(code)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    if ctypes.CDLL(None).mprotect(ctypes.c_void_p(address), ctypes.c_size_t(len(code)), 1 | 4):  # read, execute
+        raise OSError("memory cannot be made executable")
+    return pages, address
+
+
 def machine_ufunc(
     name: str, code: bytes, types: Sequence[numpy.dtype], inputs: int, signature: str | None = None
 ) -> Any:
@@ -51,11 +61,7 @@ def machine_ufunc(
 
     OSError where memory cannot be made executable.
     """
-    pages = mmap.mmap(-1, len(code), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    pages.write(code)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
-    if ctypes.CDLL(None).mprotect(ctypes.c_void_p(address), ctypes.c_size_t(len(code)), 1 | 4):  # read, execute
-        raise OSError("memory cannot be made executable")
+    pages, address = executable(code)
     loops, data, text = (ctypes.c_void_p * 1)(address), (ctypes.c_void_p * 1)(), name.encode()
     kinds = bytes(numpy.dtype(kind).num for kind in types)
     given = (loops, data, kinds, 1, inputs, len(types) - inputs, -1, text, text, 0)

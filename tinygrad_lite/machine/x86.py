@@ -9,10 +9,16 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-__all__ = ["R8", "R9", "R10", "R11", "RAX", "RCX", "RDI", "RDX", "RSI", "RSP", "Assembler", "Memory", "Op"]
+__all__ = [
+    "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15", "RAX", "RBP", "RBX", "RCX", "RDI", "RDX", "RSI", "RSP",
+    "SAVED", "Assembler", "Memory", "Op",
+]  # fmt: skip
 
 RAX, RCX, RDX, RSP, RSI, RDI, R8, R9, R10, R11 = 0, 1, 2, 4, 6, 7, 8, 9, 10, 11
 """Integer registers that a function may change without saving them (but for the stack pointer, `RSP`)."""
+
+SAVED = RBX, RBP, R12, R13, R14, R15 = 3, 5, 12, 13, 14, 15
+"""Those that a function gives back as they were."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,26 @@ class Assembler:
         """What the next jump depends on: target against a number."""
         self._integer(0x81, 7, target, number)
 
+    def set_number(self, target: int | Memory, number: int) -> None:
+        """target = number, of 32 bits with a sign"""
+        self._integer(0xC7, 0, target, number)
+
+    def set_address(self, register: int, address: int) -> None:
+        """register = a number of 64 bits"""
+        self.code += bytes((0x48 | register >> 3, 0xB8 | register & 7)) + struct.pack("<Q", address)
+
+    def find(self, register: int, place: Memory) -> None:
+        """register = the address of a place"""
+        self._integer(0x8D, register, place)
+
+    def subtract(self, register: int, source: int | Memory) -> None:
+        """register -= source"""
+        self._integer(0x2B, register, source)
+
+    def divide(self, by: int | Memory) -> None:
+        """RAX, RDX = RDX:RAX / by, and what is left, without signs"""
+        self._integer(0xF7, 6, by)
+
     def clear(self, register: int) -> None:
         """register = 0"""
         self._integer(0x33, register, register)
@@ -145,6 +171,53 @@ class Assembler:
     def end(self) -> None:
         """Return to the caller."""
         self.code.append(0xC3)
+
+    def push(self, register: int) -> None:
+        """Save a register on the stack."""
+        self.code += bytes((0x40 | register >> 3, 0x50 | register & 7))
+
+    def pop(self, register: int) -> None:
+        """Give a register back what was saved last."""
+        self.code += bytes((0x40 | register >> 3, 0x58 | register & 7))
+
+    def call(self, function: int | Memory) -> None:
+        """Call the function at an address."""
+        self.code += bytes((0x40 | _rex(2, function), 0xFF))
+        self._operand(2, function)
+
+    def call_label(self, label: str) -> None:
+        """Call the function at a label."""
+        self.code.append(0xE8)
+        self._displacement(label, 0)
+
+    # What threads share
+
+    def add_at_once(self, target: Memory, number: int) -> None:
+        """target += number, as one step to all threads"""
+        self.code.append(0xF0)
+        self.add_number(target, number)
+
+    def set_bits_at_once(self, target: Memory, source: int) -> None:
+        """target |= source, as one step"""
+        self.code.append(0xF0)
+        self._integer(0x09, source, target)
+
+    def exchange(self, register: int, place: Memory) -> None:
+        """The register's content and the memory's change places, as one step."""
+        self._integer(0x87, register, place)
+
+    def take_and_add(self, place: Memory, register: int) -> None:
+        """register, place = place, place + register, as one step"""
+        self.code += bytes((0xF0, 0x48 | _rex(register, place), 0x0F, 0xC1))
+        self._operand(register, place)
+
+    def pause(self) -> None:
+        """Wait a moment in a loop that waits for memory to change."""
+        self.code += b"\xf3\x90"
+
+    def system_call(self) -> None:
+        """Call the system: RAX says for what, RDI, RSI, RDX, R10, R8 and R9 are given; RAX, RCX and R11 change."""
+        self.code += b"\x0f\x05"
 
     def _integer(self, opcode: int, register: int, operand: int | Memory, number: int | None = None) -> None:
         self.code += bytes((0x48 | _rex(register, operand), opcode))
