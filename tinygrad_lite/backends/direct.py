@@ -12,6 +12,8 @@ from typing import Any
 import numpy
 from numpy import add, logical_and, logical_or, maximum, minimum, multiply, ndarray
 
+from .products import matmul
+
 __all__ = ["DIRECT_NUMPY"]
 
 
@@ -127,6 +129,7 @@ def _namespace() -> ModuleType:
     reductions = {"sum": add, "prod": multiply, "max": maximum, "min": minimum, "any": logical_or, "all": logical_and}
     functions = (
         broadcast_to, reshape, permute_dims, matrix_transpose, squeeze, expand_dims, astype, ones_like, where, mean,
+        matmul,
     )  # fmt: skip
 
     def on_demand(name: str) -> Any:

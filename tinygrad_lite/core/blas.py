@@ -2,19 +2,14 @@
 
 A product inside a block (`core/threads.py`) has its core already; more threads would only take turns on it.
 
-Products outside of blocks keep OpenBLAS's threads. After a product these spin for some 20 ms and compete with the
-package's: gelu of (12, 64, 512), forward and backward, takes 3.2 ms then and 1.9 otherwise. Yet they begin at once:
-(768, 128) by (128, 512) takes 0.73 ms with them, 0.86 in two blocks of the package's, 1.25 with one thread; and with
-their spinning cut short (`OPENBLAS_THREAD_TIMEOUT` from 12 to 20) steps of a GPT, LeNet and a small MLP took 0.9 to 1.1
-of the time.
-
-Three ways of having one pair of threads for both were tried on two cores. Products given to the package's threads, by
-`openblas_set_threads_callback_function`: a captured step of a GPT took 0.9 of the time and 0.72 of the processor time,
-a product that took 0.75 ms by itself 0.80. But an interrupt by the user could then be raised within a product, whose
-other half would wait for ever. Blocks given to OpenBLAS's threads, by `gotoblas_pthread`: the same step took 0.93 to
-0.97 of the time, a large MLP's 1.01; a block begins 50 us later even so, since its thread has to wait for Python's
-lock. But a fork during such a call could hang, and other processes would delay it by whole slices of time. The caller
-bound to one core and all other threads to the other: the same step took 1.0 to 1.05 of the time, a large MLP's 0.98.
+Products outside of blocks keep OpenBLAS's threads, where `backends/products.py` does not take them. After a product
+these spin for some 20 ms and compete with the package's: gelu of (12, 64, 512), forward and backward, takes 3.2 ms then
+and 1.9 otherwise. Three ways of having one pair of threads for OpenBLAS and the package were tried on two cores, before
+products of the package's own took OpenBLAS's place in most steps. Products given to the package's threads, by
+`openblas_set_threads_callback_function`: a captured step of a GPT took 0.9 of the time; but an interrupt by the user
+could then be raised within a product, whose other half would wait for ever. Blocks given to OpenBLAS's threads, by
+`gotoblas_pthread`: 0.93 to 0.97; but a fork during such a call could hang. The caller bound to one core and all other
+threads to the other: 1.0 to 1.05. With machine code and its threads: 0.8.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy
 
+from ..backends.products import matmul as numpy_matmul
 from ..core.errors import ShapeError
 from ..core.op import Array, composite, primitive
 from .complex import conj
@@ -24,11 +25,13 @@ __all__ = ["contract", "einsum", "matmul", "outer", "tensordot", "vecdot"]
 
 
 def times(x: Array, y: Array) -> Array:
-    """`matmul` of two matrices, for rules. NumPy's operator on NumPy's arrays, which saves the dispatch.
+    """`matmul` of two matrices, for rules. The backend's function on NumPy's arrays, which saves the dispatch.
 
     Raw arrays of other libraries go through `matmul` too: it has kernels for them.
     """
-    return x @ y if type(x) is numpy.ndarray else matmul(x, y)
+    if type(x) is numpy.ndarray:
+        return numpy_matmul(x, y) if type(y) is numpy.ndarray else x @ y
+    return matmul(x, y)
 
 
 def _matmul_x(g: Array, y: Array, x_shape: tuple[int, ...]) -> Array:
