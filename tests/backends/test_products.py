@@ -39,8 +39,8 @@ def test_who_computes(monkeypatch):
     x, y = whole_numbers(32, 32), whole_numbers(32, 32)
     for a, b, own in (
         (x, y, True), (x[None], y, True), (x, y[:, :3], False), (x[:2], y, False), (x[0], y, False),
-        (x, y[:, 0], False), (x, y.astype("float64"), False), (x.astype(int), y.astype(int), False), (x.astype(">f4"), y, False),
-        (x.astype("float16"), y.astype("float16"), False), (x[:8, :8], y[:8, :8], False),
+        (x, y[:, 0], False), (x, y.astype("float64"), False), (x.astype(int), y.astype(int), False),
+        (x.astype(">f4"), y, False), (x.astype("float16"), y.astype("float16"), False), (x[:8, :8], y[:8, :8], False),
     ):  # fmt: skip
         calls.clear()
         np.testing.assert_array_equal(matmul(a, b), np.matmul(a, b))

@@ -18,10 +18,14 @@ import numpy
 from .lanes import Lanes, Value
 from .loops import BYTES, Body
 from .registers import COUNT, Placed
+from .team import shared
 from .ufuncs import machine_ufunc
 from .x86 import R8, R9, R10, R11, RAX, RCX, RDI, RDX, RSI, RSP, Assembler, Memory, Op
 
-__all__ = ["RowKernel"]
+__all__ = ["SHARED", "RowKernel"]
+
+SHARED = 10_000
+"""Elements from which on threads share a call."""
 
 POINTERS = (RDI, R8, R9, R10, R11)
 
@@ -112,7 +116,12 @@ class RowKernel:
         return self.integer(4 + operand)
 
     def ufunc(self, name: str) -> Any:
-        """The generalized ufunc."""
+        """The generalized ufunc, whose rows threads share. None of them may be written to by another."""
+        code = shared(self.code(), self.operands, 2, least=SHARED)
+        return machine_ufunc(name, code, self.types, self.inputs, self.signature)
+
+    def code(self) -> bytes:
+        """The loop."""
         code, wide, reads = Assembler(), int(self.lanes.double), {self.lanes.bits_of(-numpy.inf): None}
         frame = self.integer(4 + self.operands).offset
         code.add_number(RSP, -frame)
@@ -150,7 +159,7 @@ class RowKernel:
             if bits >= 0:
                 code.data(f"{bits:x}", bits.to_bytes(self.size, "little") * self.count)
         code.data("places", b"".join(i.to_bytes(self.size, "little") for i in range(self.count)))
-        return machine_ufunc(name, code.finished(), self.types, self.inputs, self.signature)
+        return code.finished()
 
 
 class _Part(Body):

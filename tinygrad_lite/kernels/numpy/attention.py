@@ -12,8 +12,9 @@ from ...core.blas import one_blas_thread
 from ...core.op import kernel
 from ...core.threads import run_blocks
 from ..heads import heads_alike
+from .head_code import heads_backward, heads_forward
 from .memory import in_order, scratch
-from .row_code import attention_weights, attention_weights_gradient, row_code
+from .row_code import row_code
 from .rows import dots, floats, sums
 
 __all__ = ["scaled_dot_product_attention"]
@@ -25,12 +26,14 @@ class Scores:
     rows : the most queries of a block where later keys are not seen, so that blocks of keys can be left out.
     kept : how many times the memory of the queries their exponentials may take to be kept for the backward pass; the
         scores of longer sequences are computed again, so that the memory grows with the length and not its square.
+    together, head : elements of a block of machine code, whose heads threads share, and of one of its heads.
     """
 
     elements = 1 << 18
     few = 1 << 17
     rows = 128
     kept = 8
+    together, head = 1 << 20, 1 << 17
 
 
 def _taken(
@@ -58,6 +61,7 @@ class _Attention:
     totals, shifts : of the exponentials of each block, (..., rows, 1): the sums, and what was subtracted from the
         scores, or None.
     kept : the exponentials of each block, if they are kept.
+    native : whether machine code goes through the heads, a block after the other; else blocks are NumPy's calls.
     """
 
     def __init__(self, query: Any, key: Any, value: Any, mask: Any, causal: bool, factor: float, keep: bool) -> None:
@@ -75,8 +79,12 @@ class _Attention:
         if mask is not None:
             mask = mask.reshape((1,) * (2 - mask.ndim) + mask.shape)
             self.mask = np.broadcast_to(mask, (*front, *mask.shape[-2:]))
-        size = Scores.elements if math.prod(front) * m * n >= 2 * Scores.elements else Scores.few
-        rows = min(m, max(size // n, 16), Scores.rows if causal else m)
+        self.native = mask is None and n > FEW and row_code(heads_forward, query, causal) is not None
+        if self.native:
+            size, rows = Scores.together, min(m, Scores.rows, max(Scores.head // n, 32))
+        else:
+            size = Scores.elements if math.prod(front) * m * n >= 2 * Scores.elements else Scores.few
+            rows = min(m, max(size // n, 16), Scores.rows if causal else m)
         self.strips = _slices(m, rows)
         self.heads = _parts(front, max(size // (rows * n), 1))
         self.blocks = [(heads, rows) for heads in self.heads for rows in self.strips]
@@ -96,27 +104,68 @@ class _Attention:
         heads, rows = block
         return (*self.q[heads].shape[:-2], rows.stop - rows.start, self.keys(rows).stop)
 
+    def _first(self, block: tuple[Any, slice]) -> int | None:
+        """From which key on there are some that not all queries of the block see."""
+        rows = block[1]
+        return rows.start if self.causal and self.keys(rows).stop > rows.start + 1 else None
+
+    def _scores(self, number: int) -> np.ndarray:
+        """Where a block's exponentials are written."""
+        if self.kept is not None:
+            return self.kept[number]
+        return scratch("scores", self._shape(self.blocks[number]), self.q.dtype)
+
+    def _fit(self, number: int, total: np.ndarray) -> bool:
+        """Whether the sums of exponentials, from which nothing was subtracted, lie where none was too large or small,
+        for a query or for a key that it does not see."""
+        self.totals[number], limits = total, np.finfo(total.dtype)
+        return bool(total.min() > limits.tiny**0.5 and total.max() < limits.max**0.5)
+
+    def by_code(self, number: int, out: np.ndarray) -> bool:
+        """Write a block's result; whether its exponentials could be computed without subtracting anything."""
+        heads, rows = block = self.blocks[number]
+        there, e, first = (*heads, self.keys(rows)), self._scores(number), self._first(block)
+        seen = [] if first is None else [self._seen(first, e)]
+        total = np.empty((*e.shape[:-1], 1), e.dtype)
+        code = row_code(heads_forward, e, first is not None)
+        with np.errstate(all="ignore"):
+            code(self.q[*heads, rows], self.k[there], self.v[there], *seen, out=(e, total[..., 0], out))
+        return self._fit(number, total)
+
+    def gradients_by_code(self, number: int, g: np.ndarray, of_q: np.ndarray, into: tuple[np.ndarray, ...]) -> None:
+        """Write a block's gradients of queries, keys and values."""
+        heads, rows = block = self.blocks[number]
+        there, again = (*heads, self.keys(rows)), self.kept is None and self.shifts[number] is None
+        e = self.exponentials(number) if self.kept is None and not again else self._scores(number)
+        first, total = self._first(block), self.totals[number]
+        seen = [self._seen(first, e)] if again and first is not None else []
+        code = row_code(heads_backward, e, again, bool(seen))
+        up, of_scores = (scratch(name, shape, e.dtype) for name, shape in (("up", g.shape), ("products", e.shape)))
+        weights = (e, np.empty_like(total[..., 0])) if again else (e, total[..., 0])
+        given = (g, self.q[*heads, rows], self.k[there], self.v[there], self.factor)
+        if again:
+            code(*given, *seen, out=(*weights, up, of_scores, of_q, *into))
+        else:
+            code(*given, *weights, out=(up, of_scores, of_q, *into))
+
     def exponentials(self, number: int) -> np.ndarray:
         """Those of a block's scores, of its queries and the keys that they may see."""
         heads, rows = block = self.blocks[number]
         keys, q = self.keys(rows), self.q[*heads, rows]
-        k = self.k[*heads, keys].mT
-        e = scratch("scores", self._shape(block), q.dtype) if self.kept is None else self.kept[number]
-        corner = e[..., rows.start :] if self.causal and keys.stop > rows.start + 1 else None
-        again = self.totals[number] is not None
-        if self.mask is None and (self.shifts[number] is None if again else keys.stop > FEW):
-            total = self._weigh(q, k, rows.start if corner is not None else None, e)
-            if again:
-                return e
-            self.totals[number] = total
-            limits = np.finfo(e.dtype)
-            if total.min() > limits.tiny**0.5 and total.max() < limits.max**0.5:
-                return e
-            # Exponentials were too large or too small, for a query or for a key that it does not see.
+        k, e, first = self.k[*heads, keys].mT, self._scores(number), self._first(block)
+        corner = None if first is None else e[..., first:]
+        again = self.totals[number] is not None and (not self.native or self.shifts[number] is not None)
+        if self.mask is None and not self.native and (self.shifts[number] is None if again else keys.stop > FEW):
+            np.matmul(q, k, out=e)
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.exp(e, out=e)
+                if corner is not None:
+                    corner *= self._seen(first, e)[:, first:]
+                if again or self._fit(number, sums(e)):
+                    return e
         np.matmul(q, k, out=e)
         if corner is not None:
-            seen = self._seen(rows.start, e)[:, rows.start :]
-            np.copyto(corner, -np.inf, where=seen == 0)
+            np.copyto(corner, -np.inf, where=self._seen(first, e)[:, first:] == 0)
         elif self.mask is not None:
             mask = self.mask[heads]
             mask = mask[..., rows, :] if mask.shape[-2] > 1 else mask
@@ -141,38 +190,11 @@ class _Attention:
         step = self._step[self._step.size // 2 - 1 - first :]
         return np.lib.stride_tricks.as_strided(step, e.shape[-2:], (-e.itemsize, e.itemsize), writeable=False)
 
-    def _weigh(self, q: np.ndarray, k: np.ndarray, first: int | None, e: np.ndarray) -> np.ndarray:
-        """Write the exponentials of the scores to e, 0 for unseen keys of queries from `first` on; returns the sums."""
-        code = row_code(attention_weights, e.dtype, first is not None)
-        seen = [] if first is None else [self._seen(first, e)]
-        scores = np.matmul(q, k, out=e if code is None else scratch("products", e.shape, e.dtype))
-        with np.errstate(over="ignore", invalid="ignore"):
-            if code is not None:
-                total = np.empty((*e.shape[:-1], 1), e.dtype)
-                code(scores, *seen, e, total[..., 0])
-                return total
-            np.exp(e, out=e)
-            for part in seen:
-                corner = e[..., first:]
-                corner *= part[:, first:]
-            return sums(e)
-
 
 def _in_rows(x: np.ndarray) -> bool:
     """Whether BLAS takes its matrices as they are."""
     row, element = x.strides[-2:]
     return element == x.itemsize and row % x.itemsize == 0 and row >= x.shape[-1] * x.itemsize
-
-
-def _weights_gradient(up: np.ndarray, v: np.ndarray, e: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """The cotangent of the scores, in the thread's scratch."""
-    inner = np.matmul(up, v, out=scratch("inner", e.shape, e.dtype))
-    code = row_code(attention_weights_gradient, e.dtype)
-    if code is not None:
-        return code(inner, e, total[..., 0], scratch("products", e.shape, e.dtype))
-    inner -= dots(inner, e) / total
-    inner *= e
-    return inner
 
 
 def _slices(count: int, size: int) -> list[slice]:
@@ -216,11 +238,17 @@ def scaled_dot_product_attention(
     def work(number: int) -> None:
         heads, rows = of.blocks[number]
         out = result[*heads, rows]
+        if of.native and of.by_code(number, out):
+            return
         np.matmul(of.exponentials(number), of.v[*heads, of.keys(rows)], out=out)
         out /= of.totals[number]
 
-    with one_blas_thread():
-        run_blocks(work, range(len(of.blocks)))
+    if of.native:
+        for number in range(len(of.blocks)):
+            work(number)
+    else:
+        with one_blas_thread():
+            run_blocks(work, range(len(of.blocks)))
     return result, of
 
 
@@ -234,7 +262,7 @@ def _(g: Any, of: _Attention, needs: tuple[bool, ...]) -> tuple:
     of_q = _alike(of.q, of.q.shape[-1])
     # Blocks of one head add to the same gradients; several threads work on a head if there are few.
     strips = len(of.strips)
-    shares = _slices(strips, -(-strips // max(4 // len(of.heads), 1)))
+    shares = _slices(strips, strips if of.native else -(-strips // max(4 // len(of.heads), 1)))
     of_k, of_v = ([_alike(x, x.shape[-1]) for _ in shares] for x in (of.k, of.v))
 
     def work(block: tuple[int, int]) -> None:
@@ -248,7 +276,9 @@ def _(g: Any, of: _Attention, needs: tuple[bool, ...]) -> tuple:
             e = of.exponentials(number) if of.kept is None else of.kept[number]
             total = of.totals[number]
             up = g[here] / total
-            inner = _weights_gradient(up, of.v[there].mT, e, total)
+            inner = np.matmul(up, of.v[there].mT, out=scratch("inner", e.shape, e.dtype))
+            inner -= dots(inner, e) / total
+            inner *= e
             np.matmul(inner, of.k[there], out=of_q[here])
             of_q[here] *= of.factor
             for target, a, b in ((of_k[share], inner, of.q[here]), (of_v[share], e, up)):
@@ -258,8 +288,26 @@ def _(g: Any, of: _Attention, needs: tuple[bool, ...]) -> tuple:
                 else:
                     target[there] += a.mT @ b
 
-    with one_blas_thread():
-        run_blocks(work, [(head, share) for head in range(len(of.heads)) for share in range(len(shares))])
+    def by_code(number: int) -> None:
+        heads, rows = of.blocks[number]
+        keys = of.keys(rows)
+        here, there, last = (*heads, rows), (*heads, keys), (number + 1) % strips == 0
+        targets = [target[0][there] for target in (of_k, of_v)]
+        into = targets if last else [scratch(f"part {i}", x.shape, x.dtype) for i, x in enumerate(targets)]
+        of.gradients_by_code(number, ups[here], of_q[here], tuple(into))
+        for target, (whole,), part in zip(targets, (of_k, of_v), into, strict=True):
+            if last:
+                whole[*heads, keys.stop :] = 0
+            else:
+                target += part
+
+    if of.native:
+        ups = g if _in_rows(g) else np.ascontiguousarray(g)
+        for number in range(len(of.blocks) - 1, -1, -1):
+            by_code(number)
+    else:
+        with one_blas_thread():
+            run_blocks(work, [(head, share) for head in range(len(of.heads)) for share in range(len(shares))])
 
     def whole(parts: list[np.ndarray]) -> np.ndarray:
         total = parts[0]

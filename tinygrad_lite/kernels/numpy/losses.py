@@ -80,13 +80,7 @@ def cross_entropy(
     losses = np.empty(n, logits.dtype)
     gradient = np.empty((n, classes), logits.dtype) if needs[0] else None
 
-    made = row_code(code.cross_entropy, logits.dtype, label_smoothing > 0, gradient is not None)
-
-    def by_code(block: slice) -> None:
-        results = (losses[block],) if gradient is None else (losses[block], gradient[block])
-        made(rows[block], places[block], label_smoothing, label_smoothing / classes, 1 / count, out=results)
-        if gradient is not None and not everything:
-            gradient[block][~counted[block]] = 0
+    made = row_code(code.cross_entropy, logits, label_smoothing > 0, gradient is not None)
 
     def work(block: slice) -> None:
         z = logits[block]
@@ -111,8 +105,11 @@ def cross_entropy(
                 e[~counted[block]] = 0
 
     if made is not None:
-        rows, places = in_rows(logits), picked.astype(np.int64, copy=False)
-        over_rows(by_code, n, classes, blas=False)
+        places = picked.astype(np.int64, copy=False)
+        results = (losses,) if gradient is None else (losses, gradient)
+        made(in_rows(logits), places, label_smoothing, label_smoothing / classes, 1 / count, out=results)
+        if gradient is not None and not everything:
+            gradient[~counted] = 0
     else:
         over_rows(work, n, classes)
     if not everything:

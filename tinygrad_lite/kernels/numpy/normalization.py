@@ -44,21 +44,17 @@ KEPT = 1 << 19
 """Elements up to which the normalised rows are kept: 0.74 of the time at (768, 128), 0.83 at (256, 1000)."""
 
 
-BLOCK = 1 << 11
-"""Rows of which the gradients of weights are added one after the other."""
+ROWS, PARTS = 32, 16
+"""The gradients of weights come from sums over the rows of parts: so many rows or more, and so many parts or fewer."""
 
 
 def _by_code(
     made: Any, rows: Any, weight: Any, bias: Any, out: Any, means: Any, scales: Any, eps: float
 ) -> None:  # fmt: skip
     """Normalise by machine code; rows stand for a weight or a bias that is not there, and are not read."""
-    x, length = in_rows(rows), rows.shape[1]
+    x = in_rows(rows)
     w, b = (x[0] if a is None else np.ascontiguousarray(a) for a in (weight, bias))
-
-    def work(block: slice) -> None:
-        made(x[block], w, b, length, eps, out=(out[block], means[block, 0], scales[block, 0]))
-
-    over_rows(work, *rows.shape, blas=False)
+    made(x, w, b, rows.shape[1], eps, out=(out, means[:, 0], scales[:, 0]))
 
 
 def _scale_and_shift(normal: np.ndarray, weight: Any, bias: Any, out: np.ndarray) -> None:
@@ -81,7 +77,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, 
     out = np.empty(rows.shape, x.dtype)
     means, scales = np.empty((n, 1), x.dtype), np.empty((n, 1), x.dtype)
     w, b = (None if a is None else a.reshape(-1) for a in (weight, bias))
-    made = row_code(code.normalised, x.dtype, True, weight is not None, bias is not None)
+    made = row_code(code.normalised, x, True, weight is not None, bias is not None)
     if made is not None:
         _by_code(made, rows, w, b, out, means, scales, eps)
         return out.reshape(x.shape), (rows, None, means, scales, weight, shape)
@@ -123,7 +119,7 @@ def rms_norm(x: Any, weight: Any = None, *, axis: Any = -1, eps: float | None = 
     out, scales = np.empty(rows.shape, x.dtype), np.empty((n, 1), x.dtype)
     w = None if weight is None else weight.reshape(-1)
     added = float(np.finfo(x.dtype).eps) if eps is None else eps
-    made = row_code(code.normalised, x.dtype, False, weight is not None, False)
+    made = row_code(code.normalised, x, False, weight is not None, False)
     if made is not None:
         _by_code(made, rows, w, None, out, np.empty_like(scales), scales, added)
         return out.reshape(x.shape), (rows, None, scales, weight, shape)
@@ -163,7 +159,7 @@ def _gradients(
     """
     (n, length), centred, made = rows.shape, means is not None, None
     if needs[0] and not kept:
-        made = row_code(code.normalised_rule, rows.dtype, centred, weight is not None, needs[1], needs[2:] == (True,))
+        made = row_code(code.normalised_rule, rows, centred, weight is not None, needs[1], needs[2:] == (True,))
     if made is not None:
         return _gradients_by_code(made, g, rows, means, scales, weight, shape)[: len(needs)]
     ups = np.ascontiguousarray(g).reshape(n, length)
@@ -200,16 +196,17 @@ def _gradients(
 def _gradients_by_code(
     made: Any, g: Any, rows: Any, means: Any, scales: Any, weight: Any, shape: tuple[int, ...]
 ) -> tuple:
-    """Machine code adds to the sums over the rows of a block as it goes, which are inputs that it writes."""
-    ups, x, length = in_rows(g.reshape(rows.shape)), in_rows(rows), rows.shape[1]
+    """Machine code adds to the sums over the rows of a part as it goes, which are inputs that it writes."""
+    ups, x, (n, length) = in_rows(g.reshape(rows.shape)), in_rows(rows), rows.shape
     w = x[0] if weight is None else np.ascontiguousarray(weight.reshape(-1))
-    of_x, parts = np.empty(rows.shape, rows.dtype), {}
-    shifts = scales if means is None else means
-
-    def work(block: slice) -> None:
-        sums = parts[block.start] = np.zeros((2, length), rows.dtype)
-        made(ups[block], x[block], w, shifts[block, 0], scales[block, 0], length, *sums, out=of_x[block])
-
-    blocks = over_rows(work, *rows.shape, blas=False, most=BLOCK)
-    of_weight, of_bias = sum(parts[block.start] for block in blocks).reshape(2, *shape)
+    of_x, shifts = np.empty(rows.shape, rows.dtype), scales if means is None else means
+    parts = max(min(n // ROWS, PARTS), 1)
+    whole = n - n % parts
+    sums = np.zeros((2, parts + (whole < n), length), rows.dtype)
+    for cut, own in ((slice(whole), slice(parts)), (slice(whole, n), slice(parts, None))):
+        if own.start is None or whole < n:
+            count = parts if own.start is None else 1
+            given = [a[cut].reshape(count, -1, *a.shape[1:]) for a in (ups, x, shifts[:, 0], scales[:, 0], of_x)]
+            made(*given[:2], w, *given[2:4], length, *sums[:, own], out=given[4])
+    of_weight, of_bias = np.add.reduce(sums, axis=1).reshape(2, *shape)
     return of_x.reshape(g.shape), of_weight, of_bias

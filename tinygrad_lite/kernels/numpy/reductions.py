@@ -23,20 +23,11 @@ _WORTH_IT = 1 << 14
 def _last_axis(x: Any, *, axis: Any = -1, **_: Any) -> bool:
     if not floats(x) or x.ndim == 0 or axis not in (-1, x.ndim - 1) or type(axis) is not int:
         return False
-    return x.size >= _WORTH_IT or row_code(code.softmax, x.dtype) is not None
+    return x.size >= _WORTH_IT or row_code(code.softmax, x) is not None
 
 
 def _rows(x: Any) -> Any:
     return x.reshape(-1, x.shape[-1])
-
-
-def _by_code(made: Any, arrays: list[Any], result: Any, length: int) -> None:
-    """Run machine code on arrays that have a row of this length or a number for each row."""
-
-    def work(block: slice) -> None:
-        made(*[x[block] for x in arrays], out=result[block])
-
-    over_rows(work, len(result), length, blas=False)
 
 
 # Machine code in one thread: 0.81 ns an element of float32 at (8192, 1024), and at (768, 65) 0.46 of the definition's
@@ -44,9 +35,9 @@ def _by_code(made: Any, arrays: list[Any], result: Any, length: int) -> None:
 @kernel(ops.softmax, "numpy", when=_last_axis)
 def softmax(x: Any, *, axis: Any = -1) -> Any:
     out = np.empty(x.shape, x.dtype)
-    made = row_code(code.softmax, x.dtype)
+    made = row_code(code.softmax, x)
     if made is not None:
-        _by_code(made, [in_rows(x)], _rows(out), x.shape[-1])
+        made(in_rows(x), out=_rows(out))
         return out
     rows, results = _rows(x), _rows(out)
 
@@ -66,9 +57,9 @@ def _(g: Any, out: Any, axis: Any) -> Any:
     if not _last_axis(out, axis=axis) or g.dtype != out.dtype:
         return NotImplemented
     gradient = np.empty(out.shape, out.dtype)
-    made = row_code(code.softmax_rule, out.dtype)
+    made = row_code(code.softmax_rule, out)
     if made is not None:
-        _by_code(made, [in_rows(g), in_rows(out)], _rows(gradient), out.shape[-1])
+        made(in_rows(g), in_rows(out), out=_rows(gradient))
         return gradient
     ups, rows, results = _rows(g), _rows(out), _rows(gradient)
 
@@ -84,9 +75,9 @@ def _(g: Any, out: Any, axis: Any) -> Any:
 @kernel(ops.log_softmax, "numpy", when=_last_axis)
 def log_softmax(x: Any, *, axis: Any = -1) -> Any:
     out = np.empty(x.shape, x.dtype)
-    made = row_code(code.log_softmax, x.dtype)
+    made = row_code(code.log_softmax, x)
     if made is not None:
-        _by_code(made, [in_rows(x)], _rows(out), x.shape[-1])
+        made(in_rows(x), out=_rows(out))
         return out
     rows, results = _rows(x), _rows(out)
 
@@ -106,9 +97,9 @@ def _(g: Any, out: Any, axis: Any) -> Any:
     if not _last_axis(out, axis=axis) or g.dtype != out.dtype:
         return NotImplemented
     gradient = np.empty(out.shape, out.dtype)
-    made = row_code(code.log_softmax_rule, out.dtype)
+    made = row_code(code.log_softmax_rule, out)
     if made is not None:
-        _by_code(made, [in_rows(g), in_rows(out)], _rows(gradient), out.shape[-1])
+        made(in_rows(g), in_rows(out), out=_rows(gradient))
         return gradient
     ups, rows, results = _rows(g), _rows(out), _rows(gradient)
 
@@ -124,9 +115,9 @@ def _(g: Any, out: Any, axis: Any) -> Any:
 @kernel(ops.logsumexp, "numpy", when=_last_axis)
 def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     out = np.empty((*x.shape[:-1], 1), x.dtype)
-    made = row_code(code.logsumexp, x.dtype)
+    made = row_code(code.logsumexp, x)
     if made is not None:
-        _by_code(made, [in_rows(x)], out.reshape(-1), x.shape[-1])
+        made(in_rows(x), out=out.reshape(-1))
         return out if keepdims else out[..., 0]
     rows, results = _rows(x), out.reshape(-1, 1)
     limits = np.finfo(x.dtype)
@@ -149,10 +140,9 @@ def _(g: Any, x: Any, out: Any, axis: Any) -> Any:
     if not _last_axis(x, axis=axis) or g.dtype != x.dtype:
         return NotImplemented
     gradient = np.empty(x.shape, x.dtype)
-    made = row_code(code.logsumexp_rule, x.dtype)
+    made = row_code(code.logsumexp_rule, x)
     if made is not None:
-        numbers = g.reshape(-1), np.asarray(out).reshape(-1)
-        _by_code(made, [numbers[0], in_rows(x), numbers[1]], _rows(gradient), x.shape[-1])
+        made(g.reshape(-1), in_rows(x), np.asarray(out).reshape(-1), out=_rows(gradient))
         return gradient
     rows, results, ups, shifts = _rows(x), _rows(gradient), g.reshape(-1, 1), np.asarray(out).reshape(-1, 1)
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from ...fusion.machine import MachineCode
+from ...machine import MachineCode
 from ...machine.functions import exp_of_negative, log, quiet_exp
-from ...machine.rows import RowKernel
+from ...machine.rows import SHARED, RowKernel
+from ...machine.sequences import LoopSequence
+from ...machine.team import assemble
 from ...machine.ufuncs import available
 
 __all__ = [
@@ -22,14 +25,23 @@ __all__ = [
 ]  # fmt: skip
 
 
-def row_code(describe: Callable[..., RowKernel], dtype: Any, *variant: bool) -> Any:
-    """The generalized ufunc that a function describes for a dtype and further arguments; None without machine code."""
-    return _made(describe, dtype, *variant) if MachineCode.wanted and available() else None
+def row_code(describe: Callable[..., RowKernel | LoopSequence], like: np.ndarray, *variant: bool) -> Any:
+    """The generalized ufunc that a function describes for an array's dtype and further arguments, ready for its size.
+
+    None without machine code.
+    """
+    if not MachineCode.wanted or not available():
+        return None
+    if like.size >= SHARED:
+        assemble()
+    return _made(describe, like.dtype, *variant)
 
 
 @functools.cache
-def _made(describe: Callable[..., RowKernel], dtype: Any, *variant: bool) -> Any:
-    return describe(dtype, *variant).ufunc(describe.__name__)
+def _made(describe: Callable[..., RowKernel | LoopSequence], dtype: Any, *variant: bool) -> Any:
+    with suppress(OSError):  # a system allows so many pieces of memory of a process's own
+        return describe(dtype, *variant).ufunc(describe.__name__)
+    return None
 
 
 def in_rows(x: np.ndarray) -> np.ndarray:
@@ -158,8 +170,9 @@ def normalised(dtype: Any, centred: bool, weighted: bool, shifted: bool) -> RowK
     return kernel
 
 
-def normalised_rule(dtype: Any, centred: bool, weighted: bool, of_weight: bool, of_bias: bool) -> RowKernel:
-    """g, x, weight, mean, 1 / deviation, length, and two rows to which g r and g of all rows are added -> gradient of x
+def normalised_rule(dtype: Any, centred: bool, weighted: bool, of_weight: bool, of_bias: bool) -> LoopSequence:
+    """For parts of r rows: g, x, weight, mean, 1 / deviation, length, and two rows to which g r and g of the part's are
+    added -> gradient of x
 
     (h - sum(h) / length - r sum(h r) / length) / deviation for h = g weight; without `centred` less the second term.
     """
@@ -182,7 +195,9 @@ def normalised_rule(dtype: Any, centred: bool, weighted: bool, of_weight: bool, 
         (average,) = kernel.once(lanes.divide(total[0], kernel.operand(5)))
         rest = lanes.subtract(rest, average)
     kernel.over_row({8: lanes.multiply(rest, scale)})
-    return kernel
+    parts = LoopSequence(dtype, "(r,n),(r,n),(n),(r),(r),(),(n),(n)->(r,n)", SHARED)
+    parts.rows(kernel, "r", "n", list(range(9)))
+    return parts
 
 
 def attention_weights(dtype: Any, some_unseen: bool) -> RowKernel:

@@ -23,18 +23,10 @@ class Rows:
     elements = 1 << 18
 
 
-def over_rows(
-    work: Callable[[slice], None], count: int, length: int, *, blas: bool = True, most: int = 1 << 62
-) -> list[slice]:
-    """Call `work` with slices of `count` rows, in several threads; the slices depend on the numbers only.
-
-    blas : whether the work has matrix products. most : rows of a slice.
-    """
-    blocks = -(-count // min(max(Rows.elements // length, 1), most))
+def over_rows(work: Callable[[slice], None], count: int, length: int) -> list[slice]:
+    """Call `work` with slices of `count` rows, in several threads; the slices depend on the numbers only."""
+    blocks = -(-count // max(Rows.elements // length, 1))
     slices = [slice(i * count // blocks, (i + 1) * count // blocks) for i in range(blocks)]
-    if not blas:
-        run_blocks(work, slices)
-        return slices
     if len(slices) == 1 and count * length <= SMALL:
         work(slices[0])
         return slices
