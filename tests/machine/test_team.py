@@ -95,6 +95,20 @@ def test_rows_keep_their_places(helpers):
         np.testing.assert_array_equal(totals, x.sum(axis=1) * y)
 
 
+def test_without_further_threads_who_calls_does_the_work(helpers, monkeypatch):
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    numbers, together = np.random.default_rng(2).standard_normal(10_000).astype(FLOAT), made(functions.tanh, 64)
+    expected = together(numbers)
+    helpers(1)
+    tl.set_num_threads(3)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    for _ in range(3):
+        team.assemble()
+        np.testing.assert_array_equal(together(numbers), expected)
+
+
 @pytest.mark.parametrize("place", [0, 100_000, 199_999])
 def test_warnings_come_from_wherever_the_numbers_are(place, helpers):
     helpers(3)

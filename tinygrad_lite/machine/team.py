@@ -18,6 +18,7 @@ import mmap
 import os
 import sys
 import threading
+from contextlib import suppress
 
 from ..core.threads import BLOCKS, get_num_threads
 from .ufuncs import executable
@@ -91,13 +92,15 @@ class _Team:
             for thread in self.threads:
                 thread.join()
             self._set(_Place.stop, 0)
-            self.threads = [
-                threading.Thread(target=ctypes.CFUNCTYPE(None)(self.help), name="tinygrad_lite loops", daemon=True)
-                for _ in range(count - 1)
-            ]
-            for thread in self.threads:
-                thread.start()
-            self.hired = count
+            self.threads, self.hired = [], count
+            for _ in range(count - 1):
+                helper = ctypes.CFUNCTYPE(None)(self.help)
+                thread = threading.Thread(target=helper, name="tinygrad_lite loops", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # a system allows so many threads, and none when Python ends
+                    return
+                self.threads.append(thread)
 
     def forget(self) -> None:
         """In a forked process, where there are no helpers."""
@@ -253,7 +256,8 @@ _made = threading.Lock()
 def assemble() -> None:
     """Have the helpers that shared loops are to find: as many as `set_num_threads` says, made when they are needed."""
     if sys.platform == "linux" and (count := get_num_threads()) != (1 if _team is None else _team.hired):
-        _current().hire(count)
+        with suppress(OSError):  # where memory is refused, there is no code to share either
+            _current().hire(count)
 
 
 def _current() -> _Team:
