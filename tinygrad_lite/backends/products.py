@@ -27,7 +27,7 @@ class Products:
     rows, columns : the most of an item, which is what a thread takes at a time.
     """
 
-    least, most, shared = 1 << 12, 1 << 30, 1 << 18
+    least, most, shared = 1 << 12, (1 << 30) - 1, 1 << 18
     rows, columns = 192, 128
 
 
