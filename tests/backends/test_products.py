@@ -33,7 +33,7 @@ def test_products_of_matrices_cut_into_items(dtype, monkeypatch):
 def test_who_computes(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        products, "_code", lambda dtype: lambda *given, out=None: calls.append(dtype) or np.matmul(*given)
+        products, "_code", lambda dtype, shifted: lambda *given, out=None: calls.append(dtype) or np.matmul(*given)
     )
     monkeypatch.setattr(products.MachineCode, "wanted", True)
     x, y = whole_numbers(32, 32), whole_numbers(32, 32)

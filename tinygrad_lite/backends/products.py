@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from ..machine import MachineCode
 
-__all__ = ["Products", "matmul"]
+__all__ = ["Products", "in_items", "matmul", "own_code"]
 
 
 class Products:
@@ -36,36 +36,49 @@ _KINDS = {numpy.dtype("float32"), numpy.dtype("float64")}
 
 def matmul(x: Any, y: Any, /, out: Any = None) -> Any:
     """The matrix product x y, as NumPy's; rows of `out` are contiguous."""
-    if type(x) is not ndarray or type(y) is not ndarray or x.ndim < 2 or y.ndim < 2:
-        return numpy.matmul(x, y, out=out)
-    dtype, (m, k), n = x.dtype, x.shape[-2:], y.shape[-1]
-    work = m * n * k
-    if not Products.least <= work <= Products.most or m < 4 or n < 4 or dtype != y.dtype or dtype not in _KINDS:
-        return numpy.matmul(x, y, out=out)
-    if not MachineCode.wanted or (product := _code(dtype)) is None or k != y.shape[-2]:
+    code = own_code(x, y)
+    if code is None:
         return numpy.matmul(x, y, out=out)
     if x.ndim > 2 or y.ndim > 2:
         _ready()
-        return product(x, y, out=out)
-    if work < Products.shared:
-        return product(x, y, out=out)
+        return code(x, y, out=out)
+    return in_items(code, x, y, (), out)
+
+
+def own_code(x: Any, y: Any, shifted: bool = False) -> Any:
+    """The generalized ufunc for the product of such matrices, or also for what is added to its rows; None for those
+    that NumPy multiplies."""
+    if type(x) is not ndarray or type(y) is not ndarray or x.ndim < 2 or y.ndim < 2:
+        return None
+    dtype, (m, k), n = x.dtype, x.shape[-2:], y.shape[-1]
+    if not Products.least <= m * n * k <= Products.most or m < 4 or n < 4 or dtype != y.dtype or dtype not in _KINDS:
+        return None
+    return _code(dtype, shifted) if MachineCode.wanted and k == y.shape[-2] else None
+
+
+def in_items(code: Any, x: ndarray, y: ndarray, row: tuple[ndarray, ...], out: Any = None) -> ndarray:
+    """What the code gives for two matrices, and perhaps a row, as items that threads share."""
+    (m, k), n = x.shape, y.shape[1]
+    if m * n * k < Products.shared:
+        return code(x, y, *row, out=out)
     _ready()
     if out is None:
-        out = numpy.empty((m, n), dtype)
+        out = numpy.empty((m, n), x.dtype)
     parts, by_rows = _parts(m, n)
     if by_rows:
         most = m // parts
         whole = parts * most
-        product(x[:whole].reshape(parts, most, k), y, out=out[:whole].reshape(parts, most, n))
+        code(x[:whole].reshape(parts, most, k), y, *row, out=out[:whole].reshape(parts, most, n))
         if whole < m:
-            product(x[whole:], y, out=out[whole:])
+            code(x[whole:], y, *row, out=out[whole:])
         return out
     most = n // parts
     whole = parts * most
     items = y[:, :whole].reshape(k, parts, most).transpose(1, 0, 2)
-    product(x, items, out=out[:, :whole].reshape(m, parts, most).transpose(1, 0, 2))
+    rows = [added[:whole].reshape(parts, most) for added in row]
+    code(x, items, *rows, out=out[:, :whole].reshape(m, parts, most).transpose(1, 0, 2))
     if whole < n:
-        product(x, y[:, whole:], out=out[:, whole:])
+        code(x, y[:, whole:], *[added[whole:] for added in row], out=out[:, whole:])
     return out
 
 
@@ -86,11 +99,12 @@ def _parts(m: int, n: int) -> tuple[int, bool]:
 
 
 @cache
-def _code(dtype: numpy.dtype) -> Any:
+def _code(dtype: numpy.dtype, shifted: bool) -> Any:
     """The generalized ufunc, or None."""
     from ..machine.products import product_ufunc  # on demand, as all that writes machine code
+    from ..machine.sequences import shifted_product_ufunc
 
-    return product_ufunc(dtype, Products.shared)
+    return (shifted_product_ufunc if shifted else product_ufunc)(dtype, Products.shared)
 
 
 def _ready() -> None:

@@ -31,6 +31,7 @@ FILES = {
     "numpy.attention": "scaled_dot_product_attention",
     "numpy.channels": "batch_norm",
     "numpy.convolution": "conv2d convolve_nd convolve_nd_input convolve_nd_weight",
+    "numpy.linear_maps": "linear",
     "numpy.losses": "cross_entropy",
     "numpy.normalization": "layer_norm rms_norm",
     "numpy.pooling": "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d",

@@ -6,6 +6,7 @@ is a loop of its own, of `rows.py` or `products.py`, on parts of what the whole 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy
@@ -13,10 +14,10 @@ import numpy
 from .products import product_code
 from .rows import RowKernel
 from .team import shared
-from .ufuncs import machine_ufunc
+from .ufuncs import available, machine_ufunc
 from .x86 import R12, RAX, RBP, RBX, RDI, RDX, RSI, RSP, SAVED, Assembler, Memory
 
-__all__ = ["LoopSequence"]
+__all__ = ["LoopSequence", "shifted_product_ufunc"]
 
 Stride = tuple[int, str] | None
 """An operand and one of its axes; None for no stride."""
@@ -123,3 +124,17 @@ class LoopSequence:
         """Where in the strides that of an operand's axis is: they come after one for each operand."""
         before = sum(len(axes) for axes in self.axes[:operand])
         return len(self.axes) + before + self.axes[operand].index(axis)
+
+
+def shifted_product_ufunc(dtype: Any, least: int) -> Any:
+    """The generalized ufunc `(m,k),(k,n),(n)->(m,n)`, x y + z, see `product_ufunc`; None without machine code."""
+    if not available():
+        return None
+    kernel = RowKernel(dtype, "(n),(n)->(n)")
+    kernel.over_row({2: kernel.lanes.add(kernel.operand(0), kernel.operand(1))})
+    both = LoopSequence(dtype, "(m,k),(k,n),(n)->(m,n)", least)
+    both.product((0, "m", "k"), (1, "k", "n"), 3)
+    both.rows(kernel, "m", "n", [3, 2, 3])
+    with suppress(OSError):  # a system allows so many pieces of memory of a process's own
+        return both.ufunc("linear")
+    return None

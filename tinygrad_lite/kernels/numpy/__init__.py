@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from ...core.later import later
 
 if TYPE_CHECKING:
-    from . import activations, attention, channels, convolution, losses, normalization, pooling, reductions
+    from . import activations, attention, channels, convolution, linear_maps, losses, normalization, pooling, reductions
 else:
-    FILES = "activations attention channels convolution losses normalization pooling reductions"
+    FILES = "activations attention channels convolution linear_maps losses normalization pooling reductions"
     __getattr__, __dir__ = later(__name__, dict.fromkeys(FILES.split(), ""))
 
-__all__ = ["activations", "attention", "channels", "convolution", "losses", "normalization", "pooling", "reductions"]
+__all__ = [
+    "activations", "attention", "channels", "convolution", "linear_maps", "losses", "normalization", "pooling",
+    "reductions",
+]  # fmt: skip
