@@ -6,6 +6,7 @@ import pytest
 import tinygrad_lite as tl
 from tinygrad_lite import OPS
 from tinygrad_lite.backends.products import Products
+from tinygrad_lite.machine import MachineCode
 from tinygrad_lite.machine.ufuncs import available
 
 RNG = np.random.default_rng(0)
@@ -23,14 +24,15 @@ def test_a_bias_is_added_to_every_part(dtype, monkeypatch):
         x, w, b = (whole_numbers(*shape, dtype=dtype) for shape in ((*front, n), (outputs, n), (outputs,)))
         expected = np.matmul(x, w.T) + b
         for given, weight in ((x, w), (np.asfortranarray(x), np.asfortranarray(w)), (x, w[::-1][::-1])):
-            assert kernel.when(given, weight, b)
+            assert kernel.when(given, weight, b) == (MachineCode.wanted and available())
             out = tl.linear(given, weight, b)
             assert out.dtype == dtype
             np.testing.assert_array_equal(out, expected)
 
 
 @pytest.mark.skipif(not available(), reason="no machine code on this computer")
-def test_what_the_kernel_leaves_to_the_definition():
+def test_what_the_kernel_leaves_to_the_definition(monkeypatch):
+    monkeypatch.setattr(MachineCode, "wanted", True)
     (kernel,) = OPS["linear"].kernels["numpy"]
     x, w, b = whole_numbers(64, 128), whole_numbers(64, 128), whole_numbers(64)
     assert kernel.when(x, w, b)
@@ -40,3 +42,10 @@ def test_what_the_kernel_leaves_to_the_definition():
     ):  # fmt: skip
         assert not kernel.when(*given)
     assert kernel.attempt((x.astype(int), w.astype(int), b.astype(int)), {}, (True,) * 3) is NotImplemented
+    monkeypatch.setattr(Products, "most", 1 << 18)
+    assert not kernel.when(x, w, b)
+    np.testing.assert_array_equal(tl.linear(x, w, b), x @ w.T + b)
+    monkeypatch.undo()
+    monkeypatch.setattr(MachineCode, "wanted", False)
+    assert not kernel.when(x, w, b)
+    np.testing.assert_array_equal(tl.linear(x, w, b), x @ w.T + b)
