@@ -67,8 +67,9 @@ def _scale_and_shift(normal: np.ndarray, weight: Any, bias: Any, out: np.ndarray
         out += bias
 
 
-# Forward and backward, with weight and bias, float32, in processor time: 0.83 at (64, 128), 0.67 at (768, 128) and
-# (8192, 1024). Of PyTorch's at (8192, 1024): 0.74. Eight rows as one where weight and bias are applied: 1.0 to 1.06.
+# Forward and backward, with weight and bias, float32: machine code takes 0.31 of PyTorch's time at (8192, 1024).
+# NumPy's calls, in processor time: 0.83 at (64, 128), 0.67 at (768, 128) and (8192, 1024). Eight rows as one where
+# weight and bias are applied: 1.0 to 1.06.
 @kernel(ops.layer_norm, "numpy", when=_last_axes)
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, *, axis: Any = -1, eps: float = 1e-5) -> Any:
     """Keeps the means and the deviations' reciprocals, and the normalised rows if they are few."""
