@@ -3,15 +3,10 @@
 import numpy as np
 import pytest
 
+from tests.machine.making import whole_numbers
 from tinygrad_lite.backends import products
 from tinygrad_lite.backends.products import Products, matmul
 from tinygrad_lite.machine.ufuncs import available
-
-RNG = np.random.default_rng(0)
-
-
-def whole_numbers(*shape, dtype="float32"):
-    return RNG.integers(-4, 5, shape).astype(dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -58,8 +58,10 @@ def test_tiles_equal_the_definition(x, w, padding, layout, dtype):
         expected = OPS[name].body(np, *(a.astype("float64") for a in arrays), **statics)
         got = kernel(name).forward(*arrays, **statics)
         assert got.dtype == dtype and got.shape == expected.shape and got.base is None
-        # Rounding errors are relative to the largest values of a tile, not to each element.
-        assert np.abs(got - expected).max() < 200 * np.finfo(dtype).eps * expected.std()
+        # Rounding errors are relative to the largest values of a tile, not to each element, and depend on the order
+        # in which BLAS adds: with OpenBLAS's products for AVX2 and for AVX-512, at most 140 and 300 were seen.
+        allowed = (200 if w.shape[-2] == 3 else 500) * np.finfo(dtype).eps * expected.std()
+        assert np.abs(got - expected).max() < allowed
         for a, b in zip(arrays, before, strict=True):
             np.testing.assert_array_equal(a, b)
 

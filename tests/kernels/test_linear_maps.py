@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
+from tests.machine.making import whole_numbers
 from tinygrad_lite import OPS
 from tinygrad_lite.backends.products import Products
 from tinygrad_lite.machine import MachineCode
 from tinygrad_lite.machine.ufuncs import available
-
-RNG = np.random.default_rng(0)
-
-
-def whole_numbers(*shape, dtype="float32"):
-    return RNG.integers(-4, 5, shape).astype(dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -11,6 +11,14 @@ from tinygrad_lite.machine.ufuncs import available, machine_ufunc
 needs_machine_code = pytest.mark.skipif(not available(), reason="needs a processor and a system for machine code")
 
 
+RNG = np.random.default_rng(0)
+
+
+def whole_numbers(*shape, dtype="float32"):
+    """Integers, whose products and sums are exact."""
+    return RNG.integers(-4, 5, shape).astype(dtype)
+
+
 def ufunc_of(dtype, compute, count=1, kinds=None, results=None, name="tried"):
     """The ufunc of what `compute` makes of the lanes and their operands: a value or a list of them."""
     lanes = Lanes(dtype)

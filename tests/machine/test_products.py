@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tinygrad_lite.machine import packing, products
+from tinygrad_lite.machine import packing, ufuncs
 from tinygrad_lite.machine.products import product_ufunc
 from tinygrad_lite.machine.team import assemble
 from tinygrad_lite.machine.ufuncs import available
@@ -202,5 +202,5 @@ def test_errors_are_those_of_sums_of_blocks(dtype):
 
 
 def test_without_machine_code_there_is_none(monkeypatch):
-    monkeypatch.setattr(products, "available", lambda: False)
+    monkeypatch.setattr(ufuncs, "available", lambda: False)
     assert product_ufunc("float32", 1) is None

@@ -4,17 +4,13 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
+from tests.machine.making import RNG, whole_numbers
 from tinygrad_lite.machine.rows import RowKernel
 from tinygrad_lite.machine.sequences import LoopSequence
 from tinygrad_lite.machine.team import assemble
 from tinygrad_lite.machine.ufuncs import available
 
 pytestmark = pytest.mark.skipif(not available(), reason="no machine code on this computer")
-RNG = np.random.default_rng(0)
-
-
-def whole_numbers(dtype, *shape):
-    return RNG.integers(-3, 4, shape).astype(dtype)
 
 
 def shifted(dtype):
@@ -44,8 +40,8 @@ def test_products_and_rows_of_each_item(dtype, threads):
     for _ in range(60):
         items, m, k, p = RNG.integers(0, 30, 4)
         n = RNG.integers(1, 30)
-        x, y = whole_numbers(dtype, items, m, k), whole_numbers(dtype, k, n)
-        bias, z = whole_numbers(dtype, items, n), whole_numbers(dtype, items, p, n)
+        x, y = whole_numbers(items, m, k, dtype=dtype), whole_numbers(k, n, dtype=dtype)
+        bias, z = whole_numbers(items, n, dtype=dtype), whole_numbers(items, p, n, dtype=dtype)
         first, second = ufunc(x, y, bias, z)
         np.testing.assert_array_equal(first, x @ y + bias[:, None])
         np.testing.assert_array_equal(second, (x @ y + bias[:, None]) @ z.mT)
@@ -55,7 +51,7 @@ def test_items_lie_anywhere_and_share_operands():
     sequence = LoopSequence("float64", "(m,k),(k,n)->(m,n)", 1)
     sequence.product((0, "m", "k"), (1, "k", "n"), 2)
     ufunc = sequence.ufunc("sequence")
-    x, y = whole_numbers("float64", 5, 7, 4, 3).transpose(1, 2, 0, 3), whole_numbers("float64", 4, 3, 6)
+    x, y = whole_numbers(5, 7, 4, 3, dtype="float64").transpose(1, 2, 0, 3), whole_numbers(4, 3, 6, dtype="float64")
     np.testing.assert_array_equal(ufunc(x, y), x @ y)
     into = np.zeros((7, 4, 9, 6))[:, :, :5]
     ufunc(x, y, out=into)
@@ -69,6 +65,6 @@ def test_rows_that_are_added_to_belong_to_an_item():
     sequence = LoopSequence("float64", "(r,n),(n)->(r,n)", 1)
     sequence.rows(kernel, "r", "n", [0, 1, 2])
     ufunc = sequence.ufunc("parts")
-    x, sums = whole_numbers("float64", 40, 9, 33), np.zeros((40, 33))
+    x, sums = whole_numbers(40, 9, 33, dtype="float64"), np.zeros((40, 33))
     np.testing.assert_array_equal(ufunc(x, sums), 2 * x)
     np.testing.assert_array_equal(sums, x.sum(axis=1))

@@ -40,7 +40,8 @@ def matmul(x: Any, y: Any, /, out: Any = None) -> Any:
     if code is None:
         return numpy.matmul(x, y, out=out)
     if x.ndim > 2 or y.ndim > 2:
-        _ready()
+        if max(x.size * y.shape[-1], y.size * x.shape[-2]) >= Products.shared:
+            _ready()
         return code(x, y, out=out)
     return in_items(code, x, y, (), out)
 

@@ -9,7 +9,6 @@ Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplicatio
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import numpy
@@ -17,8 +16,8 @@ import numpy
 from .loops import BYTES
 from .packing import BLOCK, BUFFER, KC, LEFT, LONGEST, MASKS, ONE, RIGHT, ROWS, Packing, variable
 from .team import shared
-from .ufuncs import available, machine_ufunc
-from .x86 import R8, R9, R10, R11, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, SAVED, Memory, Op
+from .ufuncs import machine_ufunc, where_possible
+from .x86 import R8, R9, R10, R11, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Memory, Op
 
 __all__ = ["product_code", "product_ufunc"]
 
@@ -26,18 +25,15 @@ UNROLL = 4
 """Columns of A that are multiplied before it is looked whether there are more."""
 
 
+@where_possible
 def product_ufunc(dtype: Any, least: int) -> Any:
     """The generalized ufunc `(m,k),(k,n)->(m,n)`, whose matrices threads share; None where there is no machine code.
 
     Rows of the result must be contiguous; other strides are free. least : multiplications from which on it is shared.
     """
-    if not available():
-        return None
     dtype = numpy.dtype(dtype)
-    with suppress(OSError):  # a system allows so many pieces of memory of a process's own
-        code = shared(product_code(dtype), 3, 4, least=least)
-        return machine_ufunc("matmul", code, [dtype] * 3, 2, "(m,k),(k,n)->(m,n)")
-    return None
+    code = shared(product_code(dtype), 3, 4, least=least)
+    return machine_ufunc("matmul", code, [dtype] * 3, 2, "(m,k),(k,n)->(m,n)")
 
 
 def product_code(dtype: Any) -> bytes:
@@ -51,8 +47,7 @@ class _Product(Packing):
     def written(self) -> bytes:
         """All of it."""
         code = self.code
-        for register in SAVED:
-            code.push(register)
+        code.save()
         code.move(RBP, RSP)
         code.add_number(RSP, -(BLOCK + self.most * LONGEST * self.size + 64))
         code.keep_bits(RSP, -64)
@@ -111,10 +106,8 @@ class _Product(Packing):
         code.jump("item")
         code.label("end")
         code.move(RSP, RBP)
-        for register in reversed(SAVED):
-            code.pop(register)
         code.zero_upper()
-        code.end()
+        code.give_back()
         code.data("places", b"".join(i.to_bytes(self.size, "little") for i in range(self.columns)))
         return code.finished()
 

@@ -6,7 +6,6 @@ is a loop of its own, of `rows.py` or `products.py`, on parts of what the whole 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import numpy
@@ -14,8 +13,8 @@ import numpy
 from .products import product_code
 from .rows import RowKernel
 from .team import shared
-from .ufuncs import available, machine_ufunc
-from .x86 import R12, RAX, RBP, RBX, RDI, RDX, RSI, RSP, SAVED, Assembler, Memory
+from .ufuncs import machine_ufunc, where_possible
+from .x86 import R12, RAX, RBP, RBX, RDI, RDX, RSI, RSP, Assembler, Memory
 
 __all__ = ["LoopSequence", "shifted_product_ufunc"]
 
@@ -74,8 +73,7 @@ class LoopSequence:
         for _, lengths, operands, strides in self.loops:
             places.append((frame, frame + 8 * len(operands), frame + 8 * (len(operands) + len(lengths))))
             frame = places[-1][2] + 8 * len(strides)
-        for register in SAVED:
-            code.push(register)
+        code.save()
         code.move(RBP, RSP)
         code.add_number(RSP, -frame)
         code.move(RBX, RDX)
@@ -113,9 +111,7 @@ class LoopSequence:
         code.jump("item")
         code.label("end")
         code.move(RSP, RBP)
-        for register in reversed(SAVED):
-            code.pop(register)
-        code.end()
+        code.give_back()
         for number, (loop, *_) in enumerate(self.loops):
             code.data(f"loop {number}", loop)
         return code.finished()
@@ -126,15 +122,12 @@ class LoopSequence:
         return len(self.axes) + before + self.axes[operand].index(axis)
 
 
+@where_possible
 def shifted_product_ufunc(dtype: Any, least: int) -> Any:
     """The generalized ufunc `(m,k),(k,n),(n)->(m,n)`, x y + z, see `product_ufunc`; None without machine code."""
-    if not available():
-        return None
     kernel = RowKernel(dtype, "(n),(n)->(n)")
     kernel.over_row({2: kernel.lanes.add(kernel.operand(0), kernel.operand(1))})
     both = LoopSequence(dtype, "(m,k),(k,n),(n)->(m,n)", least)
     both.product((0, "m", "k"), (1, "k", "n"), 3)
     both.rows(kernel, "m", "n", [3, 2, 3])
-    with suppress(OSError):  # a system allows so many pieces of memory of a process's own
-        return both.ufunc("linear")
-    return None
+    return both.ufunc("linear")

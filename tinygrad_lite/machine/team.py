@@ -22,7 +22,7 @@ from contextlib import suppress
 
 from ..core.threads import BLOCKS, get_num_threads
 from .ufuncs import executable
-from .x86 import R8, R9, R10, R12, R13, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, SAVED, Assembler, Memory, Op
+from .x86 import R8, R9, R10, R12, R13, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Assembler, Memory, Op
 
 __all__ = ["assemble", "shared"]
 
@@ -122,14 +122,11 @@ class _Team:
         code.label("help")
         self._help(code)
         code.label("wake")
-        for register in SAVED:
-            code.push(register)
+        code.save()
         code.set_address(RBX, self.address)
         code.add_at_once(_at(_Place.posted), 1)
         _wake(code)
-        for register in reversed(SAVED):
-            code.pop(register)
-        code.end()
+        code.give_back()
         return code
 
     def _share(self, code: Assembler) -> None:
@@ -185,8 +182,7 @@ class _Team:
     def _help(self, code: Assembler) -> None:
         """What a helper does. R12 has the number of the last call that it knows of, R13 how often it will look."""
         control = Memory(RSP, offset=-8)
-        for register in SAVED:
-            code.push(register)
+        code.save()
         code.set_address(RBX, self.address)
         code.load(R12, _at(_Place.posted))
         code.add_at_once(_at(_Place.helpers), 1)
@@ -235,9 +231,7 @@ class _Team:
         code.jump("look")
         code.label("leave")
         code.add_at_once(_at(_Place.helpers), -1)
-        for register in reversed(SAVED):
-            code.pop(register)
-        code.end()
+        code.give_back()
 
 
 def _wake(code: Assembler) -> None:
@@ -297,8 +291,7 @@ def shared(body: bytes, operands: int, axes: int, *, least: int, multiple: int =
     code.exchange(RAX, Memory(R8, offset=_Place.lock))
     code.compare_number(RAX, 0)
     code.jump(alone, "!=")
-    for register in SAVED:
-        code.push(register)
+    code.save()
     code.move(RBX, R8)
     code.find(RAX, Memory(label="body"))
     for register, place in (
@@ -361,8 +354,6 @@ def shared(body: bytes, operands: int, axes: int, *, least: int, multiple: int =
     code.vector(Op(0xAE), 2, 0, _at(_Place.control), bits=128)
     code.clear(RAX)
     code.exchange(RAX, _at(_Place.lock))
-    for register in reversed(SAVED):
-        code.pop(register)
-    code.end()
+    code.give_back()
     code.data("body", body)
     return code.finished()

@@ -13,12 +13,13 @@ import logging
 import mmap
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy
 
-__all__ = ["available", "executable", "machine_ufunc"]
+__all__ = ["available", "executable", "machine_ufunc", "where_possible"]
 
 LOG = logging.getLogger(__name__)
 
@@ -85,6 +86,20 @@ def _api(place: int, arguments: int) -> Any:
     table = ctypes.cast(pointer(numpy._core.umath._UFUNC_API, None), ctypes.POINTER(ctypes.c_void_p))
     p, s, i = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     return ctypes.PYFUNCTYPE(ctypes.py_object, *(p, p, s, i, i, i, i, s, s, i, s)[:arguments])(table[place])
+
+
+def where_possible(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that gives what `make` does, or None on a computer without machine code, or without more of it: a
+    system allows so many pieces of memory of a process's own."""
+
+    @functools.wraps(make)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        if available():
+            with suppress(OSError):
+                return make(*args, **kwargs)
+        return None
+
+    return made
 
 
 @functools.cache

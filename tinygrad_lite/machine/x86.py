@@ -180,6 +180,17 @@ class Assembler:
         """Give a register back what was saved last."""
         self.code += bytes((0x40 | register >> 3, 0x58 | register & 7))
 
+    def save(self) -> None:
+        """Save the registers that a function gives back."""
+        for register in SAVED:
+            self.push(register)
+
+    def give_back(self) -> None:
+        """Give them back, and return to the caller."""
+        for register in reversed(SAVED):
+            self.pop(register)
+        self.end()
+
     def call(self, function: int | Memory) -> None:
         """Call the function at an address."""
         self.code += bytes((0x40 | _rex(2, function), 0xFF))

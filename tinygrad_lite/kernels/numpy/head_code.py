@@ -5,8 +5,10 @@ Operands: queries (m, d), keys (n, d), values (n, v); exponentials (m, n), their
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from ...machine.lanes import Lanes, Value
 from ...machine.rows import RowKernel
 from ...machine.sequences import LoopSequence
 from .row_code import attention_weights, attention_weights_gradient
@@ -17,19 +19,11 @@ SHARED = 1 << 22
 """The product of all axes' lengths from which on threads share the heads: about 10 us."""
 
 
-def _quotient(dtype: Any) -> RowKernel:
-    """x, y -> x / y, for a number y"""
+def _by_a_number(dtype: Any, how: Callable[[Lanes, Value, Value], Value]) -> RowKernel:
+    """x, y -> x / y or x y, for a number y"""
     kernel = RowKernel(dtype, "(n),()->(n)")
     (y,) = kernel.once(kernel.lanes.add(kernel.operand(1), 0.0))
-    kernel.over_row({2: kernel.lanes.divide(kernel.operand(0), y)})
-    return kernel
-
-
-def _multiple(dtype: Any) -> RowKernel:
-    """x, y -> x y, for a number y"""
-    kernel = RowKernel(dtype, "(n),()->(n)")
-    (y,) = kernel.once(kernel.lanes.add(kernel.operand(1), 0.0))
-    kernel.over_row({2: kernel.lanes.multiply(kernel.operand(0), y)})
+    kernel.over_row({2: how(kernel.lanes, kernel.operand(0), y)})
     return kernel
 
 
@@ -42,7 +36,7 @@ def heads_forward(dtype: Any, some_unseen: bool) -> LoopSequence:
     heads.product((0, "m", "d"), (1, "d", "n"), e)
     heads.rows(attention_weights(dtype, some_unseen), "m", "n", [e, *seen, e, total])
     heads.product((e, "m", "n"), (2, "n", "v"), out)
-    heads.rows(_quotient(dtype), "m", "v", [out, total, out])
+    heads.rows(_by_a_number(dtype, Lanes.divide), "m", "v", [out, total, out])
     return heads
 
 
@@ -65,11 +59,11 @@ def heads_backward(dtype: Any, again: bool, some_unseen: bool) -> LoopSequence:
     if again:
         heads.product((1, "m", "d"), (2, "d", "n"), e)
         heads.rows(attention_weights(dtype, some_unseen), "m", "n", [e, *seen, e, total])
-    heads.rows(_quotient(dtype), "m", "v", [0, total, up])
+    heads.rows(_by_a_number(dtype, Lanes.divide), "m", "v", [0, total, up])
     heads.product((up, "m", "v"), (3, "v", "n"), of_scores)
     heads.rows(attention_weights_gradient(dtype), "m", "n", [of_scores, e, total, of_scores])
     heads.product((of_scores, "m", "n"), (2, "n", "d"), of_q)
-    heads.rows(_multiple(dtype), "m", "d", [of_q, 4, of_q])
+    heads.rows(_by_a_number(dtype, Lanes.multiply), "m", "d", [of_q, 4, of_q])
     heads.product((of_scores, "n", "m"), (1, "m", "d"), of_k)
     heads.product((e, "n", "m"), (up, "m", "v"), of_v)
     return heads

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from ...machine.functions import exp_of_negative, log, quiet_exp
 from ...machine.rows import SHARED, RowKernel
 from ...machine.sequences import LoopSequence
 from ...machine.team import assemble
-from ...machine.ufuncs import available
+from ...machine.ufuncs import available, where_possible
 
 __all__ = [
     "attention_weights", "attention_weights_gradient", "cross_entropy", "in_rows", "log_softmax", "log_softmax_rule",
@@ -38,10 +37,9 @@ def row_code(describe: Callable[..., RowKernel | LoopSequence], like: np.ndarray
 
 
 @functools.cache
+@where_possible
 def _made(describe: Callable[..., RowKernel | LoopSequence], dtype: Any, *variant: bool) -> Any:
-    with suppress(OSError):  # a system allows so many pieces of memory of a process's own
-        return describe(dtype, *variant).ufunc(describe.__name__)
-    return None
+    return describe(dtype, *variant).ufunc(describe.__name__)
 
 
 def in_rows(x: np.ndarray) -> np.ndarray:
