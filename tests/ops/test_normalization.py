@@ -121,5 +121,6 @@ def test_rms_norm_of_zeros_and_its_default_eps():
 def test_normalize_of_a_zero_vector(p):
     x = np.array([[0.0, 0.0], [3.0, 0.0]])
     out, gradient = tl.value_and_grad(lambda x: tl.normalize(x, p=p, eps=0.5).sum())(x)
-    assert out == 1
-    np.testing.assert_allclose(gradient, [[2, 2], [0, 1 / 3]])
+    rounding = 2 * np.finfo("float64").eps  # of a power of 1 / p, whose last bit differs between processors
+    assert abs(out - 1) <= rounding
+    np.testing.assert_allclose(gradient, [[2, 2], [0, 1 / 3]], atol=rounding)
