@@ -62,6 +62,7 @@ def shapes(draw, count):
     """Some that are special, and some that are drawn: (m, k, n)."""
     for k in 0, 1, 3, 4, 5, 17:
         yield from ((m, k, n) for m, n in ((1, 1), (6, 16), (7, 9), (13, 23), (12, 24), (5, 17), (37, 8), (8, 3)))
+        yield from ((m, k, packing.PACKED + 1) for m in (5, 6, 13))
     for _ in range(count):
         yield tuple(draw.integers(0, 70, 3))
 
@@ -88,7 +89,7 @@ def test_blocks_of_rows_and_of_steps(dtype, how):
     lengths = packing.LONGEST, packing.LONGEST + 1, packing.KC + packing.LONGEST + 1, 1000
     for m, k, n in [
         *((m, 30, 27) for m in heights),
-        (*heights[1:], 70),
+        (*heights[1:], packing.PACKED + 6),
         *((7, k, 43) for k in lengths),
         (200, 330, 19),
         (50, 700, 3),
